@@ -1,0 +1,1 @@
+"""Agents, one file each, behind the protocol of `protocol.py`."""

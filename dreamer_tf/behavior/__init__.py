@@ -1,0 +1,1 @@
+"""Learning and choosing actions: imagination, lambda returns, losses, exploration."""

@@ -1,0 +1,19 @@
+"""Losses of the actor and of the value function (equations 7 and 8)."""
+
+import tensorflow as tf
+
+
+def actor_loss(imagined):
+    """Returns the negative mean of the weighted lambda returns (equation 7)."""
+    return -tf.reduce_mean(imagined.weights * imagined.lambda_returns)
+
+
+def value_loss(value, imagined):
+    """Returns the weighted regression of values onto lambda returns (equation 8).
+
+    Args:
+        value: unit-variance normal over values, batch shape [H - 1, N].
+        imagined: `Imagined`; its returns are targets and carry no gradient.
+    """
+    target = tf.stop_gradient(imagined.lambda_returns)
+    return -tf.reduce_mean(imagined.weights * value.log_prob(target))

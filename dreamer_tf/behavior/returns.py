@@ -1,0 +1,41 @@
+"""Value estimates along imagined trajectories (section 3, equations 4 to 6)."""
+
+import tensorflow as tf
+
+
+def lambda_return(reward, value, discount, bootstrap, lambda_):
+    """Returns the exponentially weighted average of n-step returns, V_lambda (equation 6).
+
+    Computed by the equivalent recursion
+    V_i = r_i + g_i * ((1 - lambda) * v_{i+1} + lambda * V_{i+1}).
+
+    Args:
+        reward: [T, N] rewards r_i.
+        value: [T, N] values v_i of the same states.
+        discount: [T, N] discounts g_i.
+        bootstrap: [N] value of the state after the last one; also the recursion's start.
+        lambda_: weight in [0, 1]; 0 gives one-step returns, 1 the full return.
+
+    Returns:
+        [T, N] returns.
+    """
+    next_values = tf.concat([value[1:], bootstrap[None]], 0)
+    targets = reward + discount * next_values * (1.0 - lambda_)
+    returns, following = [], bootstrap
+    for index in reversed(range(targets.shape[0])):
+        following = targets[index] + discount[index] * lambda_ * following
+        returns.append(following)
+    return tf.stack(returns[::-1])
+
+
+def trajectory_weights(discount, start_weight):
+    """Returns how likely an imagined episode is still going on: w_i = w_1 g_1 ... g_{i-1}.
+
+    Args:
+        discount: [T, N] discounts g_i of the states that the weights are for.
+        start_weight: [N] weight w_1; 0 for trajectories that begin after an episode's end.
+
+    Returns:
+        [T, N] weights without gradient.
+    """
+    return tf.stop_gradient(tf.math.cumprod(tf.concat([start_weight[None], discount[:-1]], 0)))

@@ -1,0 +1,1 @@
+"""The world model: encoder, recurrent state space model and heads."""

@@ -1,0 +1,272 @@
+"""Compares an update and a stretch of acting with recorded reference cases.
+
+    python tools/check_reference.py CASE.npz [CASE.npz ...]
+
+A case holds weights, a batch, the noise of every draw, and what the author's implementation
+computed from them. The case's weights are put into this project's own agent, its own update runs
+twice and its own policy acts on the case's noise; every array is compared. This program only
+loads, calls and compares. Exit status 0 only if every array of every case passed.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+import zipfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import tensorflow as tf
+
+from dreamer_tf import config as configuration
+from dreamer_tf.agents.dreamer import Dreamer, Noise, PolicyNoise
+from dreamer_tf.envs.spec import EnvSpec
+
+RELATIVE_LIMIT = 1e-4
+ABSOLUTE_LIMIT = 1e-8
+FLIPPED_FRACTION = 0.01
+FLIPPED_RATES = {"updated": 2.5, "updated_twice": 5.0}
+
+# Reference layer -> this project's layers; several where one dense layer on a concatenation is
+# split by rows.
+LAYERS = {
+    "rssm/img1": ("rssm/recurrent_input",),
+    "rssm/img2": ("rssm/prior_hidden",),
+    "rssm/img3": ("rssm/prior_parameters",),
+    "rssm/obs1": ("rssm/posterior_deter", "rssm/posterior_embed"),
+    "rssm/obs2": ("rssm/posterior_parameters",),
+}
+
+
+def build_agent(case):
+    """Returns the project's agent in the sizes and with the weights of a case."""
+    sizes = json.loads(str(case["config"]))
+    depth = {
+        head: sum(name.startswith(f"weights/{head}/h") for name in case) // 2 - 1
+        for head in ("reward", "value", "actor", "discount")
+    }
+    base = configuration.load_config([], [])
+    config = dataclasses.replace(
+        base,
+        model=dataclasses.replace(
+            base.model,
+            **{name: sizes[name] for name in ("deter", "stoch", "hidden", "cnn_depth", "units")},
+            **{name: sizes[name] for name in ("kl_scale", "free_nats", "discount_scale")},
+            discount_head="on" if sizes["discount_head"] else "off",
+            reward_layers=depth["reward"],
+            discount_layers=max(depth["discount"], 1),
+            learning_rate=sizes["model_lr"],
+        ),
+        behavior=dataclasses.replace(
+            base.behavior,
+            **{name: sizes[name] for name in ("horizon", "discount", "lambda_", "units")},
+            actor_layers=depth["actor"],
+            value_layers=depth["value"],
+            actor_learning_rate=sizes["actor_lr"],
+            value_learning_rate=sizes["value_lr"],
+        ),
+        optimizer=dataclasses.replace(
+            base.optimizer, clip=sizes["grad_clip"], epsilon=sizes["adam_epsilon"]
+        ),
+    )
+    spec = EnvSpec(
+        observations={"image": ((64, 64, 3), "uint8")},
+        action_size=sizes["action_dim"],
+        discrete=sizes["action_dist"] == "onehot",
+        action_repeat=1,
+        time_limit=1000,
+        terminates=sizes["discount_head"],
+    )
+    agent = Dreamer(config, spec, "float32")
+    put_weights(agent, case)
+    return agent, sizes
+
+
+def project_paths(name):
+    """Returns the paths of the project's variables that make up a reference weight."""
+    layer, _, variable = name.rpartition("/")
+    parts = LAYERS.get(layer, (layer,))
+    if variable == "bias":
+        parts = parts[-1:]
+    return [f"{part}/{variable}" for part in parts]
+
+
+def put_weights(agent, case):
+    """Assigns the case's weights to the agent's variables, every one of them."""
+    missing = set(trainable(agent))
+    for name in case:
+        if not name.startswith("weights/"):
+            continue
+        paths, start = project_paths(name.removeprefix("weights/")), 0
+        for path in paths:
+            variable = agent.variables[path]
+            stop = start + variable.shape[0]
+            rows = case[name][start:stop] if len(paths) > 1 else case[name]
+            variable.assign(rows)
+            start = stop
+            missing.remove(path)
+    if missing:
+        raise SystemExit(f"error: the case holds no weights for {', '.join(sorted(missing))}")
+
+
+def trainable(agent):
+    """Returns {path: variable} of the agent's weights."""
+    return {
+        path: variable
+        for path, variable in agent.variables.items()
+        if "/" in path and not path.startswith("optimizer/")
+    }
+
+
+def gather(values, case, prefix):
+    """Returns {prefix/reference name: array} from {project path: array}."""
+    found = {}
+    for name in case:
+        if name.startswith("weights/"):
+            name = name.removeprefix("weights/")
+            parts = [np.asarray(values[path]) for path in project_paths(name)]
+            found[f"{prefix}/{name}"] = np.concatenate(parts) if len(parts) > 1 else parts[0]
+    return found
+
+
+def run_updates(agent, case):
+    """Returns {name: array} of `out/`, `grads/`, `updated/` and `updated_twice/`."""
+    is_terminal = case["data/discount"] == 0
+    batch = {
+        "image": case["data/image_u8"],
+        "action": case["data/action"],
+        "reward": case["data/reward"],
+        "is_first": np.zeros_like(is_terminal),
+        "is_terminal": is_terminal,
+    }
+    batch = {name: tf.constant(value) for name, value in batch.items()}
+    noise = Noise(*(tf.constant(case[f"noise/{name}"]) for name in Noise._fields))
+    learn = tf.function(agent.learn)
+    learned = learn(batch, noise)
+    found = collect_outputs(learned)
+    paths = {id(variable): path for path, variable in agent.variables.items()}
+    gradients = {
+        paths[id(variable)]: gradient
+        for name, optimizer in agent.optimizers.items()
+        for variable, gradient in zip(optimizer.targets, learned.gradients[name], strict=True)
+    }
+    found |= gather(gradients, case, "grads")
+    found |= gather(trainable(agent), case, "updated")
+    learn(batch, noise)
+    return found | gather(trainable(agent), case, "updated_twice")
+
+
+def collect_outputs(learned):
+    """Returns {out/name: array} of an update's intermediate results."""
+    reconstruction, imagined = learned.reconstruction, learned.imagined
+    observed = reconstruction.observed
+    outputs = {
+        "embed": reconstruction.embed,
+        "posterior_mean": observed.posterior.mean,
+        "posterior_std": observed.posterior.std,
+        "posterior_stoch": observed.states.stoch,
+        "posterior_deter": observed.states.deter,
+        "prior_mean": observed.prior.mean,
+        "prior_std": observed.prior.std,
+        "decoded_image": reconstruction.image_mean[:, :2],
+        "reward_mean": reconstruction.reward_mean,
+        "kl": reconstruction.kl,
+        "imagined_features": imagined.features,
+        "imagined_reward": imagined.reward,
+        "imagined_value": imagined.value,
+        "imagined_discount": imagined.discount,
+        "bootstrap_value": imagined.bootstrap,
+        "lambda_returns": imagined.lambda_returns,
+    }
+    if reconstruction.discount_mean is not None:
+        outputs["discount_mean"] = reconstruction.discount_mean
+    outputs |= {f"{name}_log_prob": value for name, value in reconstruction.log_probs.items()}
+    outputs |= {f"{name}_loss": value for name, value in learned.losses.items()}
+    outputs |= {f"{name}_grad_norm": value for name, value in learned.gradient_norms.items()}
+    return {f"out/{name}": np.asarray(value) for name, value in outputs.items()}
+
+
+def run_policy(agent, case):
+    """Returns {policy/name: array} of acting on the case's images and noise."""
+    steps, count = case["policy/reset"].shape
+    agent.config = dataclasses.replace(
+        agent.config, exploration=dataclasses.replace(agent.config.exploration, epsilon=0.0,
+                                                      epsilon_final=0.0, noise=0.3)
+    )
+    state = agent.initial_state(count)
+    found = {"action": [], "stoch": [], "deter": []}
+    nothing = np.zeros([count, agent.spec.action_size], np.float32)
+    act = tf.function(agent.act)
+    for step in range(steps):
+        noise = PolicyNoise(
+            state=case["policy/noise_state"][step],
+            action=case["policy/noise_action"][step],
+            explore=case["policy/noise_explore"][step]
+            if "policy/noise_explore" in case
+            else nothing,
+            coin=np.zeros([count], np.float32),
+            candidates=None,
+        )
+        observation = {"image": tf.constant(case["policy/image_u8"][step])}
+        reset = tf.constant(case["policy/reset"][step])
+        _, state = act(observation, reset, state, noise, "explore")
+        for name, values in found.items():
+            values.append(np.asarray(state[name]))
+    return {f"policy/{name}": np.stack(values) for name, values in found.items()}
+
+
+def compare(name, found, expected, sizes):
+    """Returns (largest absolute difference, largest relative difference, passed)."""
+    if found is None or found.shape != expected.shape or not np.all(np.isfinite(found)):
+        return np.nan, np.nan, False
+    difference = np.abs(found.astype(np.float64) - expected.astype(np.float64))
+    largest = np.abs(expected).max()
+    limit = RELATIVE_LIMIT * largest if largest > 0 else ABSOLUTE_LIMIT
+    absolute = difference.max()
+    relative = absolute / largest if largest > 0 else absolute
+    kind, _, rest = name.partition("/")
+    if kind not in FLIPPED_RATES:
+        return absolute, relative, bool(absolute <= limit)
+    part = rest.partition("/")[0]
+    rate = sizes[f"{part}_lr" if part in ("actor", "value") else "model_lr"]
+    far = int((difference > limit).sum())
+    allowed = max(1, FLIPPED_FRACTION * difference.size)
+    passed = far <= allowed and absolute <= FLIPPED_RATES[kind] * rate
+    return absolute, relative, bool(passed)
+
+
+def check(path):
+    """Prints a row per array of one case; returns (passed, total)."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            case = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise SystemExit(f"error: {path} is not a readable case: {error}") from None
+    agent, sizes = build_agent(case)
+    found = run_policy(agent, case) | run_updates(agent, case)
+    kinds = ("out/", "grads/", "updated/", "updated_twice/", "policy/")
+    inputs = ("policy/image_u8", "policy/reset", "policy/noise")
+    names = [name for name in case if name.startswith(kinds) and not name.startswith(inputs)]
+    print(f"{path}\n{'array':44s} {'absolute':>10s} {'relative':>10s}")
+    passed = 0
+    for name in names:
+        absolute, relative, good = compare(name, found.get(name), case[name], sizes)
+        passed += good
+        print(f"{name:44s} {absolute:10.2e} {relative:10.2e} {'pass' if good else 'FAIL'}")
+    return passed, len(names)
+
+
+def main(arguments=None):
+    """Checks the cases named on the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cases", nargs="+", metavar="CASE.npz")
+    counts = [check(path) for path in parser.parse_args(arguments).cases]
+    passed, total = (sum(column) for column in zip(*counts, strict=True))
+    print(f"{passed} of {total} arrays passed")
+    return 0 if total and passed == total else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
