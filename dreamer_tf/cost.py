@@ -1,0 +1,77 @@
+"""What a run will cost: floating point operations, time, disk. Counted, not measured."""
+
+import time
+
+import tensorflow as tf
+
+# A forward pass costs one multiply-add a weight and position; the backward pass twice that.
+FORWARD_AND_BACKWARD = 3
+
+
+def update_flops(config, action_size, discount_head):
+    """Returns the floating point operations of one update, matrix products and convolutions only.
+
+    Args:
+        config: `Config`.
+        action_size: length of action vectors.
+        discount_head: whether there is one.
+    """
+    model, behavior, train = config.model, config.behavior, config.train
+    features, images = model.stoch + model.deter, train.batch_size * train.batch_length
+    rollout = images * behavior.horizon
+    reward = dense_stack(features, model.units, model.reward_layers, 1)
+    discount = dense_stack(features, model.units, model.discount_layers, 1) * discount_head
+    value = dense_stack(features, behavior.units, behavior.value_layers, 1)
+    actor = dense_stack(features, behavior.units, behavior.actor_layers, 2 * action_size)
+    prior = _prior(model, action_size)
+    posterior = model.hidden * (model.deter + 32 * model.cnn_depth + 2 * model.stoch)
+    learned = _convolutions(model.cnn_depth, features) + prior + posterior + reward + discount
+    # The imagined path is differentiated with respect to states, not to the model's weights.
+    imagined = 3 * actor + 2 * (prior + reward + discount + value) + 3 * value
+    return 2 * (FORWARD_AND_BACKWARD * images * learned + rollout * imagined)
+
+
+def dense_stack(inputs, units, layers, outputs):
+    """Returns the weights of a multi-layer perceptron without biases."""
+    return inputs * units + (layers - 1) * units * units + units * outputs
+
+
+def _prior(model, action_size):
+    recurrent = (model.stoch + action_size) * model.hidden
+    gru = 3 * model.deter * (model.hidden + model.deter)
+    return recurrent + gru + model.hidden * (model.deter + 2 * model.stoch)
+
+
+def _convolutions(depth, features):
+    """Returns multiply-adds per image of encoder and decoder."""
+    channels = [3, depth, 2 * depth, 4 * depth, 8 * depth]
+    encoder = sum(
+        16 * channels[i] * channels[i + 1] * size**2 for i, size in enumerate((31, 14, 6, 2))
+    )
+    channels = [32 * depth, 4 * depth, 2 * depth, depth, 3]
+    # A transposed convolution costs its kernel at every position of its input.
+    decoder = sum(
+        kernel**2 * channels[i] * channels[i + 1] * size**2
+        for i, (kernel, size) in enumerate(((5, 1), (5, 5), (6, 13), (6, 30)))
+    )
+    return encoder + decoder + features * 32 * depth
+
+
+def matmul_speed(size=1024, seconds=0.3):
+    """Measures this machine's float32 matrix products in floating point operations a second."""
+    matrix = tf.random.stateless_normal([size, size], [0, 0])
+    product = tf.function(tf.matmul)
+    product(matrix, matrix)
+    count, begin = 0, time.monotonic()
+    while time.monotonic() - begin < seconds:
+        product(matrix, matrix).numpy()
+        count += 1
+    return count * 2 * size**3 / (time.monotonic() - begin)
+
+
+def run_seconds(config, flops, speed):
+    """Returns a rough estimate of the seconds that the updates of a whole run take."""
+    train = config.train
+    updates = train.pretrain + train.updates * (config.steps - train.prefill) / train.every
+    return updates * flops / speed
+

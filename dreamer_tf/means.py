@@ -1,0 +1,38 @@
+"""Running means of metrics over a block of updates."""
+
+
+class Means:
+    """Means that survive an interruption bit for bit.
+
+    Args:
+        state: what `state()` returned before, None to begin anew.
+    """
+
+    def __init__(self, state=None):
+        self.sums = dict((state or {}).get("sums", {}))
+        self.count = (state or {}).get("count", 0)
+        self.pending = []
+
+    def add(self, metrics):
+        """Takes in {name: scalar tensor} without waiting for its values."""
+        self.pending.append(metrics)
+
+    def fold(self):
+        """Waits for the pending values and adds them up, one by one in their order."""
+        for metrics in self.pending:
+            for name in sorted(metrics):
+                self.sums[name] = self.sums.get(name, 0.0) + float(metrics[name])
+            self.count += 1
+        self.pending = []
+
+    def result(self):
+        """Returns {name: mean} of what was folded."""
+        return {name: total / self.count for name, total in self.sums.items()}
+
+    def clear(self):
+        """Forgets everything."""
+        self.sums, self.count, self.pending = {}, 0, []
+
+    def state(self):
+        """Returns what a checkpoint must hold; call `fold` first."""
+        return {"sums": self.sums, "count": self.count}

@@ -1,0 +1,62 @@
+"""What a run says of itself before it begins."""
+
+import shutil
+
+from dreamer_tf import cost
+from dreamer_tf.duration import in_words
+
+# Less work than this many seconds of updates is not worth a warning.
+LONG_RUN = 2 * 86400
+
+
+def describe(say, config, run, agent, device, precision, backend):
+    """Prints what runs where, how large it is, and what it will need.
+
+    Args:
+        say: function that prints one line.
+        config: `Config`.
+        run: `RunDirectory`.
+        agent: a `Dreamer`.
+        device: description of the device.
+        precision: resolved compute precision.
+        backend: GL back end or None.
+    """
+    model = agent.world_model
+    say(f"run        {run.path}" + (" (continued)" if run.resuming else ""))
+    say(f"task       {config.task}, {config.steps} steps, action repeat {agent.spec.action_repeat}")
+    say(f"device     {device}, {precision}, rendering {_rendering(config, backend)}")
+    sizes = {part.name: part.count_params() for part in (*model.models, agent.actor, agent.value)}
+    say("parameters " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
+    heads = "one-hot" if agent.spec.discrete else "tanh-normal"
+    ends = "with" if model.discount_head is not None else "without"
+    say(f"agent      {heads} actor, {ends} discount head")
+    _describe_disk(say, config, run, agent.spec)
+    if device == "CPU":
+        _describe_time(say, config, agent)
+
+
+def _rendering(config, backend):
+    return "none" if backend is None else f"{backend} ({config.env.render} quality)"
+
+
+def _describe_disk(say, config, run, spec):
+    episodes = config.steps / config.env.time_limit
+    steps = config.steps / spec.action_repeat + episodes
+    needed = steps * spec.record_dtype.itemsize
+    free = shutil.disk_usage(run.path).free
+    already = sum(file.stat().st_size for file in run.episodes.iterdir())
+    say(f"disk       {needed / 1e9:.1f} GB for all episodes, {free / 1e9:.1f} GB free")
+    if needed - already > free:
+        say("warning: the disk is too small for the whole run; give fewer --steps or free space")
+
+
+def _describe_time(say, config, agent):
+    flops = cost.update_flops(
+        config, agent.spec.action_size, agent.world_model.discount_head is not None
+    )
+    seconds = cost.run_seconds(config, flops, cost.matmul_speed())
+    if seconds > LONG_RUN:
+        say(
+            f"warning: without a GPU this will take about {in_words(seconds)} on this machine; "
+            "try --configs cpu"
+        )

@@ -1,0 +1,117 @@
+"""python -m dreamer_tf.train --logdir runs/: makes the parts of a run and hands them to Trainer.
+
+TensorFlow is imported late, inside functions: a wrong command line is answered at once, and the
+environments' workers start while it loads.
+"""
+
+import sys
+
+from dreamer_tf import checkpoint, command_line, program, resume, run_directory
+from dreamer_tf.collector import Collector
+from dreamer_tf.evaluation import Evaluator
+from dreamer_tf.means import Means
+from dreamer_tf.replay import Replay
+from dreamer_tf.run_directory import RunDirectory
+from dreamer_tf.schedule import Schedule
+
+
+@program.guarded
+def main(words):
+    """Trains; returns the exit status."""
+    arguments = command_line.parse(words)
+    program.quiet_tensorflow()
+    run = open_existing(arguments)
+    if run is not None and is_finished(run, arguments.config):
+        print(f"{run.path} is complete, nothing to do")
+        return 0
+    backend = program.find_gl(arguments.config.task)
+    start_worker = program.worker_starter(arguments.config, backend)
+    workers = []
+    try:
+        # Started first: they get ready while TensorFlow loads.
+        workers += [start_worker() for _ in range(arguments.config.envs)]
+        _ = workers[0].spec  # A wrong task is found here, before anything is on the disk.
+        run = run or RunDirectory.open(arguments)
+        return train(arguments.config, run, start_worker, workers, backend)
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+def open_existing(arguments):
+    """Returns the `RunDirectory` if the command continues a run, else None."""
+    config = arguments.config
+    path = run_directory.run_path(arguments.logdir, config.task, arguments.name, config.seed)
+    if arguments.fresh or not (path / run_directory.CONFIG).exists():
+        return None
+    return RunDirectory.open(arguments)
+
+
+def is_finished(run, config):
+    """Returns whether a run's newest checkpoint says that nothing is left to do."""
+    state = checkpoint.read_state(run.checkpoints)
+    return state is not None and Schedule(config).finished(resume.Counters(**state["counters"]))
+
+
+def train(config, run, start_worker, workers, backend):
+    """Makes or restores the parts of a run and trains; returns the exit status."""
+    from dreamer_tf import precision
+    from dreamer_tf.agents.dreamer import Dreamer
+    from dreamer_tf.display import Display
+    from dreamer_tf.logger import Logger
+    from dreamer_tf.startup import describe
+    from dreamer_tf.trainer import Trainer
+
+    spec = workers[0].spec
+    device = precision.prepare_devices()
+    resolved = precision.resolve(config.precision)
+    agent = Dreamer(config, spec, resolved)
+    display = Display(config.steps)
+    describe(display.say, config, run, agent, device, resolved, backend)
+    run_directory.write_meta(
+        run,
+        {"device": device, "precision": resolved, "gl": backend, "render": config.env.render},
+    )
+    saved = checkpoint.load_newest(run.checkpoints, display.warn)
+    counters = resume.counters(saved)
+    replay = Replay(run.episodes, spec.record_dtype, config.seed, display.warn)
+    initial = agent.initial_state(config.envs)
+    collector = Collector(start_worker, workers, config.seed, initial, display.warn)
+    evaluator = Evaluator(start_worker, agent, config.seed, display.warn)
+    logger = Logger(run.metrics, run.path, saved.state["metrics_offset"] if saved else 0)
+    trainer = Trainer(
+        config=config,
+        schedule=Schedule(config),
+        counters=counters,
+        agent=agent,
+        collector=collector,
+        evaluator=evaluator,
+        replay=replay,
+        logger=logger,
+        display=display,
+        checkpoints=run.checkpoints,
+        means=Means(saved.state["means"] if saved else None),
+    )
+    try:
+        trainer.resume(saved)
+        complete = trainer.run()
+    except FloatingPointError as error:
+        return stopped_by_fault(display, error)
+    finally:
+        for part in (display, collector, evaluator, logger):
+            part.close()
+    print(f"{run.path} is complete" if complete else "stopped; the same command continues the run")
+    return 0
+
+
+def stopped_by_fault(display, error):
+    """Says which quantity was not finite; returns the exit status."""
+    display.warn(
+        f"{error} is not finite: the run stops, its last good checkpoint is untouched. "
+        "Try --precision float32 or a lower learning rate under another --name."
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,239 @@
+"""The training loop: collect, update, evaluate, log, save; stop and go on at any moment."""
+
+import signal
+import time
+
+import numpy as np
+
+from dreamer_tf import checkpoint, evaluation, resume, saved_agent, seeding
+from dreamer_tf.agents.random import RandomPolicy
+from dreamer_tf.stopwatch import Stopwatch
+
+
+class Trainer:
+    """Drives an agent; knows it by the `Agent` protocol only.
+
+    Args:
+        config: `Config`.
+        schedule: `Schedule` of the same config.
+        counters: `Counters`, where the run stands; updated in place.
+        agent: an `Agent`.
+        collector: `Collector` of the training environments.
+        evaluator: `Evaluator`.
+        replay: `Replay`.
+        logger: `Logger`.
+        display: `Display` for the terminal.
+        checkpoints: folder of the checkpoint files.
+        means: `Means` of metrics of a block of updates under way.
+    """
+
+    def __init__(
+        self,
+        config,
+        schedule,
+        counters,
+        agent,
+        collector,
+        evaluator,
+        replay,
+        logger,
+        display,
+        checkpoints,
+        means,
+    ):
+        self.config = config
+        self.schedule = schedule
+        self.counters = counters
+        self.agent = agent
+        self.collector = collector
+        self.evaluator = evaluator
+        self.replay = replay
+        self.logger = logger
+        self.display = display
+        self.checkpoints = checkpoints
+        self.means = means
+        self.stop_signal = None
+        self.stopwatch = Stopwatch()
+        self.logged_step = counters.step
+        self.spec = collector.workers[0].spec
+        self.random_policy = RandomPolicy(self.spec, config.seed)
+        self.started = self.saved = time.monotonic()
+        self.earlier_wall_time = counters.wall_time
+
+    def resume(self, saved):
+        """Goes back to a checkpoint (None: to the beginning) and adopts newer episodes."""
+        adopted = resume.restore(saved, self.agent, self.collector, self.replay, self.counters)
+        self.logged_step = self.counters.step
+        for index in adopted:
+            self.log_episode(self.replay.read(index), len(self.replay.episodes))
+        if saved is not None or adopted:
+            newer = f", {len(adopted)} newer episodes adopted" if adopted else ""
+            self.display.say(
+                f"resumed    at step {self.counters.step}, update {self.counters.update}{newer}"
+            )
+
+    def run(self):
+        """Runs to the end, or until SIGINT or SIGTERM; returns whether the run is finished.
+
+        Raises:
+            FloatingPointError: a loss or gradient was not finite; nothing is saved after it.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._request_stop)
+        self.display.begin(self.counters)
+        while self.stop_signal is None and not self.schedule.finished(self.counters):
+            if not self.replay.episodes:
+                self.collect()
+            elif self.counters.update < self.schedule.updates_due(self.counters):
+                self.train_block()
+            elif self.schedule.evaluation_due(self.counters):
+                self.evaluate()
+            else:
+                self.collect()
+            self._save_if_due()
+        self.save()
+        return self.schedule.finished(self.counters)
+
+    def _request_stop(self, number, frame):
+        self.stop_signal = number
+
+    def _stopping(self):
+        return self.stop_signal is not None
+
+    def collect(self):
+        """Makes one step in every environment and stores the episodes that it finishes."""
+        begin = time.monotonic()
+        acting = self.stopwatch.seconds.get("act", 0.0)
+        finished = self.collector.step(self._act)
+        acting = self.stopwatch.seconds.get("act", 0.0) - acting
+        self.stopwatch.add("environment", time.monotonic() - begin - acting)
+        self.counters.step += len(self.collector) * self.spec.action_repeat
+        for index, records in finished:
+            self.replay.add(index, records)
+            self.log_episode(records, len(self.replay.episodes))
+        self.display.progress(self.counters)
+
+    def _act(self, observation, is_first, state):
+        with self.stopwatch("act"):
+            if self.schedule.prefilling(self.counters):
+                return self.random_policy(len(is_first), self.counters.step), state
+            seed = seeding.pair(self.config.seed, "policy", self.counters.step)
+            return self.agent.policy(observation, is_first, state, seed, "explore")
+
+    def train_block(self):
+        """Makes the updates up to the end of the block that is due, then logs their means."""
+        end = self.schedule.block_end(self.counters.update)
+        train = self.config.train
+        batches = self.replay.batches(
+            self.counters.update,
+            end - self.counters.update,
+            train.batch_size,
+            train.batch_length,
+        )
+        with batches as batches:
+            while self.counters.update < end and not self._stopping():
+                with self.stopwatch("sample"):
+                    batch = next(batches)
+                with self.stopwatch("train"):
+                    seed = seeding.pair(self.config.seed, "update", self.counters.update)
+                    self.means.add(self.agent.update(batch, seed))
+                self.counters.update += 1
+                self.display.progress(self.counters)
+                if self.counters.update < end:
+                    self._save_if_due()
+        if self.counters.update == end:
+            self._finish_block(batch, seed)
+
+    def _finish_block(self, batch, seed):
+        with self.stopwatch("train"):
+            self.means.fold()
+            self.agent.check()
+            metrics = self.means.result()
+            report = self.agent.report(batch, seed)
+            metrics.update({name: float(value) for name, value in report.items()})
+        self.means.clear()
+        self.logger.write("agent", self._counter_fields(), {**metrics, **self._timings()})
+        self.display.trained(metrics)
+
+    def _timings(self):
+        elapsed, seconds = self.stopwatch.restart()
+        steps = self.counters.step - self.logged_step
+        self.logged_step = self.counters.step
+        timings = {"fps": steps / elapsed}
+        for phase in ("act", "environment", "sample", "train"):
+            timings[f"time_{phase}"] = seconds.get(phase, 0.0)
+        self.display.timed(timings["fps"], elapsed, seconds)
+        return timings
+
+    def evaluate(self):
+        """Measures the agent; given up without a trace when the run is asked to stop."""
+        with self.stopwatch("evaluate"):
+            episodes = self.evaluator.run(self.config.evaluate.episodes, self._stopping)
+        if episodes is None:
+            return
+        mean, error = evaluation.summarize(episodes)
+        metrics = {
+            "test/return": mean,
+            "test/length": float(np.mean([episode.length for episode in episodes])),
+            "episodes": len(self.replay.episodes),
+        }
+        if error is not None:
+            metrics["test/return_error"] = error
+        self.logger.write("sim", self._counter_fields(), metrics)
+        # After a kill several may be overdue; one is made for all of them.
+        past = self.counters.step - self.config.train.prefill
+        self.counters.evaluations = 1 + past // self.config.evaluate.every
+        self.counters.evaluated_at = self.counters.step
+        self.display.evaluated(self.counters.step, mean, error, len(episodes))
+
+    def log_episode(self, records, episodes):
+        """Logs a finished training episode; `episodes` is how many there are with it."""
+        metrics = {
+            "train/return": float(records["reward"].sum(dtype=np.float64)),
+            "train/length": len(records) - 1,
+            "episodes": episodes,
+        }
+        self.logger.write("sim", self._counter_fields(), metrics)
+        self.display.episode(self.counters.step, metrics["train/return"])
+
+    def _counter_fields(self):
+        counters = self.counters
+        counters.wall_time = self.earlier_wall_time + time.monotonic() - self.started
+        return {
+            "step": counters.step,
+            "agent_step": counters.step // self.spec.action_repeat,
+            "update": counters.update,
+            "wall_time": round(counters.wall_time, 3),
+        }
+
+    def _save_if_due(self):
+        if time.monotonic() - self.saved > 60 * self.config.checkpoint.minutes:
+            self.save()
+
+    def save(self):
+        """Writes a checkpoint of everything that a bit-exact resume needs."""
+        self.means.fold()
+        self.agent.check()
+        self.logger.flush()
+        self._counter_fields()
+        arrays = saved_agent.variable_arrays(self.agent)
+        for name, value in self.collector.policy_state.items():
+            arrays[f"policy_state/{name}"] = value
+        for i, records in self.collector.unfinished().items():
+            arrays[f"unfinished/{i}"] = records
+        state = {
+            "counters": vars(self.counters),
+            "episode_numbers": self.collector.numbers,
+            "means": self.means.state(),
+            "metrics_offset": self.logger.offset,
+            "spec": self.spec.to_json(),
+        }
+        checkpoint.save(
+            self.checkpoints,
+            arrays,
+            state,
+            update=self.counters.update,
+            step=self.counters.step,
+            keep=self.config.checkpoint.keep,
+        )
+        self.saved = time.monotonic()
