@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from dreamer_tf import checkpoint, config, run_directory
 from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.errors import UserError
@@ -13,7 +11,7 @@ PREFIX = "agent/"
 
 def variable_arrays(agent):
     """Returns {"agent/path": array} of all that the agent needs to go on exactly."""
-    return {PREFIX + path: np.asarray(value) for path, value in agent.variables.items()}
+    return {PREFIX + path: variable.numpy() for path, variable in agent.variables.items()}
 
 
 def put_variables(agent, saved):

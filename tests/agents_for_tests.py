@@ -1,0 +1,62 @@
+"""A tiny agent and batches for tests."""
+
+import numpy as np
+
+from dreamer_tf import config as configuration
+from dreamer_tf.agents.dreamer import Dreamer
+from dreamer_tf.envs.spec import EnvSpec
+
+TINY = {
+    "model.deter": 6,
+    "model.stoch": 3,
+    "model.hidden": 5,
+    "model.cnn_depth": 1,
+    "model.units": 7,
+    "behavior.units": 7,
+    "behavior.horizon": 4,
+}
+
+
+def tiny_config(**changes):
+    """Returns a `Config` of tiny networks; keys as `model__free_nats=0`."""
+    overrides = {**TINY, **{key.replace("__", "."): value for key, value in changes.items()}}
+    return configuration.load_config([], [(key, str(value)) for key, value in overrides.items()])
+
+
+def tiny_spec(discrete=False, terminates=False):
+    """Returns an `EnvSpec` with two actions."""
+    return EnvSpec(
+        observations={"image": ((64, 64, 3), "|u1")},
+        action_size=2,
+        discrete=discrete,
+        action_repeat=2,
+        time_limit=100,
+        terminates=terminates,
+    )
+
+
+def tiny_agent(precision="float32", discrete=False, terminates=False, **changes):
+    """Returns a `Dreamer` of tiny networks."""
+    return Dreamer(tiny_config(**changes), tiny_spec(discrete, terminates), precision)
+
+
+def random_batch(batch_size=3, length=5, discrete=False, seed=0):
+    """Returns random experience, {field: [B, L, ...]}."""
+    random = np.random.default_rng(seed)
+    shape = (batch_size, length)
+    action = random.uniform(-1, 1, (*shape, 2)).astype(np.float32)
+    if discrete:
+        action = np.eye(2, dtype=np.float32)[random.integers(2, size=shape)]
+    return {
+        "image": random.integers(0, 256, (*shape, 64, 64, 3), dtype=np.uint8),
+        "action": action,
+        "reward": random.normal(size=shape).astype(np.float32),
+        "is_first": np.zeros(shape, bool),
+        "is_last": np.zeros(shape, bool),
+        "is_terminal": np.zeros(shape, bool),
+    }
+
+
+def weights(agent):
+    """Returns {path: array} of everything that a checkpoint of the agent holds."""
+    return {path: variable.numpy() for path, variable in agent.variables.items()}
