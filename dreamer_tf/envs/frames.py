@@ -1,0 +1,28 @@
+"""The language between a trainer and its environment workers.
+
+Both sides send frames: one byte that says what it is, the payload's length, the payload. Payloads
+are raw little-endian buffers or JSON, never pickles. Before any frame the trainer sends one line
+of JSON, the description of the environment.
+"""
+
+import struct
+
+HEADER = struct.Struct("<cQ")
+SEED = struct.Struct("<Q")
+
+# From the trainer.
+RESET = b"R"  # seed
+STEP = b"S"  # action, float32 [A]
+REPLAY = b"P"  # seed, then actions, float32 [T, A]
+CLOSE = b"C"
+
+# From the worker.
+SPEC = b"s"  # EnvSpec as JSON
+RECORD = b"r"  # one record of the spec's record_dtype
+REWARD = b"w"  # one reward of a replay, float32
+ERROR = b"e"  # JSON: user (bool), type, message, where, status
+
+
+def pack(kind, payload=b""):
+    """Returns a frame as bytes."""
+    return HEADER.pack(kind, len(payload)) + payload

@@ -1,0 +1,104 @@
+"""Which OpenGL back end renders here: `python -m dreamer_tf.envs.gl` prints its name."""
+
+import os
+import subprocess
+import sys
+
+CANDIDATES = ("egl", "osmesa", "glfw")
+INSTALL = "apt-get install -y libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0 libgl1"
+
+# Goes through dm_control, since that is what the tasks render with.
+_PROBE = """
+from dm_control import mujoco
+physics = mujoco.Physics.from_xml_string(
+    "<mujoco><worldbody><light pos='0 0 3'/><geom size='1'/>"
+    "<camera pos='0 0 5'/></worldbody></mujoco>")
+image = physics.render(16, 16, camera_id=0)
+assert image.max() > 0, "the rendered image is black"
+physics.free()
+"""
+
+
+def requires_gl(task):
+    """Tells whether a task renders with OpenGL."""
+    return task.startswith("dmc_")
+
+
+def rendering_variables(backend):
+    """Returns a copy of this process's environment variables that selects a back end."""
+    variables = {**os.environ, "MUJOCO_GL": backend}
+    # dm_control sets it to match, and refuses to start where it says something else.
+    variables.pop("PYOPENGL_PLATFORM", None)
+    return variables
+
+
+def probe(backend, timeout=60.0):
+    """Renders one small frame in a process of its own.
+
+    Args:
+        backend: "egl", "osmesa" or "glfw".
+        timeout: seconds after which the back end counts as broken.
+
+    Returns:
+        None if it works, otherwise one line that says why it does not.
+    """
+    if backend == "glfw" and not os.environ.get("DISPLAY"):
+        return "there is no display"
+    try:
+        result = subprocess.run(
+            [sys.executable, "-c", _PROBE],
+            env=rendering_variables(backend),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+        )
+    except subprocess.TimeoutExpired:
+        return f"no frame within {timeout:g} seconds"
+    if result.returncode == 0:
+        return None
+    lines = [line.strip() for line in result.stderr.splitlines() if line.strip()]
+    reason = lines[-1] if lines else "no message"
+    return reason if result.returncode > 0 else f"killed by signal {-result.returncode}: {reason}"
+
+
+def try_backends(candidates=CANDIDATES, timeout=60.0):
+    """Returns (name of the first that works or None, {name: reason} of those that do not).
+
+    `MUJOCO_GL`, where it is set, is tried before the candidates.
+    """
+    wished = os.environ.get("MUJOCO_GL")
+    order = list(dict.fromkeys([wished, *candidates] if wished else candidates))
+    reasons = {}
+    for backend in order:
+        reason = probe(backend, timeout)
+        if reason is None:
+            return backend, reasons
+        reasons[backend] = reason
+    return None, reasons
+
+
+def find_backend(candidates=CANDIDATES, timeout=60.0):
+    """Returns the name of the first back end that renders a frame, or None."""
+    return try_backends(candidates, timeout)[0]
+
+
+def describe_failure(reasons):
+    """Returns the lines that tell what was tried and how to get a back end."""
+    tried = [f"  {backend}: {reason}" for backend, reason in reasons.items()]
+    return "\n".join(["no OpenGL back end can render; tried", *tried, f"install one: {INSTALL}"])
+
+
+def main():
+    """Prints the back end; returns the exit status, 1 where there is none."""
+    backend, reasons = try_backends()
+    if backend is None:
+        print(f"error: {describe_failure(reasons)}", file=sys.stderr)
+        return 1
+    print(backend)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

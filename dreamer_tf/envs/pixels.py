@@ -1,0 +1,88 @@
+"""What the built-in environments share: action repeat, time limit, seeds and the image."""
+
+import gymnasium
+import numpy as np
+
+IMAGE_SHAPE = (64, 64, 3)
+
+
+class PixelEnv(gymnasium.Env):
+    """Base of environments seen through a 64x64 image and moved by actions in [-1, 1].
+
+    A subclass gives `_begin(seed)`, `_advance(action) -> (reward, terminated)` for one
+    environment step, and `_draw(size) -> uint8 [size, size, 3]`.
+
+    Attributes:
+        rendering: when False, observations hold a zero image and nothing is drawn. Nothing else
+            changes, so that known actions can be replayed fast.
+        terminates: whether the task itself can end an episode.
+        action_repeat: environment steps per call of `step`.
+        time_limit: environment steps after which an episode is truncated.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
+    terminates = False
+
+    def __init__(self, action_size, action_repeat, time_limit, render_size=240):
+        if action_repeat < 1 or time_limit < 1:
+            raise ValueError("action_repeat and time_limit must be at least 1")
+        self.render_mode = "rgb_array"
+        self.observation_space = gymnasium.spaces.Dict(
+            image=gymnasium.spaces.Box(0, 255, IMAGE_SHAPE, np.uint8)
+        )
+        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (action_size,), np.float32)
+        self.action_repeat = action_repeat
+        self.time_limit = time_limit
+        self.rendering = True
+        self._render_size = render_size
+        self._elapsed = 0
+        self._over = True
+
+    def reset(self, *, seed=None, options=None):
+        """Starts an episode that is a function of `seed` alone, whatever happened before.
+
+        Without a seed one is drawn from the generator of the last seeded reset.
+        """
+        super().reset(seed=seed)
+        self._begin(int(self.np_random.integers(2**31)) if seed is None else seed)
+        self._elapsed = 0
+        self._over = False
+        return self._observation(), {}
+
+    def step(self, action):
+        """Repeats the action until `action_repeat` or the end and sums the rewards.
+
+        Raises:
+            RuntimeError: the episode is over or was never started.
+        """
+        if self._over:
+            raise RuntimeError("the episode is over: call reset before step")
+        action = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
+        total, terminated, truncated = 0.0, False, False
+        for _ in range(self.action_repeat):
+            reward, terminated = self._advance(action)
+            total += reward
+            self._elapsed += 1
+            truncated = self._elapsed >= self.time_limit
+            if terminated or truncated:
+                break
+        self._over = terminated or truncated
+        return self._observation(), float(total), terminated, truncated and not terminated, {}
+
+    def render(self):
+        """Returns the present state as a uint8 image of `render_size` pixels a side."""
+        return self._draw(self._render_size)
+
+    def _observation(self):
+        if self.rendering:
+            return {"image": self._draw(IMAGE_SHAPE[0])}
+        return {"image": np.zeros(IMAGE_SHAPE, np.uint8)}
+
+    def _begin(self, seed):
+        raise NotImplementedError
+
+    def _advance(self, action):
+        raise NotImplementedError
+
+    def _draw(self, size):
+        raise NotImplementedError

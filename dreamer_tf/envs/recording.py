@@ -1,0 +1,96 @@
+"""Turns an environment into a source of records: actions in, one record per time step out."""
+
+import gymnasium
+import numpy as np
+
+
+class RecordingEnv:
+    """Steps a `gymnasium.Env` and writes down what a replay needs.
+
+    Args:
+        env: the environment; its `rendering` attribute, if it has one, is used by `replay`.
+        spec: its EnvSpec.
+    """
+
+    def __init__(self, env, spec):
+        self._env = env
+        self._spec = spec
+        self._lone = not isinstance(env.observation_space, gymnasium.spaces.Dict)
+
+    def reset(self, seed):
+        """Starts the episode of a seed; returns its first record: zero action and reward."""
+        observation, _ = self._env.reset(seed=seed)
+        record = self._record(observation, np.zeros(self._spec.action_size), 0.0)
+        record["is_first"] = True
+        return record
+
+    def step(self, action):
+        """Acts and returns the record of the time step that the action led to.
+
+        Args:
+            action: float32 [A]; the largest entry counts if the environment is discrete,
+                otherwise [-1, 1] spans the bounds of its action space.
+
+        Raises:
+            ValueError: the action, observation or reward is not what the spec says.
+        """
+        performed, recorded = self._convert(action)
+        observation, reward, terminated, truncated, _ = self._env.step(performed)
+        record = self._record(observation, recorded, reward)
+        record["is_last"] = terminated or truncated
+        record["is_terminal"] = terminated
+        return record
+
+    def replay(self, seed, actions):
+        """Yields T + 1 rewards of an episode replayed without drawing; it can then go on.
+
+        Args:
+            seed: the episode's seed.
+            actions: float32 [T, A]. Rewards after an early end are NaN, which equal nothing.
+        """
+        self._set_rendering(False)
+        try:
+            record = self.reset(seed)
+            yield record["reward"]
+            for action in actions:
+                if record["is_last"]:
+                    yield np.float32(np.nan)
+                    continue
+                record = self.step(action)
+                yield record["reward"]
+        finally:
+            self._set_rendering(True)
+
+    def close(self):
+        """Closes the environment."""
+        self._env.close()
+
+    def _set_rendering(self, value):
+        if self._env.has_wrapper_attr("rendering"):
+            self._env.set_wrapper_attr("rendering", value, force=False)
+
+    def _convert(self, action):
+        """Returns the action as the environment wants it and as it is recorded."""
+        if action.shape != (self._spec.action_size,) or not np.isfinite(action).all():
+            raise ValueError(f"action {action} is not {self._spec.action_size} finite numbers")
+        space = self._env.action_space
+        if self._spec.discrete:
+            choice = int(np.argmax(action))
+            return choice + int(space.start), np.arange(self._spec.action_size) == choice
+        clipped = np.clip(action, -1.0, 1.0)
+        low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+        performed = (high + low) / 2 + (high - low) / 2 * clipped
+        return np.clip(performed.astype(space.dtype), space.low, space.high), clipped
+
+    def _record(self, observation, action, reward):
+        record = np.zeros((), self._spec.record_dtype)
+        for name, (shape, dtype) in self._spec.observations.items():
+            value = np.asarray(observation if self._lone else observation[name])
+            if value.shape != shape or (dtype == "|u1" and value.dtype != np.uint8):
+                raise ValueError(f"observation '{name}' is {value.dtype}{value.shape}, not {shape}")
+            record[name] = value
+        if not np.isfinite(reward):
+            raise ValueError(f"the reward is {reward}")
+        record["action"] = action
+        record["reward"] = reward
+        return record

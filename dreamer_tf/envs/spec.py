@@ -1,0 +1,129 @@
+"""What an environment looks like to everything else: shapes, types and limits."""
+
+import json
+from dataclasses import asdict, dataclass
+
+import gymnasium
+import numpy as np
+
+from dreamer_tf.envs.pixels import IMAGE_SHAPE
+from dreamer_tf.errors import UserError
+
+STEP_FIELDS = ("action", "reward", "is_first", "is_last", "is_terminal")
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """Description of an environment.
+
+    Attributes:
+        observations: {name: (shape, dtype name)}; `image` uint8 (64, 64, 3) comes first, vectors
+            float32 (n,) follow in the order of their names.
+        action_size: size A of an action, float32 [A] in [-1, 1], or one-hot if `discrete`.
+        discrete: whether actions are choices.
+        action_repeat: environment steps per agent step.
+        time_limit: environment steps after which an episode is truncated.
+        terminates: whether the task itself can end an episode.
+    """
+
+    observations: dict
+    action_size: int
+    discrete: bool
+    action_repeat: int
+    time_limit: int
+    terminates: bool
+
+    @property
+    def record_dtype(self):
+        """Packed numpy dtype of one time step: observations, then action, reward, flags."""
+        fields = [(name, dtype, shape) for name, (shape, dtype) in self.observations.items()]
+        fields.append(("action", "<f4", (self.action_size,)))
+        fields.append(("reward", "<f4"))
+        fields.extend((name, "?") for name in ("is_first", "is_last", "is_terminal"))
+        return np.dtype(fields)
+
+    def to_json(self):
+        """Returns the description as a JSON text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text):
+        """Rebuilds a description from `to_json`'s text."""
+        values = json.loads(text)
+        values["observations"] = {
+            name: (tuple(shape), dtype) for name, (shape, dtype) in values["observations"].items()
+        }
+        return cls(**values)
+
+    @classmethod
+    def from_env(cls, env, action_repeat, time_limit):
+        """Describes a `gymnasium.Env`.
+
+        Args:
+            env: may carry `terminates` (default True) and a `time_limit` of its own.
+            action_repeat: environment steps per agent step.
+            time_limit: environment steps of an episode, unless the environment has its own.
+
+        Raises:
+            UserError: a space cannot be used.
+        """
+        size, discrete = _describe_actions(env.action_space)
+        return cls(
+            observations=_describe_observations(env.observation_space),
+            action_size=size,
+            discrete=discrete,
+            action_repeat=int(action_repeat),
+            time_limit=int(_attribute(env, "time_limit", time_limit)),
+            terminates=bool(_attribute(env, "terminates", True)),
+        )
+
+
+def _attribute(env, name, default):
+    return env.get_wrapper_attr(name) if env.has_wrapper_attr(name) else default
+
+
+def observation_spaces(space):
+    """Returns {name: space}; a lone space is named `image` or `vector`."""
+    if isinstance(space, gymnasium.spaces.Dict):
+        return dict(space.spaces)
+    return {"image" if len(space.shape or ()) == 3 else "vector": space}
+
+
+def _describe_observations(space):
+    spaces = observation_spaces(space)
+    names = sorted(spaces, key=lambda name: (name != "image", name))
+    if not names:
+        raise UserError("the observation space is an empty Dict; it needs an image or a vector")
+    return {name: _describe_observation(name, spaces[name]) for name in names}
+
+
+def _describe_observation(name, space):
+    if name in STEP_FIELDS:
+        raise UserError(f"the observation '{name}' has a reserved name; rename it")
+    if isinstance(space, gymnasium.spaces.Box):
+        if name == "image" and space.shape == IMAGE_SHAPE and space.dtype == np.uint8:
+            return IMAGE_SHAPE, "|u1"
+        is_vector = len(space.shape) == 1 and np.issubdtype(space.dtype, np.floating)
+        if name != "image" and is_vector:
+            return tuple(int(n) for n in space.shape), "<f4"
+    raise UserError(
+        f"the observation '{name}' has an unsupported space {_one_line(space)}; use an 'image' "
+        "Box uint8 (64, 64, 3) or a vector Box of floats (n,)"
+    )
+
+
+def _describe_actions(space):
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return int(space.n), True
+    if isinstance(space, gymnasium.spaces.Box) and len(space.shape) == 1:
+        floating = np.issubdtype(space.dtype, np.floating)
+        if floating and np.isfinite(space.low).all() and np.isfinite(space.high).all():
+            return int(space.shape[0]), False
+    raise UserError(
+        f"the action space {_one_line(space)} is unsupported; use a Discrete, or a Box of floats "
+        "(n,) with finite bounds"
+    )
+
+
+def _one_line(space):
+    return " ".join(str(space).split())[:160]

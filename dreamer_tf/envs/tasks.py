@@ -1,0 +1,105 @@
+"""Names of the tasks that come with the package.
+
+The tables are written out, because the trainer checks names in a process with TensorFlow, where
+importing dm_control would load an OpenGL library beside it.
+"""
+
+import difflib
+import re
+
+from dreamer_tf.errors import UserError
+
+PAPER_TASKS = (
+    "dmc_acrobot_swingup",
+    "dmc_cartpole_balance",
+    "dmc_cartpole_balance_sparse",
+    "dmc_cartpole_swingup",
+    "dmc_cartpole_swingup_sparse",
+    "dmc_cheetah_run",
+    "dmc_cup_catch",
+    "dmc_finger_spin",
+    "dmc_finger_turn_easy",
+    "dmc_finger_turn_hard",
+    "dmc_hopper_hop",
+    "dmc_hopper_stand",
+    "dmc_pendulum_swingup",
+    "dmc_quadruped_run",
+    "dmc_quadruped_walk",
+    "dmc_reacher_easy",
+    "dmc_reacher_hard",
+    "dmc_walker_run",
+    "dmc_walker_stand",
+    "dmc_walker_walk",
+)
+
+SUITE = {
+    "acrobot": ("swingup", "swingup_sparse"),
+    "ball_in_cup": ("catch",),
+    "cartpole": (
+        "balance",
+        "balance_sparse",
+        "swingup",
+        "swingup_sparse",
+        "two_poles",
+        "three_poles",
+    ),
+    "cheetah": ("run",),
+    "dog": ("stand", "walk", "trot", "run", "fetch"),
+    "finger": ("spin", "turn_easy", "turn_hard"),
+    "fish": ("upright", "swim"),
+    "hopper": ("stand", "hop"),
+    "humanoid": ("stand", "walk", "run", "run_pure_state"),
+    "humanoid_CMU": ("stand", "walk", "run"),
+    "lqr": ("lqr_2_1", "lqr_6_2"),
+    "manipulator": ("bring_ball", "bring_peg", "insert_ball", "insert_peg"),
+    "pendulum": ("swingup",),
+    "point_mass": ("easy", "hard"),
+    "quadruped": ("walk", "run", "escape", "fetch"),
+    "reacher": ("easy", "hard"),
+    "stacker": ("stack_2", "stack_4"),
+    "swimmer": ("swimmer6", "swimmer15"),
+    "walker": ("stand", "walk", "run"),
+}
+
+ALIASES = {"cup": "ball_in_cup"}
+
+_FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+
+def _suite_names():
+    """Returns {task name: (dm_control domain, dm_control task)}, aliases included."""
+    domains = dict(SUITE) | {alias: SUITE[domain] for alias, domain in ALIASES.items()}
+    return {
+        f"dmc_{domain}_{task}": (ALIASES.get(domain, domain), task)
+        for domain, tasks in domains.items()
+        for task in tasks
+    }
+
+
+def task_names():
+    """Returns every built-in task name: the paper's 20 first, then the other ones."""
+    others = [name for name in _suite_names() if name not in PAPER_TASKS]
+    return [*PAPER_TASKS, *others, "toy_reach"]
+
+
+def is_factory(task):
+    """Tells whether the task names a callable, as in `package.module:factory`."""
+    return bool(_FACTORY.fullmatch(task))
+
+
+def check_task(task):
+    """Raises UserError with the nearest valid name unless the task is known.
+
+    A `package.module:factory` passes: only the worker imports it.
+    """
+    names = task_names()
+    if task in names or is_factory(task):
+        return
+    nearest = difflib.get_close_matches(task, names, n=1, cutoff=0.0)[0]
+    raise UserError(f"unknown task '{task}'; did you mean '{nearest}'?")
+
+
+def suite_task(task):
+    """Returns (dm_control domain, dm_control task) of a `dmc_...` name."""
+    check_task(task)
+    return _suite_names()[task]

@@ -1,0 +1,210 @@
+"""Odd environments, named by tests as `environments_for_tests:<class>`, and a script runner."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGE = Box(0, 255, (64, 64, 3), np.uint8)
+
+
+def run_python(code, *arguments, timeout=60, **variables):
+    """Runs a script with the package importable; returns its stdout, raises if it fails."""
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": paths, **variables},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def shade(action):
+    """Grey level that stands for an action."""
+    return round(float(action) * 100) + 128
+
+
+class ActionEcho(gymnasium.Env):
+    """The reward is the last action, the image shows it."""
+
+    observation_space = Dict(image=IMAGE)
+    action_space = Box(-1.0, 1.0, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._observation(0.0), {}
+
+    def step(self, action):
+        return self._observation(action[0]), float(action[0]), False, False, {}
+
+    def _observation(self, action):
+        return {"image": np.full((64, 64, 3), shade(action), np.uint8)}
+
+
+class Endless(ActionEcho):
+    """Says that it never terminates."""
+
+    terminates = False
+
+
+class Terminating(ActionEcho):
+    """Terminates at its fifth step."""
+
+    def reset(self, *, seed=None, options=None):
+        self._count = 0
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        observation, reward, _, _, info = super().step(action)
+        self._count += 1
+        return observation, reward, self._count == 5, False, info
+
+
+class Drawing(ActionEcho):
+    """The first pixels tell whether `rendering` was on and how often it was stepped so far."""
+
+    def __init__(self):
+        self.rendering = True
+        self._count = 0
+
+    def _observation(self, action):
+        image = np.zeros((64, 64, 3), np.uint8)
+        image[0, 0, 0] = self._count
+        self._count += self.rendering
+        return {"image": image}
+
+
+class Choosing(gymnasium.Env):
+    """Discrete actions 3, 4, 5 and 6; the observation is a lone vector of the last one."""
+
+    observation_space = Box(-np.inf, np.inf, (2,), np.float64)
+    action_space = Discrete(4, start=3)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(2), {}
+
+    def step(self, action):
+        assert type(action) is int
+        return np.full(2, action / 10), 1.0, False, False, {}
+
+
+class Scaled(ActionEcho):
+    """Bounds that are not [-1, 1]; the reward is the sum of the actions as performed."""
+
+    action_space = Box(np.array([-3.0, 0.0]), np.array([-1.0, 8.0]), dtype=np.float64)
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        return self._observation(0.0), float(action.sum()), False, False, {}
+
+
+class Mixed(ActionEcho):
+    """An image and two vectors, listed in no order."""
+
+    observation_space = Dict(
+        {
+            "zeta": Box(-1, 1, (2,), np.float32),
+            "image": IMAGE,
+            "alpha": Box(-1, 1, (3,), np.float64),
+        }
+    )
+
+    def _observation(self, action):
+        vectors = {"zeta": np.full(2, action), "alpha": np.full(3, -action)}
+        return {**super()._observation(action), **vectors}
+
+
+class Raising(ActionEcho):
+    """Raises at its first step."""
+
+    def step(self, action):
+        raise ValueError("the gripper melted")
+
+
+class Leaving(ActionEcho):
+    """Ends its process at its first step, after a last word."""
+
+    def step(self, action):
+        print("the simulator has no licence", file=sys.stderr, flush=True)
+        os._exit(7)
+
+
+class Exiting(ActionEcho):
+    """A library that calls sys.exit."""
+
+    def step(self, action):
+        sys.exit("cannot go on")
+
+
+class Sleeping(ActionEcho):
+    """Never comes back from its first step."""
+
+    def step(self, action):
+        time.sleep(3600)
+
+
+class Printing(ActionEcho):
+    """Prints to stdout in three ways and reads stdin."""
+
+    def step(self, action):
+        print("noise " * 1000)
+        os.write(1, b"r\0\0\0\0\0\0\0\0")
+        subprocess.run(["echo", "more noise"], check=True)
+        assert sys.stdin.read() == ""
+        return super().step(action)
+
+
+class WrongType(ActionEcho):
+    """Returns floats where its space promises bytes."""
+
+    def step(self, action):
+        return {"image": np.zeros((64, 64, 3))}, 0.0, False, False, {}
+
+
+class WrongShape(ActionEcho):
+    """Returns an image that numpy would broadcast."""
+
+    def step(self, action):
+        return {"image": np.zeros((64, 64, 1), np.uint8)}, 0.0, False, False, {}
+
+
+class NotANumber(ActionEcho):
+    """Rewards NaN."""
+
+    def step(self, action):
+        return self._observation(0.0), float("nan"), False, False, {}
+
+
+class SmallImage(ActionEcho):
+    observation_space = Dict(image=Box(0, 255, (32, 32, 3), np.uint8))
+
+
+class Reserved(ActionEcho):
+    observation_space = Dict(image=IMAGE, reward=Box(0, 1, (1,), np.float32))
+
+
+class Integers(ActionEcho):
+    observation_space = Dict(counts=Box(0, 9, (3,), np.int64))
+
+
+class Unbounded(ActionEcho):
+    action_space = Box(-np.inf, np.inf, (2,), np.float32)
+
+
+class SeveralChoices(ActionEcho):
+    action_space = MultiDiscrete([2, 3])
+
+
+def not_an_environment():
+    """A factory that makes something else."""
+    return "a string"

@@ -1,0 +1,242 @@
+"""The real commands, as processes: train, interrupt, kill, resume, evaluate."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dreamer_tf import checkpoint
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = [
+    "--configs",
+    "debug",
+    *("--steps", "700", "--train.prefill", "200", "--evaluate.every", "250"),
+    *("--env.time_limit", "50", "--model.cnn_depth", "2", "--checkpoint.minutes", "0.02"),
+]
+TIMINGS = ("fps", "wall_time")
+
+
+def command(logdir, *words, program="train"):
+    return [sys.executable, "-m", f"dreamer_tf.{program}", "--logdir", str(logdir), *SMALL, *words]
+
+
+def start(logdir, *words):
+    return subprocess.Popen(
+        command(logdir, *words),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def train(logdir, *words):
+    result = subprocess.run(
+        command(logdir, *words), cwd=ROOT, capture_output=True, text=True, timeout=250
+    )
+    assert "Traceback" not in result.stderr, result.stderr
+    return result
+
+
+def run_path(logdir, seed=0):
+    return logdir / "toy_reach" / "debug" / str(seed)
+
+
+def metrics(run):
+    """Returns the lines of metrics.jsonl without what depends on the clock."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [
+        {k: v for k, v in line.items() if k not in TIMINGS and not k.startswith("time_")}
+        for line in lines
+    ]
+
+
+def final_arrays(run):
+    saved = checkpoint.load_newest(run / "checkpoints", pytest.fail)
+    return saved.state, saved.arrays
+
+
+def fingerprint(folder):
+    return {
+        str(path.relative_to(folder)): (hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def interrupt(process, run, ready, number):
+    """Sends a signal as soon as `ready(lines of metrics)` holds; returns the exit status."""
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        path = run / "metrics.jsonl"
+        if path.exists() and ready(path.read_bytes().count(b"\n")):
+            process.send_signal(number)
+            break
+        time.sleep(0.01)
+    output, _ = process.communicate(timeout=120)
+    assert "Traceback" not in output, output
+    return process.returncode
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An uninterrupted run: (folder, output)."""
+    logdir = tmp_path_factory.mktemp("whole")
+    result = train(logdir)
+    assert result.returncode == 0, result.stderr
+    return run_path(logdir), result.stdout
+
+
+def test_run_layout_and_keys_of_the_official_code(whole):
+    run, output = whole
+    assert {path.name for path in run.glob("*.jsonl")} == {"metrics.jsonl"}
+    assert len(list(run.glob("events.out.tfevents.*"))) == 1
+    lines = metrics(run)
+    tests = [line for line in lines if "test/return" in line]
+    assert [line["step"] for line in tests] == [200, 450, 700]
+    episodes = [line for line in lines if "train/return" in line]
+    assert [line["step"] for line in episodes] == list(range(50, 701, 50))
+    assert all(line["train/length"] == 50 for line in episodes)
+    assert [line["episodes"] for line in episodes] == list(range(1, 15))
+    updates = [line for line in lines if "model_loss" in line]
+    assert [line["update"] for line in updates] == [10, 20, 30, 40, 50, 60]
+    assert {"image_loss", "action_ent", "div", "value_grad_norm", "expl_amount"} <= set(updates[0])
+    assert [line["agent_step"] for line in updates] == [line["step"] for line in updates]
+    assert "parameters encoder" in output and "test return" in output
+    meta = json.loads((run / "meta.json").read_text())["sessions"][0]
+    assert meta["precision"] == "float32" and meta["versions"]["tensorflow"]
+
+
+def test_a_finished_run_says_so_and_changes_nothing(whole):
+    run, _ = whole
+    before = fingerprint(run)
+    result = train(run.parents[2])
+    assert result.returncode == 0
+    assert "complete" in result.stdout
+    assert fingerprint(run) == before
+
+
+def test_another_configuration_is_refused(whole):
+    run, _ = whole
+    before = fingerprint(run)
+    result = train(run.parents[2], "--train.batch_size", "5")
+    assert result.returncode == 2
+    for word in ("train.batch_size", "8", "5", "--name", "--fresh"):
+        assert word in result.stderr
+    assert fingerprint(run) == before
+
+
+def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(whole, tmp_path):
+    """Stopped by SIGTERM and SIGINT in five sessions at five moments; equal bit for bit."""
+    expected, _ = whole
+    run = run_path(tmp_path)
+    moments = [(2, signal.SIGINT), (5, signal.SIGTERM), (9, signal.SIGINT), (14, signal.SIGTERM)]
+    stopped = []
+    for count, number in moments:
+        status = interrupt(start(tmp_path), run, lambda n, count=count: n >= count, number)
+        assert status == 0
+        stopped.append(checkpoint.read_state(run / "checkpoints")["counters"])
+    assert len({(each["step"], each["update"]) for each in stopped}) == len(moments)
+    assert train(tmp_path).returncode == 0
+    assert metrics(run) == metrics(expected)
+    state, arrays = final_arrays(run)
+    expected_state, expected_arrays = final_arrays(expected)
+    state["counters"].pop("wall_time"), expected_state["counters"].pop("wall_time")
+    for each in (state, expected_state):
+        each.pop("metrics_offset")
+    assert state == expected_state
+    assert arrays.keys() == expected_arrays.keys()
+    for name, array in expected_arrays.items():
+        np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+    episodes = fingerprint(expected / "episodes")
+    assert fingerprint(run / "episodes") == episodes
+
+
+def test_after_kill_every_finished_episode_is_used(tmp_path):
+    run = run_path(tmp_path)
+    words = ("--checkpoint.minutes", "0.1")
+    process = start(tmp_path, *words)
+    deadline = time.monotonic() + 120
+    while len(list((run / "episodes").glob("*.npy"))) < 8 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    finished = fingerprint(run / "episodes")
+    finished = {name: value for name, value in finished.items() if name.endswith(".npy")}
+    assert len(finished) >= 8
+    result = train(tmp_path, *words)
+    assert result.returncode == 0, result.stderr
+    after = fingerprint(run / "episodes")
+    assert {name: after[name] for name in finished} == finished
+    assert len(after) == 14
+    lines = metrics(run)
+    assert [line["episodes"] for line in lines if "train/return" in line] == list(range(1, 15))
+    counters = checkpoint.read_state(run / "checkpoints")["counters"]
+    assert (counters["step"], counters["update"]) == (700, 60)
+    assert not [path for path in run.rglob("*") if ".tmp" in path.name]
+
+
+def test_other_seed_other_run(whole, tmp_path):
+    assert train(tmp_path, "--seed", "1", "--steps", "250").returncode == 0
+    expected, _ = whole
+    returns = [
+        [line["train/return"] for line in metrics(run) if "train/return" in line][:5]
+        for run in (expected, run_path(tmp_path, seed=1))
+    ]
+    assert not set(returns[0]) & set(returns[1])
+
+
+def test_evaluate_repeats_itself_and_writes_json(whole, tmp_path):
+    run, _ = whole
+    before = fingerprint(run)
+    found = []
+    for name in ("first.json", "second.json"):
+        result = subprocess.run(
+            [sys.executable, "-m", "dreamer_tf.evaluate", str(run)]
+            + ["--episodes", "3", "--seed", "100", "--json", str(tmp_path / name)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert result.returncode == 0, result.stderr
+        found.append(json.loads((tmp_path / name).read_text()))
+    assert found[0] == found[1]
+    returns = found[0]["returns"]
+    assert len(set(returns)) == 3
+    np.testing.assert_allclose(found[0]["mean"], np.mean(returns))
+    error = np.std(returns, ddof=1) / np.sqrt(3)
+    np.testing.assert_allclose(found[0]["standard_error"], error)
+    assert f"{found[0]['mean']:.2f}" in result.stdout
+    assert fingerprint(run) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["nowhere"], "nowhere"),
+        (["{run}", "--episodes", "0"], "--episodes"),
+        (["{run}", "--json", "/nonexistent/out.json"], "/nonexistent/out.json"),
+    ],
+)
+def test_evaluate_answers_mistakes_in_one_line(whole, words, expected):
+    words = [word.format(run=whole[0]) for word in words]
+    result = subprocess.run(
+        [sys.executable, "-m", "dreamer_tf.evaluate", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: ") and expected in result.stderr
