@@ -74,4 +74,3 @@ def run_seconds(config, flops, speed):
     train = config.train
     updates = train.pretrain + train.updates * (config.steps - train.prefill) / train.every
     return updates * flops / speed
-

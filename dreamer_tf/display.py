@@ -106,4 +106,3 @@ class _Facts(ProgressColumn):
     def render(self, task):
         """Returns the latest facts."""
         return Text(task.fields.get("facts", ""), overflow="fold")
-

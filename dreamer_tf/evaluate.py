@@ -56,7 +56,6 @@ def main(words):
     saved = saved_agent.load_checkpoint(
         arguments.run, lambda text: print(f"warning: {text}", file=sys.stderr)
     )
-    program.quiet_tensorflow()
     start_worker = program.worker_starter(settings, program.find_gl(settings.task))
     agent = saved_agent.restore_agent(settings, saved)
     evaluator = evaluation.Evaluator(start_worker, agent, arguments.seed, print)

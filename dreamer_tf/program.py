@@ -1,8 +1,10 @@
 """What the project's programs share: errors for people, quiet TensorFlow, environment workers."""
 
+import contextlib
 import errno
 import os
 import sys
+import tempfile
 
 from dreamer_tf.envs import gl
 from dreamer_tf.envs.remote import RemoteEnv, WorkerError
@@ -34,9 +36,26 @@ def guarded(main):
     return run
 
 
-def quiet_tensorflow():
-    """Keeps TensorFlow's notes on its start from the terminal; call before importing it."""
+@contextlib.contextmanager
+def quiet_start():
+    """Keeps from the terminal what libraries print while they load; shows it if they fail.
+
+    TensorFlow writes notes on its start straight to the file descriptor of stderr.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            notes.seek(0)
+            os.write(kept, notes.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def find_gl(task):

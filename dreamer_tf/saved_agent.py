@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dreamer_tf import checkpoint, config, run_directory
+from dreamer_tf import checkpoint, config, program, run_directory
 from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.errors import UserError
 
@@ -72,10 +72,11 @@ def restore_agent(settings, saved):
         settings: the run's `Config`.
         saved: `Checkpoint`.
     """
-    from dreamer_tf import precision
-    from dreamer_tf.agents.dreamer import Dreamer
+    with program.quiet_start():
+        from dreamer_tf import precision
+        from dreamer_tf.agents.dreamer import Dreamer
 
-    precision.prepare_devices()
+        precision.prepare_devices()
     spec = EnvSpec.from_json(saved.state["spec"])
     agent = Dreamer(settings, spec, precision.resolve(settings.precision))
     put_variables(agent, saved)

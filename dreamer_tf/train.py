@@ -19,7 +19,6 @@ from dreamer_tf.schedule import Schedule
 def main(words):
     """Trains; returns the exit status."""
     arguments = command_line.parse(words)
-    program.quiet_tensorflow()
     run = open_existing(arguments)
     if run is not None and is_finished(run, arguments.config):
         print(f"{run.path} is complete, nothing to do")
@@ -55,15 +54,16 @@ def is_finished(run, config):
 
 def train(config, run, start_worker, workers, backend):
     """Makes or restores the parts of a run and trains; returns the exit status."""
-    from dreamer_tf import precision
-    from dreamer_tf.agents.dreamer import Dreamer
-    from dreamer_tf.display import Display
-    from dreamer_tf.logger import Logger
-    from dreamer_tf.startup import describe
-    from dreamer_tf.trainer import Trainer
+    with program.quiet_start():
+        from dreamer_tf import precision
+        from dreamer_tf.agents.dreamer import Dreamer
+        from dreamer_tf.display import Display
+        from dreamer_tf.logger import Logger
+        from dreamer_tf.startup import describe
+        from dreamer_tf.trainer import Trainer
 
+        device = precision.prepare_devices()
     spec = workers[0].spec
-    device = precision.prepare_devices()
     resolved = precision.resolve(config.precision)
     agent = Dreamer(config, spec, resolved)
     display = Display(config.steps)

@@ -54,7 +54,7 @@ def test_no_file_names_a_package_index_or_a_home_folder():
     """Packages come from wherever the user's pip is told to look."""
     forbidden = re.compile(r"--(extra-)?index-url\b|\bpypi\.org|/simple\b|/home/\w|/root/")
     names = [*REQUIREMENTS, "requirements-lock.txt", "pyproject.toml", "tools/run", ".ci/run"]
-    paths = [CHECKOUT / name for name in names]
+    paths = [*(CHECKOUT / name for name in names), *CHECKOUT.glob("*.md")]
     for folder in ("dreamer_tf", "configs", "tools", "docs"):
         paths += [path for path in (CHECKOUT / folder).rglob("*.*") if path.suffix != ".pyc"]
     for path in paths:

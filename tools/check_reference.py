@@ -11,18 +11,19 @@ loads, calls and compares. Exit status 0 only if every array of every case passe
 import argparse
 import dataclasses
 import json
-import os
 import sys
 import zipfile
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import numpy as np
-import tensorflow as tf
 
 from dreamer_tf import config as configuration
-from dreamer_tf.agents.dreamer import Dreamer, Noise, PolicyNoise
+from dreamer_tf import program
 from dreamer_tf.envs.spec import EnvSpec
+
+with program.quiet_start():
+    import tensorflow as tf
+
+    from dreamer_tf.agents.dreamer import Dreamer, Noise, PolicyNoise
 
 RELATIVE_LIMIT = 1e-4
 ABSOLUTE_LIMIT = 1e-8
@@ -192,8 +193,10 @@ def run_policy(agent, case):
     """Returns {policy/name: array} of acting on the case's images and noise."""
     steps, count = case["policy/reset"].shape
     agent.config = dataclasses.replace(
-        agent.config, exploration=dataclasses.replace(agent.config.exploration, epsilon=0.0,
-                                                      epsilon_final=0.0, noise=0.3)
+        agent.config,
+        exploration=dataclasses.replace(
+            agent.config.exploration, epsilon=0.0, epsilon_final=0.0, noise=0.3
+        ),
     )
     state = agent.initial_state(count)
     found = {"action": [], "stoch": [], "deter": []}

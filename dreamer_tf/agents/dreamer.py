@@ -306,9 +306,7 @@ class Dreamer:
         batch_size, length = batch["reward"].shape
         noise = self.draw_noise(batch_size, length, seed)
         embed = self.world_model.embed(batch["image"])
-        observed = self.world_model.rssm(
-            embed, batch["action"], batch["is_first"], noise.posterior
-        )
+        observed = self.world_model.rssm(embed, batch["action"], batch["is_first"], noise.posterior)
         policy = self.actor(observed.states.features)
         shape = [MODE_SAMPLES, batch_size, length, self.spec.action_size]
         candidates = self._action_noise(shape, tf.random.split(seed, 2)[1])

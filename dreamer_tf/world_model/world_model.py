@@ -107,9 +107,7 @@ class WorldModel:
     def loss(self, reconstruction):
         """Returns (loss, metrics): negative log densities plus the clipped KL (equation 10)."""
         config = self.config
-        losses = {
-            name: -tf.reduce_mean(value) for name, value in reconstruction.log_probs.items()
-        }
+        losses = {name: -tf.reduce_mean(value) for name, value in reconstruction.log_probs.items()}
         divergence = tf.reduce_mean(reconstruction.kl)
         if config.free_nats_per == "step":
             clipped = tf.reduce_mean(tf.maximum(reconstruction.kl, config.free_nats))
