@@ -22,6 +22,7 @@ import sys
 import warnings
 from pathlib import Path
 
+from dreamer_tf import atomic
 from dreamer_tf.config import flatten, from_yaml, to_yaml
 from dreamer_tf.errors import UserError
 
@@ -30,8 +31,6 @@ META = "meta.json"
 METRICS = "metrics.jsonl"
 EPISODES = "episodes"
 CHECKPOINTS = "checkpoints"
-# Ends the names of files that are being written, see `write_atomically`.
-UNFINISHED = ".tmp"
 PACKAGES = (
     "tensorflow",
     "keras",
@@ -94,21 +93,6 @@ def run_path(logdir, task, name, seed):
     return Path(logdir) / re.sub(r"[^\w.+-]", "-", task, flags=re.ASCII) / name / str(seed)
 
 
-def write_atomically(path, text):
-    """Writes a text file so that after a crash either the old or the new content is there."""
-    path = Path(path)
-    temporary = path.with_name(path.name + UNFINISHED)
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
 def write_meta(run, extra):
     """Appends one entry to the list `sessions` in the run's meta.json.
 
@@ -132,7 +116,8 @@ def write_meta(run, extra):
         **extra,
     }
     try:
-        write_atomically(path, json.dumps({"sessions": [*sessions, session]}, indent=2) + "\n")
+        text = json.dumps({"sessions": [*sessions, session]}, indent=2) + "\n"
+        atomic.write(path, text.encode())
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}", status=1) from None
 
@@ -208,7 +193,7 @@ def _lock(path):
 def _prepare(path, arguments):
     """Brings the locked folder to the state of the arguments; returns whether it holds a run."""
     stored = path / CONFIG
-    entries = {each.name for each in path.iterdir()} - {CONFIG + UNFINISHED}
+    entries = {each.name for each in path.iterdir()} - {CONFIG + atomic.SUFFIX}
     if entries and CONFIG not in entries:
         raise UserError(
             f"{path} is not empty and holds no {CONFIG}, so it is no run of ours: "
@@ -218,10 +203,10 @@ def _prepare(path, arguments):
         _clear(path)
         entries = set()
     if not entries:
-        write_atomically(stored, to_yaml(arguments.config))
+        atomic.write(stored, to_yaml(arguments.config).encode())
         return False
     if _differs(stored, arguments):
-        write_atomically(stored, to_yaml(arguments.config))
+        atomic.write(stored, to_yaml(arguments.config).encode())
     return True
 
 
@@ -260,7 +245,7 @@ def _is_own(path):
         return False
     if path.name in (EPISODES, CHECKPOINTS):
         return path.is_dir() and all(_is_data(each) for each in path.iterdir())
-    name = path.name.removesuffix(UNFINISHED)
+    name = path.name.removesuffix(atomic.SUFFIX)
     own = name in (CONFIG, META, METRICS) or name.startswith("events.")
     return own and path.is_file()
 

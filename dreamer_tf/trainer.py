@@ -65,7 +65,7 @@ class Trainer:
         adopted = resume.restore(saved, self.agent, self.collector, self.replay, self.counters)
         self.logged_step = self.counters.step
         for index in adopted:
-            self.log_episode(self.replay.read(index), len(self.replay.episodes))
+            self.log_episode(self.replay.read(index), len(self.replay))
         if saved is not None or adopted:
             newer = f", {len(adopted)} newer episodes adopted" if adopted else ""
             self.display.say(
@@ -82,7 +82,7 @@ class Trainer:
             signal.signal(number, self._request_stop)
         self.display.begin(self.counters)
         while self.stop_signal is None and not self.schedule.finished(self.counters):
-            if not self.replay.episodes:
+            if not len(self.replay):
                 self.collect()
             elif self.counters.update < self.schedule.updates_due(self.counters):
                 self.train_block()
@@ -110,7 +110,7 @@ class Trainer:
         self.counters.step += len(self.collector) * self.spec.action_repeat
         for index, records in finished:
             self.replay.add(index, records)
-            self.log_episode(records, len(self.replay.episodes))
+            self.log_episode(records, len(self.replay))
         self.display.progress(self.counters)
 
     def _act(self, observation, is_first, state):
@@ -124,13 +124,10 @@ class Trainer:
         """Makes the updates up to the end of the block that is due, then logs their means."""
         end = self.schedule.block_end(self.counters.update)
         train = self.config.train
-        batches = self.replay.batches(
-            self.counters.update,
-            end - self.counters.update,
-            train.batch_size,
-            train.batch_length,
-        )
-        with batches as batches:
+        count = end - self.counters.update
+        with self.replay.batches(
+            self.counters.update, count, train.batch_size, train.batch_length
+        ) as batches:
             while self.counters.update < end and not self._stopping():
                 with self.stopwatch("sample"):
                     batch = next(batches)
@@ -175,7 +172,7 @@ class Trainer:
         metrics = {
             "test/return": mean,
             "test/length": float(np.mean([episode.length for episode in episodes])),
-            "episodes": len(self.replay.episodes),
+            "episodes": len(self.replay),
         }
         if error is not None:
             metrics["test/return_error"] = error

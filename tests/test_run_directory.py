@@ -5,16 +5,15 @@ import os
 import platform
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import pytest
 
-from dreamer_tf import run_directory
+from dreamer_tf import atomic, run_directory
 from dreamer_tf.command_line import parse
 from dreamer_tf.config import from_yaml
 from dreamer_tf.errors import UserError
-from dreamer_tf.run_directory import RunDirectory, git_state, run_path, write_atomically, write_meta
+from dreamer_tf.run_directory import RunDirectory, git_state, run_path, write_meta
 
 ROOT = Path(__file__).parent.parent
 
@@ -319,13 +318,13 @@ def test_git_state(tmp_path, monkeypatch):
 
 def test_failed_write_keeps_the_old_content(tmp_path, monkeypatch):
     path = tmp_path / "config.yaml"
-    write_atomically(path, "old")
+    atomic.write(path, b"old")
 
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_directory, "os", types.SimpleNamespace(fsync=full, replace=os.replace))
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="space"):
-        write_atomically(path, "new")
+        atomic.write(path, b"new")
     assert [each.name for each in tmp_path.iterdir()] == ["config.yaml"]
     assert path.read_text() == "old"
