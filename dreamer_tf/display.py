@@ -64,7 +64,7 @@ class Display:
             self.say(f"{line} | {self._remaining(counters)}")
             self.printed = time.monotonic()
 
-    def episode(self, step, total):
+    def episode(self, total):
         """Takes note of a training episode's return."""
         self.facts["train return"] = f"{total:.1f}"
 

@@ -1,157 +1,199 @@
-"""Experience on disk and random sequences of it.
+"""The experience of a run: episodes on disk, sequences drawn from them.
 
-Time step t of an episode holds the action that LED to observation t, observation t, and the reward
-received on arriving; the first step has a zero action and a zero reward:
-
-    step        0          1          2
-    image       o_0        o_1        o_2
-    action      0          a_0->o_1   a_1->o_2
-    reward      0          r_1        r_2
-
-The page cache is the memory: sequences are read by position, no file stays open or mapped.
+The episodes stay on the disk and the operating system's page cache is the memory they take. Which
+sequences an update gets is a function of the run's seed, the update's number and the known
+episodes, so nothing but the files has to be saved.
 """
 
-import contextlib
-import queue
+import errno
+import os
 import threading
 from pathlib import Path
 
 import numpy as np
 
 from dreamer_tf import atomic, episode_file, seeding
-from dreamer_tf.episode_file import DamagedFile, EpisodeFile
+from dreamer_tf.episode_file import DamagedFile
 from dreamer_tf.errors import UserError
+from dreamer_tf.prefetch import Prefetch
 
 PREFETCHED_BATCHES = 2
+# Lacks of this process, which say nothing about the file.
+LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 class Replay:
-    """Episodes in a folder.
+    """The episodes of a folder, one file each (see `episode_file`).
+
+    On construction the folder is searched: files that are not whole episodes of such records are
+    left alone, with a warning that names them. Temporary files of a killed run are removed.
 
     Args:
-        directory: the folder; scanned once. Damaged and foreign files are skipped with a warning.
-        record_dtype: structured dtype of a time step.
-        seed: the run's seed; which sequences an update sees is a function of it.
-        warn: called with one line about each file that is not used.
+        directory: the folder; it must exist.
+        record_dtype: packed structured dtype of a record, with bool fields `is_first`, `is_last`.
+        seed: the run's seed.
+        warn: function that takes one line of text. The prefetch thread calls it, too.
+
+    Attributes:
+        episodes: tuple of (index, length) of the known episodes, ordered by index. The length is
+            the number of records, the reset's included.
     """
 
     def __init__(self, directory, record_dtype, seed, warn):
-        self.directory = Path(directory)
-        self.dtype = record_dtype
-        self.seed = seed
-        self.warn = warn
-        self._files = {}
-        atomic.remove_unfinished(self.directory)
-        for path in sorted(self.directory.iterdir()):
-            try:
-                self._know(EpisodeFile(path, record_dtype))
-            except DamagedFile as error:
-                warn(f"{path} is skipped: {error}")
+        self._directory = Path(directory)
+        self._dtype = np.dtype(record_dtype)
+        self._seed = seed
+        self._warn = warn
+        self._lock = threading.Lock()
+        atomic.remove_leftovers(self._directory, episode_file.NAME)
+        self._set_known(self._search())
 
     @property
-    def episodes(self):
-        """{index: length} of the known episodes; length counts records, the reset's included."""
-        return {index: file.length for index, file in sorted(self._files.items())}
-
-    def __len__(self):
-        return len(self._files)
-
-    def _know(self, file):
-        if file.index in self._files:
-            raise DamagedFile(f"{self._files[file.index].path.name} has the same number")
-        self._files[file.index] = file
+    def steps(self):
+        """Agent steps in the known episodes; a reset is none."""
+        return sum(length - 1 for _, length in self.episodes)
 
     def add(self, index, records):
-        """Stores a finished episode.
+        """Writes a finished episode and makes it known.
 
         Args:
-            index: its number, episode number * environments + environment.
-            records: structured array [length].
+            index: number of the episode, unique in the run.
+            records: its records, shape [length].
 
         Raises:
-            OSError: it could not be written; nothing is left of it.
+            ValueError: the records are not a whole episode of this replay, or the index is taken.
+            OSError: it cannot be written; nothing is left of it and the replay is unchanged.
         """
-        self._know(episode_file.write(self.directory, index, records))
+        records = np.asarray(records)
+        if records.dtype != self._dtype:
+            raise ValueError(f"records of {records.dtype} do not fit a replay of {self._dtype}")
+        if any(known.index == index for known in self._known):
+            raise ValueError(f"there is an episode {index} already")
+        episode = episode_file.write(self._directory, index, records)
+        with self._lock:
+            self._set_known([*self._known, episode])
 
     def read(self, index):
-        """Returns all records of an episode."""
-        file = self._files[index]
-        return file.read(0, file.length)
-
-    def sample(self, update, batch_size, length):
-        """Returns the batch of an update, {field: [batch_size, length, ...]}.
-
-        A sequence's episode is uniform over the known ones, its start uniform over all places
-        from which `length` records follow, so that the last step is drawn like any other. An
-        episode shorter than that is taken whole and followed by the start of another one.
+        """Returns all records of a known episode, shape [length].
 
         Raises:
-            UserError: there is no episode.
+            KeyError: no known episode has this index.
+            UserError: the file is damaged or missing; the episode is no longer known then.
         """
-        return self._sample(dict(self._files), update, batch_size, length)
-
-    def _sample(self, files, update, batch_size, length):
-        random = seeding.generator(self.seed, "replay", update)
-        batch = np.empty((batch_size, length), self.dtype)
-        for sequence in batch:
-            filled = 0
-            while filled < length:
-                filled += self._fill(files, random, sequence[filled:], whole=filled == 0)
-        return {name: np.ascontiguousarray(batch[name]) for name in self.dtype.names}
-
-    def _fill(self, files, random, records, whole):
-        """Fills the beginning of `records` from a random episode; returns how many."""
-        while True:
-            if not files:
-                raise UserError(f"no usable episode is left in {self.directory}", status=1)
-            # The order of the dictionary depends on history, that of the numbers does not.
-            file = files[sorted(files)[random.integers(len(files))]]
-            count = min(file.length, len(records))
-            start = random.integers(file.length - count + 1) if whole else 0
-            try:
-                file.read_into(records[:count], start)
-                return count
-            except DamagedFile as error:
-                del files[file.index]
-                if self._files.pop(file.index, None) is not None:
-                    self.warn(f"{file.path} is no longer used: {error}")
-
-    @contextlib.contextmanager
-    def batches(self, first_update, count, batch_size, length):
-        """Yields an iterator over the batches of consecutive updates, read ahead in a thread.
-
-        The batches are those of `sample` with the episodes known now.
-        """
-        ready = queue.Queue(PREFETCHED_BATCHES)
-        stop = threading.Event()
-        files = dict(self._files)
-        updates = range(first_update, first_update + count)
-
-        def read_ahead():
-            for update in updates:
-                try:
-                    item = self._sample(files, update, batch_size, length)
-                except BaseException as error:
-                    item = error
-                while not stop.is_set():
-                    with contextlib.suppress(queue.Full):
-                        ready.put(item, timeout=0.1)
-                        break
-                if stop.is_set() or isinstance(item, BaseException):
-                    return
-
-        thread = threading.Thread(target=read_ahead, name="replay")
-        thread.start()
+        for episode in self._known:
+            if episode.index == index:
+                break
+        else:
+            raise KeyError(index)
+        records = np.empty(episode.length, self._dtype)
         try:
-            yield _take(ready, count)
-        finally:
-            stop.set()
-            thread.join()
+            episode_file.read_into(records, self._directory, episode, 0)
+        except (DamagedFile, OSError) as error:
+            self._forget(episode, error)
+            path = self._directory / episode.name
+            raise UserError(f"{path} cannot be read: move it away", status=1) from None
+        return records
 
+    def sample(self, update, batch_size, length):
+        """Returns the batch of one update.
 
-def _take(ready, count):
-    for _ in range(count):
-        item = ready.get()
-        if isinstance(item, BaseException):
-            raise item
-        yield item
+        An episode is drawn uniformly, then the start of the sequence uniformly among those that
+        leave room for it, so that every step, the last one included, can be drawn. An episode
+        shorter than the sequence is taken whole and followed by the beginning of another one,
+        whose first record has `is_first`.
+
+        Args:
+            update: number of the update.
+            batch_size: number of sequences, B.
+            length: records in a sequence, L.
+
+        Returns:
+            Field name -> contiguous array of shape [B, L, ...] in the field's own type.
+
+        Raises:
+            UserError: no readable episode is left.
+        """
+        return self._sample(list(self._known), update, batch_size, length)
+
+    def batches(self, first_update, count, batch_size, length):
+        """Returns an iterator over the batches of `count` updates, made ahead in a thread.
+
+        They are those that `sample` returns with the episodes known now. Use it as a context
+        manager: leaving it ends the thread.
+        """
+        # Taken here, not in the thread: episodes added from now on belong to later calls.
+        known = list(self._known)
+        updates = range(first_update, first_update + count)
+        return Prefetch(
+            (self._sample(known, update, batch_size, length) for update in updates),
+            PREFETCHED_BATCHES,
+        )
+
+    def _search(self):
+        """Returns the whole episodes of the folder."""
+        episodes = {}
+        with os.scandir(self._directory) as entries:
+            names = sorted(entry.name for entry in entries)
+        for name in names:
+            path = self._directory / name
+            try:
+                episode = episode_file.examine(path, self._dtype)
+                if episode.index in episodes:
+                    raise DamagedFile(f"{episodes[episode.index].name} has the same index")
+                episodes[episode.index] = episode
+            except (DamagedFile, OSError) as error:
+                self._warn_of(path, error)
+        return episodes.values()
+
+    def _set_known(self, episodes):
+        # New tuples each time: readers in other threads keep what they have.
+        self._known = tuple(sorted(episodes))
+        self.episodes = tuple((episode.index, episode.length) for episode in self._known)
+
+    def _forget(self, episode, error):
+        self._warn_of(self._directory / episode.name, error)
+        with self._lock:
+            self._set_known(each for each in self._known if each != episode)
+
+    def _warn_of(self, path, error):
+        reason = getattr(error, "strerror", None) or episode_file.one_line(error)
+        self._warn(f"skipped {path}: {reason}")
+
+    def _sample(self, known, update, batch_size, length):
+        """Returns a batch drawn from the list `known`; unreadable episodes are taken out of it."""
+        random = seeding.generator(self._seed, "replay", update)
+        # Small enough to stay in the processor's cache, so splitting it into fields is cheap.
+        sequence = np.empty(length, self._dtype)
+        batch = {
+            name: np.empty((batch_size, *sequence[name].shape), sequence[name].dtype)
+            for name in self._dtype.names
+        }
+        for row in range(batch_size):
+            self._draw(known, random, sequence)
+            for name, array in batch.items():
+                array[row] = sequence[name]
+        return batch
+
+    def _draw(self, known, random, sequence):
+        """Fills `sequence` with records of one episode, or of several short ones."""
+        filled = 0
+        while filled < len(sequence):
+            if not known:
+                raise UserError(
+                    f"{self._directory} holds no episodes to learn from: "
+                    "collect some first (train.prefill)",
+                    status=1,
+                )
+            episode = known[random.integers(len(known))]
+            starts = 1 if filled else max(1, episode.length - len(sequence) + 1)
+            start = int(random.integers(starts))
+            part = sequence[filled : filled + episode.length]
+            try:
+                episode_file.read_into(part, self._directory, episode, start)
+            except (DamagedFile, OSError) as error:
+                if getattr(error, "errno", None) in LACKS:
+                    raise
+                known.remove(episode)
+                self._forget(episode, error)
+            else:
+                filled += len(part)

@@ -50,6 +50,20 @@ def restore(saved, agent, collector, replay, progress):
     return sorted(adopted)
 
 
+def step_at_end(lengths, index, environments):
+    """Returns how many agent steps had been made when an episode ended.
+
+    All environments step together, so the episodes that one of them finished tell.
+
+    Args:
+        lengths: {index: length in records} of all episodes.
+        index: the episode.
+        environments: how many there are.
+    """
+    same = [other for other in lengths if other % environments == index % environments]
+    return environments * sum(lengths[other] - 1 for other in same if other <= index)
+
+
 def section(saved, prefix):
     """Returns {rest of name: array} of a checkpoint's arrays whose names begin so."""
     return {

@@ -193,7 +193,7 @@ def _lock(path):
 def _prepare(path, arguments):
     """Brings the locked folder to the state of the arguments; returns whether it holds a run."""
     stored = path / CONFIG
-    entries = {each.name for each in path.iterdir()} - {CONFIG + atomic.SUFFIX}
+    entries = {each.name for each in path.iterdir()} - {CONFIG + atomic.TEMPORARY}
     if entries and CONFIG not in entries:
         raise UserError(
             f"{path} is not empty and holds no {CONFIG}, so it is no run of ours: "
@@ -245,7 +245,7 @@ def _is_own(path):
         return False
     if path.name in (EPISODES, CHECKPOINTS):
         return path.is_dir() and all(_is_data(each) for each in path.iterdir())
-    name = path.name.removesuffix(atomic.SUFFIX)
+    name = path.name.removesuffix(atomic.TEMPORARY)
     own = name in (CONFIG, META, METRICS) or name.startswith("events.")
     return own and path.is_file()
 

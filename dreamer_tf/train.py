@@ -6,7 +6,7 @@ environments' workers start while it loads.
 
 import sys
 
-from dreamer_tf import atomic, checkpoint, command_line, program, resume, run_directory
+from dreamer_tf import checkpoint, command_line, program, resume, run_directory
 from dreamer_tf.collector import Collector
 from dreamer_tf.evaluation import Evaluator
 from dreamer_tf.means import Means
@@ -72,7 +72,6 @@ def train(config, run, start_worker, workers, backend):
         run,
         {"device": device, "precision": resolved, "gl": backend, "render": config.env.render},
     )
-    atomic.remove_unfinished(run.checkpoints)
     saved = checkpoint.load_newest(run.checkpoints, display.warn)
     counters = resume.counters(saved)
     replay = Replay(run.episodes, spec.record_dtype, config.seed, display.warn)

@@ -64,8 +64,10 @@ class Trainer:
         """Goes back to a checkpoint (None: to the beginning) and adopts newer episodes."""
         adopted = resume.restore(saved, self.agent, self.collector, self.replay, self.counters)
         self.logged_step = self.counters.step
-        for index in adopted:
-            self.log_episode(self.replay.read(index), len(self.replay))
+        for number, index in enumerate(adopted, start=len(self.replay.episodes) - len(adopted) + 1):
+            step = resume.step_at_end(dict(self.replay.episodes), index, len(self.collector))
+            records = self.replay.read(index)
+            self.log_episode(records, number, step * self.spec.action_repeat)
         if saved is not None or adopted:
             newer = f", {len(adopted)} newer episodes adopted" if adopted else ""
             self.display.say(
@@ -82,7 +84,7 @@ class Trainer:
             signal.signal(number, self._request_stop)
         self.display.begin(self.counters)
         while self.stop_signal is None and not self.schedule.finished(self.counters):
-            if not len(self.replay):
+            if not self.replay.episodes:
                 self.collect()
             elif self.counters.update < self.schedule.updates_due(self.counters):
                 self.train_block()
@@ -110,7 +112,7 @@ class Trainer:
         self.counters.step += len(self.collector) * self.spec.action_repeat
         for index, records in finished:
             self.replay.add(index, records)
-            self.log_episode(records, len(self.replay))
+            self.log_episode(records, len(self.replay.episodes), self.counters.step)
         self.display.progress(self.counters)
 
     def _act(self, observation, is_first, state):
@@ -172,7 +174,7 @@ class Trainer:
         metrics = {
             "test/return": mean,
             "test/length": float(np.mean([episode.length for episode in episodes])),
-            "episodes": len(self.replay),
+            "episodes": len(self.replay.episodes),
         }
         if error is not None:
             metrics["test/return_error"] = error
@@ -183,22 +185,23 @@ class Trainer:
         self.counters.evaluated_at = self.counters.step
         self.display.evaluated(self.counters.step, mean, error, len(episodes))
 
-    def log_episode(self, records, episodes):
-        """Logs a finished training episode; `episodes` is how many there are with it."""
+    def log_episode(self, records, episodes, step):
+        """Logs a training episode finished at `step`; `episodes`: how many there are with it."""
         metrics = {
             "train/return": float(records["reward"].sum(dtype=np.float64)),
             "train/length": len(records) - 1,
             "episodes": episodes,
         }
-        self.logger.write("sim", self._counter_fields(), metrics)
-        self.display.episode(self.counters.step, metrics["train/return"])
+        self.logger.write("sim", self._counter_fields(step), metrics)
+        self.display.episode(metrics["train/return"])
 
-    def _counter_fields(self):
+    def _counter_fields(self, step=None):
         counters = self.counters
         counters.wall_time = self.earlier_wall_time + time.monotonic() - self.started
+        step = counters.step if step is None else step
         return {
-            "step": counters.step,
-            "agent_step": counters.step // self.spec.action_repeat,
+            "step": step,
+            "agent_step": step // self.spec.action_repeat,
             "update": counters.update,
             "wall_time": round(counters.wall_time, 3),
         }

@@ -179,7 +179,9 @@ def test_after_kill_every_finished_episode_is_used(tmp_path):
     assert {name: after[name] for name in finished} == finished
     assert len(after) == 14
     lines = metrics(run)
-    assert [line["episodes"] for line in lines if "train/return" in line] == list(range(1, 15))
+    episodes = [line for line in lines if "train/return" in line]
+    assert [line["episodes"] for line in episodes] == list(range(1, 15))
+    assert [line["step"] for line in episodes] == list(range(50, 701, 50))
     counters = checkpoint.read_state(run / "checkpoints")["counters"]
     assert (counters["step"], counters["update"]) == (700, 60)
     assert not [path for path in run.rglob("*") if ".tmp" in path.name]
