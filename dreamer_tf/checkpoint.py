@@ -21,6 +21,7 @@ from dreamer_tf.errors import UserError
 NAME = re.compile(r"([0-9]{10,})-([0-9]{8,})\.npz")
 STATE = "state"
 NAMES = "names"
+MEMBERS = {STATE: dict, NAMES: list}
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def save(directory, arrays, state, *, update, step, keep):
     """
     if keep < 2:
         raise ValueError(f"keep must be at least 2, not {keep}")
-    if arrays.keys() & {STATE, NAMES}:
+    if arrays.keys() & MEMBERS.keys():
         raise ValueError(f"arrays cannot be called {STATE} or {NAMES}")
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
     for name, array in arrays.items():
@@ -200,10 +201,10 @@ def _check_complete(archive):
     """Raises _Unreadable unless the members are those that the file itself lists."""
     stored = archive.namelist()
     names = {name.removesuffix(".npy") for name in stored}
-    for required in (STATE, NAMES):
+    for required in MEMBERS:
         if required not in names:
             raise _Unreadable(f"it lacks {required}")
-    expected = {STATE, NAMES, *_read_json(archive, NAMES)}
+    expected = {*MEMBERS, *_read_json(archive, NAMES)}
     if names != expected or len(stored) != len(expected):
         different = min(names ^ expected, default="a member")
         raise _Unreadable(f"its members are not those it lists: {different}")
@@ -219,7 +220,11 @@ def _read_array(archive, name):
 
 
 def _read_json(archive, name):
-    return json.loads(_read_array(archive, name).tobytes())
+    value = json.loads(_read_array(archive, name).tobytes())
+    kind = MEMBERS[name]
+    if not isinstance(value, kind):
+        raise _Unreadable(f"{name} is no JSON {kind.__name__}")
+    return value
 
 
 def _to_bytes(value):

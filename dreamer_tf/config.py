@@ -94,6 +94,7 @@ class BehaviorConfig:
     units: int = _count(1)
     actor_layers: int = _count(1)
     value_layers: int = _count(1)
+    init_std: float = _within(above=0)
     actor_learning_rate: float = _within(above=0)
     value_learning_rate: float = _within(above=0)
 

@@ -1,5 +1,6 @@
 """Dreamer: Algorithm 1 of the paper. `Dreamer.learn` is the algorithm; the rest serves it."""
 
+import functools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -86,13 +87,14 @@ class Dreamer:
         behavior, size = self.config.behavior, self.spec.action_size
         features = self.config.model.deter + self.config.model.stoch
         discrete = self.spec.discrete
+        tanh_normal = functools.partial(distributions.tanh_normal, init_std=behavior.init_std)
         actor = DenseHead(
             LayerFactory("actor", self.config.seed, dtype),
             features,
             behavior.actor_layers,
             behavior.units,
             outputs=size if discrete else 2 * size,
-            distribution=distributions.one_hot if discrete else distributions.tanh_normal,
+            distribution=distributions.one_hot if discrete else tanh_normal,
         )
         value = DenseHead(
             LayerFactory("value", self.config.seed, dtype),
