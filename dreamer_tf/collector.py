@@ -12,6 +12,8 @@ FAILURES_IN_A_ROW = 5
 class Collector:
     """N environments in their workers, their unfinished episodes and the policy's state.
 
+    `steps` counts the agent steps that were made since the start, lost ones included.
+
     Every episode's seed is a function of (run seed, environment, episode number); episode
     `number` of environment `i` has the index `number * N + i`.
 
@@ -32,6 +34,7 @@ class Collector:
         self.numbers = [0] * len(workers)
         self.records = [[] for _ in workers]
         self.failures = [0] * len(workers)
+        self.steps = 0
 
     def __len__(self):
         return len(self.workers)
@@ -58,7 +61,7 @@ class Collector:
         observation = {name: np.ascontiguousarray(current[name]) for name in names}
         actions, self.policy_state = act(observation, current["is_first"], self.policy_state)
         everyone = range(len(self))
-        self._exchange(everyone, lambda i, worker: worker.send_step(actions[i]))
+        self.steps += self._exchange(everyone, lambda i, worker: worker.send_step(actions[i]))
         return [self._finish(i) for i in everyone if self._ended(i)]
 
     def episode_seed(self, i):
@@ -66,7 +69,10 @@ class Collector:
         return seeding.integer(self.seed, "environment", i, self.numbers[i])
 
     def _exchange(self, chosen, send):
-        """Sends to the chosen workers, which then work in parallel, and stores their records."""
+        """Sends to the chosen workers, which then work in parallel, and stores their records.
+
+        Returns how many answered; the others have been replaced.
+        """
         failed = {}
         for i in chosen:
             try:
@@ -82,6 +88,7 @@ class Collector:
                 failed[i] = error
         for i, error in failed.items():
             self._replace(i, error)
+        return len(chosen) - len(failed)
 
     def _replace(self, i, error):
         self.failures[i] += 1

@@ -105,11 +105,11 @@ class Trainer:
     def collect(self):
         """Makes one step in every environment and stores the episodes that it finishes."""
         begin = time.monotonic()
-        acting = self.stopwatch.seconds.get("act", 0.0)
+        acting, steps = self.stopwatch.seconds.get("act", 0.0), self.collector.steps
         finished = self.collector.step(self._act)
         acting = self.stopwatch.seconds.get("act", 0.0) - acting
         self.stopwatch.add("environment", time.monotonic() - begin - acting)
-        self.counters.step += len(self.collector) * self.spec.action_repeat
+        self.counters.step += (self.collector.steps - steps) * self.spec.action_repeat
         for index, records in finished:
             self.replay.add(index, records)
             self.log_episode(records, len(self.replay.episodes), self.counters.step)

@@ -1,6 +1,7 @@
 """Checkpoints: exact round trips, which one is loaded, damage, kills and full disks."""
 
 import io
+import itertools
 import json
 import math
 import os
@@ -311,7 +312,7 @@ for update in itertools.count(first):
 
 def test_every_visible_file_is_whole_after_kills(tmp_path):
     delays, leftovers, newest = random.Random(0), 0, -1
-    for _ in range(15):
+    for attempt in itertools.count():
         command = [sys.executable, "-c", SAVER, tmp_path]
         with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as child:
             assert child.stdout.readline() == b"ready\n"
@@ -325,8 +326,9 @@ def test_every_visible_file_is_whole_after_kills(tmp_path):
         marker = saved.state["marker"] if saved else -1
         assert marker >= newest and len(names(tmp_path)) >= min(2, marker + 1)
         newest = marker
-    # Otherwise no kill came while a file was being written, and nothing was tested.
-    assert leftovers > 0 and newest > 15
+        # Until a kill came while a file was being written; otherwise nothing was tested.
+        if attempt >= 15 and leftovers > 0 and newest > 15:
+            break
 
 
 FILLER = """

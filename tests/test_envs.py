@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from dreamer_tf.envs import check_task, gl, make_env, task_names
+from dreamer_tf.envs import check_task, gl, make_env, task_names, toy
 from dreamer_tf.envs.factory import RepeatAndLimit
 from dreamer_tf.envs.recording import RecordingEnv
 from dreamer_tf.envs.spec import EnvSpec
@@ -128,7 +128,7 @@ class TestToy:
             image = env.reset(seed=seed)[0]["image"].astype(int)
             red = np.argwhere((image[..., 0] > 200) & (image[..., 1] < 150))
             y, x = (red.mean(axis=0) + 0.5) / 64
-            margin = 8 / 64
+            margin = toy.TARGET_RADIUS + 1 / 64
             shown = (np.array([x, y]) - margin) / (1 - 2 * margin)
             assert np.abs(shown - env.point).max() < 0.02
             assert ((image[..., 1] > 200) & (image[..., 0] < 150)).sum() > 40
