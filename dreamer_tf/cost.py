@@ -18,7 +18,7 @@ def update_flops(config, action_size, discount_head):
     """
     model, behavior, train = config.model, config.behavior, config.train
     features, images = model.stoch + model.deter, train.batch_size * train.batch_length
-    rollout = images * behavior.horizon
+    rollout = train.batch_size * (train.batch_length - discount_head) * behavior.horizon
     reward = dense_stack(features, model.units, model.reward_layers, 1)
     discount = dense_stack(features, model.units, model.discount_layers, 1) * discount_head
     value = dense_stack(features, behavior.units, behavior.value_layers, 1)

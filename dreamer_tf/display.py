@@ -2,8 +2,9 @@
 
 import time
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from dreamer_tf.duration import in_words
@@ -13,7 +14,7 @@ PLAIN_INTERVAL = 30
 
 
 class Display:
-    """Progress with what matters; plain lines where the output is not a terminal.
+    """A progress bar with a line of facts; plain lines where the output is not a terminal.
 
     Args:
         steps: environment steps of the whole run.
@@ -26,25 +27,25 @@ class Display:
         self.facts = {}
         self.begun = (time.monotonic(), 0)
         self.printed = time.monotonic()
-        self.bar = None
-        if self.console.is_terminal:
-            self.bar = Progress(
-                TextColumn("step {task.completed:,} of {task.total:,}"),
-                BarColumn(bar_width=None),
-                TextColumn("{task.percentage:>4.1f}%"),
-                TimeRemainingColumn(elapsed_when_finished=True),
-                _Facts(),
-                console=self.console,
-                expand=True,
-            )
-            self.task = self.bar.add_task("training", total=steps, facts="")
+        self.bar = Progress(
+            TextColumn("step {task.completed:,} of {task.total:,}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>4.1f}%"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=self.console,
+            expand=True,
+        )
+        self.task = self.bar.add_task("training", total=steps)
+        self.live = None
 
     def begin(self, counters):
         """Starts to show progress, from where the run stands."""
         self.begun = (time.monotonic(), counters.step)
-        if self.bar is not None:
-            self.bar.update(self.task, completed=counters.step)
-            self.bar.start()
+        self.bar.update(self.task, completed=counters.step)
+        if self.console.is_terminal:
+            self.live = Live(self._panel(), console=self.console, refresh_per_second=4)
+            self.live.start()
 
     def say(self, text):
         """Prints a line of its own."""
@@ -57,8 +58,9 @@ class Display:
     def progress(self, counters):
         """Shows how far the run is."""
         self.facts["updates"] = f"{counters.update:,}"
-        if self.bar is not None:
-            self.bar.update(self.task, completed=counters.step, facts=self._line())
+        if self.live is not None:
+            self.bar.update(self.task, completed=counters.step)
+            self.live.update(self._panel())
         elif time.monotonic() - self.printed > PLAIN_INTERVAL:
             line = f"step {counters.step} of {self.steps} | {self._line()}"
             self.say(f"{line} | {self._remaining(counters)}")
@@ -87,8 +89,13 @@ class Display:
 
     def close(self):
         """Leaves the terminal as it was."""
-        if self.bar is not None:
-            self.bar.stop()
+        if self.live is not None:
+            self.live.update(self._panel())
+            self.live.stop()
+            self.live = None
+
+    def _panel(self):
+        return Group(self.bar, Text(self._line()))
 
     def _line(self):
         return " | ".join(f"{name} {value}" for name, value in self.facts.items())
@@ -100,9 +107,3 @@ class Display:
             return "time left unknown"
         seconds = (self.steps - counters.step) * (time.monotonic() - began) / done
         return f"about {in_words(seconds)} left"
-
-
-class _Facts(ProgressColumn):
-    def render(self, task):
-        """Returns the latest facts."""
-        return Text(task.fields.get("facts", ""), overflow="fold")

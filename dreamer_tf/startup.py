@@ -45,7 +45,7 @@ def _describe_disk(say, config, run, spec):
     needed = steps * spec.record_dtype.itemsize
     free = shutil.disk_usage(run.path).free
     already = sum(file.stat().st_size for file in run.episodes.iterdir())
-    say(f"disk       {needed / 1e9:.1f} GB for all episodes, {free / 1e9:.1f} GB free")
+    say(f"disk       {needed / 1e9:.2g} GB for all episodes, {free / 1e9:.0f} GB free")
     if needed - already > free:
         say("warning: the disk is too small for the whole run; give fewer --steps or free space")
 

@@ -1,5 +1,6 @@
 """The training loop: collect, update, evaluate, log, save; stop and go on at any moment."""
 
+import contextlib
 import signal
 import time
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from dreamer_tf import checkpoint, evaluation, resume, saved_agent, seeding
 from dreamer_tf.agents.random import RandomPolicy
+from dreamer_tf.errors import UserError
 from dreamer_tf.stopwatch import Stopwatch
 
 
@@ -66,8 +68,10 @@ class Trainer:
         self.logged_step = self.counters.step
         for number, index in enumerate(adopted, start=len(self.replay.episodes) - len(adopted) + 1):
             step = resume.step_at_end(dict(self.replay.episodes), index, len(self.collector))
-            records = self.replay.read(index)
-            self.log_episode(records, number, step * self.spec.action_repeat)
+            # An episode that turns out damaged is warned of by the replay and used no more.
+            with contextlib.suppress(UserError):
+                records = self.replay.read(index)
+                self.log_episode(records, number, step * self.spec.action_repeat)
         if saved is not None or adopted:
             newer = f", {len(adopted)} newer episodes adopted" if adopted else ""
             self.display.say(

@@ -242,3 +242,37 @@ def test_evaluate_answers_mistakes_in_one_line(whole, words, expected):
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith("error: ") and expected in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--train.batch_sise", "5"], "train.batch_size"),
+        (["--behavior.horizon", "many"], "many"),
+        (["--task", "dmc_walker_wlak"], "dmc_walker_walk"),
+        (["--task", "no_such_module:make"], "no_such_module"),
+        (["--configs", "cpuu"], "cpuu"),
+        (["--logdir", "/dev/null/runs"], "/dev/null/runs"),
+    ],
+)
+def test_train_answers_mistakes_in_one_line_and_creates_nothing(words, expected, tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "dreamer_tf.train", "--logdir", str(tmp_path / "runs"), *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 2, result.stderr
+    assert result.stderr.startswith("error: ") and expected in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_longer_run_is_extended_on_request_only(tmp_path):
+    assert train(tmp_path, "--steps", "300").returncode == 0
+    refused = train(tmp_path, "--steps", "350")
+    assert refused.returncode == 2 and "--extend" in refused.stderr
+    extended = train(tmp_path, "--steps", "350", "--extend")
+    assert extended.returncode == 0, extended.stderr
+    assert metrics(run_path(tmp_path))[-1]["step"] == 350
