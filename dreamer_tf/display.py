@@ -103,7 +103,7 @@ class Display:
     def _remaining(self, counters):
         began, first = self.begun
         done = counters.step - first
-        if done <= 0:
+        if done <= 0 or counters.update == 0:  # The prefill says nothing about what follows.
             return "time left unknown"
         seconds = (self.steps - counters.step) * (time.monotonic() - began) / done
         return f"about {in_words(seconds)} left"

@@ -25,6 +25,8 @@ def guarded(main):
             message, status = str(error), error.status
         except WorkerError as error:
             message, status = f"the environment keeps failing: {error}", 1
+        except KeyboardInterrupt:  # Before or after training, which handles it itself.
+            message, status = "interrupted", 130
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise

@@ -74,12 +74,15 @@ def fingerprint(folder):
 
 
 def interrupt(process, run, ready, number):
-    """Sends a signal as soon as `ready(lines of metrics)` holds; returns the exit status."""
+    """Sends a signal as soon as `ready(lines of metrics)` holds; returns the exit status.
+
+    Workers get it as well, as from a terminal or a cluster manager.
+    """
     deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
         path = run / "metrics.jsonl"
         if path.exists() and ready(path.read_bytes().count(b"\n")):
-            process.send_signal(number)
+            os.killpg(process.pid, number)
             break
         time.sleep(0.01)
     output, _ = process.communicate(timeout=120)

@@ -229,11 +229,12 @@ class TestFailures:
 
 
 class TestSignals:
-    def test_an_interrupt_is_the_trainers_affair(self):
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_an_interrupt_is_the_trainers_affair(self, number):
         worker = RemoteEnv(describe("ActionEcho"))
-        os.kill(worker.pid, signal.SIGINT)  # While it starts.
+        os.kill(worker.pid, number)  # While it starts.
         reset(worker)
-        os.kill(worker.pid, signal.SIGINT)
+        os.kill(worker.pid, number)
         assert step(worker, 0.5)["reward"] == 0.5
         worker.close()
         assert worker._process.returncode == 0

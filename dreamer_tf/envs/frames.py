@@ -5,10 +5,14 @@ are raw little-endian buffers or JSON, never pickles. Before any frame the train
 of JSON, the description of the environment.
 """
 
+import signal
 import struct
 
 HEADER = struct.Struct("<cQ")
 SEED = struct.Struct("<Q")
+
+# Signals that workers ignore.
+LEFT_TO_TRAINER = {signal.SIGINT, signal.SIGTERM}
 
 # From the trainer.
 RESET = b"R"  # seed

@@ -238,8 +238,8 @@ def start_workers(descriptions, timeout=120.0, gl=None):
 
 
 def _start(log, variables):
-    """Starts the program with SIGINT blocked, so that Ctrl-C cannot hit it while it starts."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Starts the program with Ctrl-C and SIGTERM blocked: they cannot hit it while it starts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, frames.LEFT_TO_TRAINER)
     try:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "dreamer_tf.envs.worker"],

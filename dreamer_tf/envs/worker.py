@@ -90,9 +90,14 @@ def _answers(recording, spec, kind, payload):
 
 
 def _ignore_interrupts():
-    """Leaves Ctrl-C to the trainer, which started this process with the signal blocked."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    """Leaves Ctrl-C and SIGTERM to the trainer, which started this process with both blocked.
+
+    Terminals and cluster managers send them to all processes of a job; the trainer still needs
+    its workers to save an unfinished episode, and ends them by closing their stdin.
+    """
+    for number in frames.LEFT_TO_TRAINER:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, frames.LEFT_TO_TRAINER)
 
 
 def _take_over_pipes():
