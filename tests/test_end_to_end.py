@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
 
 from dreamer_tf import checkpoint
 
@@ -117,6 +119,19 @@ def test_run_layout_and_keys_of_the_official_code(whole):
     assert "parameters encoder" in output and "test return" in output
     meta = json.loads((run / "meta.json").read_text())["sessions"][0]
     assert meta["precision"] == "float32" and meta["versions"]["tensorflow"]
+
+
+def test_tensorboard_reads_the_official_tags(whole):
+    run, _ = whole
+    events = EventAccumulator(str(run), size_guidance={"tensors": 0}).Reload()
+    tags = set(events.Tags()["tensors"])
+    official = {"agent/model_loss", "agent/action_ent", "agent/fps", "sim/episodes"}
+    assert official | {"sim/train/return", "sim/test/return", "sim/test/length"} <= tags
+    points = events.Tensors("sim/test/return")
+    expected = [line for line in metrics(run) if "test/return" in line]
+    assert [point.step for point in points] == [line["step"] for line in expected]
+    found = [tensor_util.make_ndarray(point.tensor_proto) for point in points]
+    np.testing.assert_allclose(found, [line["test/return"] for line in expected], rtol=1e-6)
 
 
 def test_a_finished_run_says_so_and_changes_nothing(whole):
