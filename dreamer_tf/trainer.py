@@ -3,64 +3,54 @@
 import contextlib
 import signal
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from dreamer_tf import checkpoint, evaluation, resume, saved_agent, seeding
+from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.random import RandomPolicy
+from dreamer_tf.collector import Collector
+from dreamer_tf.config import Config
+from dreamer_tf.display import Display
 from dreamer_tf.errors import UserError
+from dreamer_tf.logger import Logger
+from dreamer_tf.means import Means
+from dreamer_tf.replay import Replay
+from dreamer_tf.schedule import Counters, Schedule
 from dreamer_tf.stopwatch import Stopwatch
 
 
+@dataclass
 class Trainer:
     """Drives an agent; knows it by the `Agent` protocol only.
 
-    Args:
-        config: `Config`.
-        schedule: `Schedule` of the same config.
-        counters: `Counters`, where the run stands; updated in place.
-        agent: an `Agent`.
-        collector: `Collector` of the training environments.
-        evaluator: `Evaluator`.
-        replay: `Replay`.
-        logger: `Logger`.
-        display: `Display` for the terminal.
-        checkpoints: folder of the checkpoint files.
-        means: `Means` of metrics of a block of updates under way.
+    The counters say where the run stands and are updated in place; the collector holds the
+    training environments; checkpoints is the folder of their files; means are those of the block
+    of updates under way.
     """
 
-    def __init__(
-        self,
-        config,
-        schedule,
-        counters,
-        agent,
-        collector,
-        evaluator,
-        replay,
-        logger,
-        display,
-        checkpoints,
-        means,
-    ):
-        self.config = config
-        self.schedule = schedule
-        self.counters = counters
-        self.agent = agent
-        self.collector = collector
-        self.evaluator = evaluator
-        self.replay = replay
-        self.logger = logger
-        self.display = display
-        self.checkpoints = checkpoints
-        self.means = means
+    config: Config
+    schedule: Schedule
+    counters: Counters
+    agent: Agent
+    collector: Collector
+    evaluator: evaluation.Evaluator
+    replay: Replay
+    logger: Logger
+    display: Display
+    checkpoints: Path
+    means: Means
+
+    def __post_init__(self):
         self.stop_signal = None
         self.stopwatch = Stopwatch()
-        self.logged_step = counters.step
-        self.spec = collector.workers[0].spec
-        self.random_policy = RandomPolicy(self.spec, config.seed)
+        self.logged_step = self.counters.step
+        self.spec = self.collector.workers[0].spec
+        self.random_policy = RandomPolicy(self.spec, self.config.seed)
         self.started = self.saved = time.monotonic()
-        self.earlier_wall_time = counters.wall_time
+        self.earlier_wall_time = self.counters.wall_time
 
     def resume(self, saved):
         """Goes back to a checkpoint (None: to the beginning) and adopts newer episodes."""
