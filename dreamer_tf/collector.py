@@ -133,16 +133,20 @@ class Collector:
         self.numbers = list(numbers)
         self.policy_state = policy_state
         for i, records in unfinished.items():
-            seed = self.episode_seed(i)
-            rewards = self.workers[i].replay(seed, np.ascontiguousarray(records["action"][1:]))
-            if np.array_equal(rewards, records["reward"]):
-                self.records[i] = list(records)
-            else:
+            self.records[i] = list(records)
+            try:
+                actions = np.ascontiguousarray(records["action"][1:])
+                rewards = self.workers[i].replay(self.episode_seed(i), actions)
+            except WorkerError as error:
+                self._replace(i, error)
+                continue
+            if not np.array_equal(rewards, records["reward"]):
                 self.warn(
                     f"environment {i} does not repeat its unfinished episode; "
                     f"its {len(records) - 1} steps are dropped"
                 )
                 self.numbers[i] += 1
+                self.records[i] = []
 
     def close(self):
         """Ends the workers."""

@@ -27,8 +27,9 @@ def parse(words):
         raise UserError(f"--episodes {arguments.episodes}: give a number of at least 1")
     if arguments.seed < 0:
         raise UserError(f"--seed {arguments.seed}: give a number of at least 0")
-    if arguments.json is not None and not os.access(arguments.json.parent, os.W_OK):
-        raise UserError(f"--json {arguments.json}: its folder does not exist or is not writable")
+    if arguments.json is not None:
+        if arguments.json.is_dir() or not os.access(arguments.json.parent, os.W_OK):
+            raise UserError(f"--json {arguments.json}: give a file in a folder that can be written")
     return arguments
 
 

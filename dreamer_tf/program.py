@@ -24,18 +24,30 @@ def guarded(main):
         except UserError as error:
             message, status = str(error), error.status
         except WorkerError as error:
-            message, status = f"the environment keeps failing: {error}", 1
+            message, status = f"the environment keeps failing: {error}{_gl_hint()}", 1
         except KeyboardInterrupt:  # Before or after training, which handles it itself.
             message, status = "interrupted", 130
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            message = f"the disk is full ({error.strerror}): free some space, then run this again"
-            status = 1
+            message, status = _describe(error), 1
         print(f"error: {message}", file=sys.stderr)
         return status
 
     return run
+
+
+def _describe(error):
+    """Returns one line for an OSError of the file system; raises any other again."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error.strerror}): free some space, then run this again"
+    if error.filename is None:
+        raise error
+    return f"{error.filename}: {error.strerror}; make it usable, then run this again"
+
+
+def _gl_hint():
+    """Returns what to try if a worker failed because of the OpenGL that was chosen by hand."""
+    chosen = os.environ.get("MUJOCO_GL")
+    return f" [MUJOCO_GL is {chosen}; if rendering fails, unset it or run doctor]" if chosen else ""
 
 
 @contextlib.contextmanager
@@ -68,10 +80,16 @@ def find_gl(task):
     """
     if not gl.requires_gl(task):
         return None
-    # Whoever set it has tried it; a worker reports in one line if it does not work after all.
-    backend = os.environ.get("MUJOCO_GL") or gl.find_backend()
+    # Whoever set it has tried it: tools/run has, or the user. Trying again costs seconds.
+    if os.environ.get("MUJOCO_GL"):
+        return os.environ["MUJOCO_GL"]
+    backend, reasons = gl.try_backends()
     if backend is None:
-        raise UserError(f"no OpenGL to render {task} with: run 'tools/run doctor'", status=1)
+        tried = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        raise UserError(
+            f"nothing here can render {task} ({tried}): install an OpenGL with '{gl.INSTALL}'",
+            status=1,
+        )
     return backend
 
 

@@ -2,35 +2,73 @@
 
 import numpy as np
 
-from dreamer_tf import saved_agent
+from dreamer_tf.errors import UserError
 from dreamer_tf.schedule import Counters
 
-
-def counters(saved):
-    """Returns the `Counters` of a checkpoint, fresh ones for None."""
-    return Counters() if saved is None else Counters(**saved.state["counters"])
+# Raised whenever the meaning of a checkpoint's state changes.
+FORMAT = 1
 
 
-def restore(saved, agent, collector, replay, progress):
-    """Restores agent, environments and policy, and adopts episodes newer than the checkpoint.
+def check_format(state):
+    """Raises a UserError if another version of the program wrote a checkpoint's state."""
+    if state.get("format") != FORMAT:
+        raise UserError(
+            f"the checkpoint has format {state.get('format')}, this version reads {FORMAT}: use "
+            "the version that wrote it, or start over with --fresh",
+            status=1,
+        )
+
+
+def check_fits(saved, spec, precision):
+    """Raises a UserError if a checkpoint is of another environment or compute precision.
+
+    Args:
+        saved: `Checkpoint` or None.
+        spec: `EnvSpec` of the environments now.
+        precision: resolved compute precision now.
+    """
+    if saved is None:
+        return
+    if saved.state["spec"] != spec.to_json():
+        raise UserError(
+            f"the environment has changed: the checkpoint is for {saved.state['spec']}, now it is "
+            f"{spec.to_json()}; undo the change, or choose another --name",
+            status=1,
+        )
+    if saved.state["precision"] != precision:
+        raise UserError(
+            f"the checkpoint was trained in {saved.state['precision']}, here precision is "
+            f"{precision}: go on where it was made, or choose another --name",
+            status=1,
+        )
+
+
+def counters(state):
+    """Returns the `Counters` in a checkpoint's state, fresh ones for None."""
+    if state is None:
+        return Counters()
+    check_format(state)
+    return Counters(**state["counters"])
+
+
+def restore(saved, collector, replay, progress):
+    """Restores environments and policy, and adopts episodes newer than the checkpoint.
 
     A killed run loses its unfinished episodes, not its finished ones: they are on disk, and the
     step counter moves on by them. The updates that they entitle to become due by that.
 
     Args:
         saved: `Checkpoint` or None.
-        agent: an `Agent`.
         collector: `Collector`.
         replay: `Replay`.
         progress: `Counters`; its step is advanced.
 
     Returns:
-        Indices of the adopted episodes, in order.
+        Indices of the adopted episodes, in the order in which they ended.
     """
     numbers, unfinished = [0] * len(collector), {}
     policy_state = collector.policy_state
     if saved is not None:
-        saved_agent.put_variables(agent, saved)
         numbers = saved.state["episode_numbers"]
         policy_state = section(saved, "policy_state/")
         unfinished = {int(i): records for i, records in section(saved, "unfinished/").items()}
@@ -41,13 +79,15 @@ def restore(saved, agent, collector, replay, progress):
         newer = [index for index in newer if index // len(collector) >= numbers[i]]
         if newer:
             steps = sum(lengths[index] - 1 for index in newer)
-            # The checkpoint's counter already holds the steps of the episode under way.
-            steps -= len(unfinished.pop(i, "x")) - 1
+            under_way = unfinished.pop(i, None)
+            if under_way is not None and numbers[i] * len(collector) + i in newer:
+                # The checkpoint's counter already holds the first steps of this episode.
+                steps -= len(under_way) - 1
             progress.step += steps * collector.workers[i].spec.action_repeat
             numbers[i] = 1 + max(newer) // len(collector)
             adopted += newer
     collector.restore(numbers, unfinished, policy_state)
-    return sorted(adopted)
+    return sorted(adopted, key=lambda index: (step_at_end(lengths, index, len(collector)), index))
 
 
 def step_at_end(lengths, index, environments):

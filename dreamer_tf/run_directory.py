@@ -103,7 +103,7 @@ def write_meta(run, extra):
     """
     path = run.path / META
     try:
-        sessions = json.loads(path.read_text(encoding="utf-8"))["sessions"]
+        sessions = list(json.loads(path.read_text(encoding="utf-8"))["sessions"])
     except (OSError, ValueError, KeyError, TypeError):
         sessions = []
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

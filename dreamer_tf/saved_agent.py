@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dreamer_tf import checkpoint, config, program, run_directory
+from dreamer_tf import checkpoint, config, program, resume, run_directory
 from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.errors import UserError
 
@@ -14,8 +14,14 @@ def variable_arrays(agent):
     return {PREFIX + path: variable.numpy() for path, variable in agent.variables.items()}
 
 
-def put_variables(agent, saved):
+def put_variables(agent, saved, optimizers=True):
     """Assigns a checkpoint's arrays to the agent's variables, all of them or none.
+
+    Args:
+        agent: an `Agent`.
+        saved: `Checkpoint`.
+        optimizers: whether to learn on. To act, the weights are enough, and they do not depend on
+            the precision that the checkpoint was trained in.
 
     Raises:
         UserError: the checkpoint holds other variables or other shapes.
@@ -25,7 +31,10 @@ def put_variables(agent, saved):
         for name, array in saved.arrays.items()
         if name.startswith(PREFIX)
     }
-    shapes = {path: tuple(variable.shape) for path, variable in agent.variables.items()}
+    variables = agent.variables
+    if not optimizers:
+        arrays, variables = _without_optimizers(arrays), _without_optimizers(variables)
+    shapes = {path: tuple(variable.shape) for path, variable in variables.items()}
     wrong = list(shapes.keys() ^ arrays.keys())
     wrong += [path for path in shapes.keys() & arrays.keys() if arrays[path].shape != shapes[path]]
     if wrong:
@@ -34,8 +43,12 @@ def put_variables(agent, saved):
             f"use the version of the program and the configuration that wrote it",
             status=1,
         )
-    for path, variable in agent.variables.items():
+    for path, variable in variables.items():
         variable.assign(arrays[path])
+
+
+def _without_optimizers(paths):
+    return {path: each for path, each in paths.items() if not path.startswith("optimizer/")}
 
 
 def load_config(run):
@@ -62,6 +75,7 @@ def load_checkpoint(run, warn):
     saved = checkpoint.load_newest(Path(run) / run_directory.CHECKPOINTS, warn)
     if saved is None:
         raise UserError(f"{run} holds no checkpoint yet: wait for the first one", status=1)
+    resume.check_format(saved.state)
     return saved
 
 
@@ -79,5 +93,5 @@ def restore_agent(settings, saved):
         precision.prepare_devices()
     spec = EnvSpec.from_json(saved.state["spec"])
     agent = Dreamer(settings, spec, precision.resolve(settings.precision))
-    put_variables(agent, saved)
+    put_variables(agent, saved, optimizers=False)
     return agent

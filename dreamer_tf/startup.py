@@ -7,6 +7,8 @@ from dreamer_tf.duration import in_words
 
 # Less work than this many seconds of updates is not worth a warning.
 LONG_RUN = 2 * 86400
+# Updates of fewer floating point operations are small already.
+LARGE_UPDATE = 1e11
 
 
 def describe(say, config, run, agent, device, precision, backend):
@@ -31,7 +33,7 @@ def describe(say, config, run, agent, device, precision, backend):
     ends = "with" if model.discount_head is not None else "without"
     say(f"agent      {heads} actor, {ends} discount head")
     _describe_disk(say, config, run, agent.spec)
-    if device == "CPU":
+    if device == "CPU" and not run.resuming:
         _describe_time(say, config, agent)
 
 
@@ -40,7 +42,7 @@ def _rendering(config, backend):
 
 
 def _describe_disk(say, config, run, spec):
-    episodes = config.steps / config.env.time_limit
+    episodes = config.steps / spec.time_limit
     steps = config.steps / spec.action_repeat + episodes
     needed = steps * spec.record_dtype.itemsize
     free = shutil.disk_usage(run.path).free
@@ -56,7 +58,6 @@ def _describe_time(say, config, agent):
     )
     seconds = cost.run_seconds(config, flops, cost.matmul_speed())
     if seconds > LONG_RUN:
-        say(
-            f"warning: without a GPU this will take about {in_words(seconds)} on this machine; "
-            "try --configs cpu"
-        )
+        advice = "; try --configs cpu" if flops > LARGE_UPDATE else ""
+        length = f"about {in_words(seconds)} on this machine"
+        say(f"warning: without a GPU this will take {length}{advice}")

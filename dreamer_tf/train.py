@@ -8,6 +8,8 @@ import sys
 
 from dreamer_tf import checkpoint, command_line, program, resume, run_directory
 from dreamer_tf.collector import Collector
+from dreamer_tf.envs import check_task
+from dreamer_tf.errors import UserError
 from dreamer_tf.evaluation import Evaluator
 from dreamer_tf.means import Means
 from dreamer_tf.replay import Replay
@@ -23,18 +25,27 @@ def main(words):
     if run is not None and is_finished(run, arguments.config):
         print(f"{run.path} is complete, nothing to do")
         return 0
+    check_task(arguments.config.task)
     backend = program.find_gl(arguments.config.task)
     start_worker = program.worker_starter(arguments.config, backend)
     workers = []
     try:
         # Started first: they get ready while TensorFlow loads.
         workers += [start_worker() for _ in range(arguments.config.envs)]
-        _ = workers[0].spec  # A wrong task is found here, before anything is on the disk.
+        # A wrong task is found here, before anything is on the disk.
+        check_observations(arguments.config.task, workers[0].spec)
         run = run or RunDirectory.open(arguments)
         return train(arguments.config, run, start_worker, workers, backend)
     finally:
         for worker in workers:
             worker.close()
+
+
+def check_observations(task, spec):
+    """Raises a UserError unless the environment shows exactly one image, which the agent reads."""
+    if set(spec.observations) != {"image"}:
+        names = ", ".join(spec.observations)
+        raise UserError(f"{task} observes {names}; the agent learns from one 'image' alone")
 
 
 def open_existing(arguments):
@@ -49,7 +60,7 @@ def open_existing(arguments):
 def is_finished(run, config):
     """Returns whether a run's newest checkpoint says that nothing is left to do."""
     state = checkpoint.read_state(run.checkpoints)
-    return state is not None and Schedule(config).finished(resume.Counters(**state["counters"]))
+    return state is not None and Schedule(config).finished(resume.counters(state))
 
 
 def train(config, run, start_worker, workers, backend):
@@ -73,7 +84,8 @@ def train(config, run, start_worker, workers, backend):
         {"device": device, "precision": resolved, "gl": backend, "render": config.env.render},
     )
     saved = checkpoint.load_newest(run.checkpoints, display.warn)
-    counters = resume.counters(saved)
+    resume.check_fits(saved, spec, resolved)
+    counters = resume.counters(saved.state if saved else None)
     replay = Replay(run.episodes, spec.record_dtype, config.seed, display.warn)
     initial = agent.initial_state(config.envs)
     collector = Collector(start_worker, workers, config.seed, initial, display.warn)
@@ -91,6 +103,7 @@ def train(config, run, start_worker, workers, backend):
         display=display,
         checkpoints=run.checkpoints,
         means=Means(saved.state["means"] if saved else None),
+        precision=resolved,
     )
     try:
         trainer.resume(saved)

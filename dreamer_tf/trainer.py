@@ -14,6 +14,7 @@ from dreamer_tf.agents.random import RandomPolicy
 from dreamer_tf.collector import Collector
 from dreamer_tf.config import Config
 from dreamer_tf.display import Display
+from dreamer_tf.envs.remote import WorkerError
 from dreamer_tf.errors import UserError
 from dreamer_tf.logger import Logger
 from dreamer_tf.means import Means
@@ -28,7 +29,7 @@ class Trainer:
 
     The counters say where the run stands and are updated in place; the collector holds the
     training environments; checkpoints is the folder of their files; means are those of the block
-    of updates under way.
+    of updates under way; precision is the resolved compute precision.
     """
 
     config: Config
@@ -42,6 +43,7 @@ class Trainer:
     display: Display
     checkpoints: Path
     means: Means
+    precision: str
 
     def __post_init__(self):
         self.stop_signal = None
@@ -54,14 +56,17 @@ class Trainer:
 
     def resume(self, saved):
         """Goes back to a checkpoint (None: to the beginning) and adopts newer episodes."""
-        adopted = resume.restore(saved, self.agent, self.collector, self.replay, self.counters)
+        if saved is not None:
+            saved_agent.put_variables(self.agent, saved)
+        adopted = resume.restore(saved, self.collector, self.replay, self.counters)
         self.logged_step = self.counters.step
         for number, index in enumerate(adopted, start=len(self.replay.episodes) - len(adopted) + 1):
             step = resume.step_at_end(dict(self.replay.episodes), index, len(self.collector))
             # An episode that turns out damaged is warned of by the replay and used no more.
             with contextlib.suppress(UserError):
                 records = self.replay.read(index)
-                self.log_episode(records, number, step * self.spec.action_repeat)
+                step = min(step * self.spec.action_repeat, self.counters.step)
+                self.log_episode(records, number, step)
         if saved is not None or adopted:
             newer = f", {len(adopted)} newer episodes adopted" if adopted else ""
             self.display.say(
@@ -73,10 +78,20 @@ class Trainer:
 
         Raises:
             FloatingPointError: a loss or gradient was not finite; nothing is saved after it.
+            WorkerError: an environment keeps failing; a checkpoint was saved.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._request_stop)
         self.display.begin(self.counters)
+        try:
+            self._loop()
+        except WorkerError:
+            self.save()  # The agent is sound; what it learned is kept.
+            raise
+        self.save()
+        return self.schedule.finished(self.counters)
+
+    def _loop(self):
         while self.stop_signal is None and not self.schedule.finished(self.counters):
             if not self.replay.episodes:
                 self.collect()
@@ -87,8 +102,6 @@ class Trainer:
             else:
                 self.collect()
             self._save_if_due()
-        self.save()
-        return self.schedule.finished(self.counters)
 
     def _request_stop(self, number, frame):
         self.stop_signal = number
@@ -216,6 +229,8 @@ class Trainer:
         for i, records in self.collector.unfinished().items():
             arrays[f"unfinished/{i}"] = records
         state = {
+            "format": resume.FORMAT,
+            "precision": self.precision,
             "counters": vars(self.counters),
             "episode_numbers": self.collector.numbers,
             "means": self.means.state(),

@@ -98,6 +98,21 @@ class Choosing(gymnasium.Env):
         return np.full(2, action / 10), 1.0, False, False, {}
 
 
+class Walk(ActionEcho):
+    """Two actions; terminates after a number of steps that the seed says."""
+
+    action_space = Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        gymnasium.Env.reset(self, seed=seed)
+        self._left = int(self.np_random.integers(3, 30))
+        return self._observation(0.0), {}
+
+    def step(self, action):
+        self._left -= 1
+        return self._observation(float(action)), float(action), self._left == 0, False, {}
+
+
 class Scaled(ActionEcho):
     """Bounds that are not [-1, 1]; the reward is the sum of the actions as performed."""
 

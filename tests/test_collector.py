@@ -135,6 +135,20 @@ def test_restoring_goes_on_exactly_in_the_middle_of_episodes(make):
     np.testing.assert_array_equal(whole.policy_state["steps"], restored.policy_state["steps"])
 
 
+def test_a_worker_that_dies_while_restoring_costs_its_episode_only(make):
+    warnings = []
+    first, policy = make("toy_reach"), Policy(2)
+    for _ in range(5):
+        first.step(policy)
+    second = make("toy_reach", warn=warnings.append)
+    _ = second.workers[0].spec
+    os.kill(second.workers[0].pid, signal.SIGKILL)
+    second.restore([0], first.unfinished(), first.policy_state)
+    assert len(warnings) == 1 and "5 steps" in warnings[0]
+    ((index, records),) = collect(second, 1)
+    assert index == 1 and len(records) == 11
+
+
 def test_an_episode_that_does_not_repeat_itself_is_dropped(make):
     warnings = []
     first, policy = make("toy_reach"), Policy(2)

@@ -24,6 +24,10 @@ SMALL = [
     *("--env.time_limit", "50", "--model.cnn_depth", "2", "--checkpoint.minutes", "0.02"),
 ]
 TIMINGS = ("fps", "wall_time")
+# Workers find the tests' own environments.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+# Discrete actions, a discount head, episodes shorter than the sequences, three at a time.
+WALK = ["--task", "environments_for_tests:Walk", "--envs", "3", "--env.action_repeat", "2"]
 
 
 def command(logdir, *words, program="train"):
@@ -34,6 +38,7 @@ def start(logdir, *words):
     return subprocess.Popen(
         command(logdir, *words),
         cwd=ROOT,
+        env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -43,14 +48,19 @@ def start(logdir, *words):
 
 def train(logdir, *words):
     result = subprocess.run(
-        command(logdir, *words), cwd=ROOT, capture_output=True, text=True, timeout=250
+        command(logdir, *words),
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=250,
     )
     assert "Traceback" not in result.stderr, result.stderr
     return result
 
 
-def run_path(logdir, seed=0):
-    return logdir / "toy_reach" / "debug" / str(seed)
+def run_path(logdir, seed=0, task="toy_reach"):
+    return logdir / task / "debug" / str(seed)
 
 
 def metrics(run):
@@ -165,6 +175,10 @@ def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(whole, tmp_path)
         stopped.append(checkpoint.read_state(run / "checkpoints")["counters"])
     assert len({(each["step"], each["update"]) for each in stopped}) == len(moments)
     assert train(tmp_path).returncode == 0
+    assert_same_run(run, expected)
+
+
+def assert_same_run(run, expected):
     assert metrics(run) == metrics(expected)
     state, arrays = final_arrays(run)
     expected_state, expected_arrays = final_arrays(expected)
@@ -177,6 +191,62 @@ def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(whole, tmp_path)
         np.testing.assert_array_equal(arrays[name], array, err_msg=name)
     episodes = fingerprint(expected / "episodes")
     assert fingerprint(run / "episodes") == episodes
+
+
+def test_several_discrete_environments_stop_and_go_on_exactly(tmp_path):
+    task = "environments_for_tests-Walk"
+    expected, run = run_path(tmp_path / "a", task=task), run_path(tmp_path / "b", task=task)
+    result = train(tmp_path / "a", *WALK)
+    assert result.returncode == 0, result.stderr
+    assert "one-hot actor, with discount head" in result.stdout
+    updates = [line for line in metrics(expected) if "model_loss" in line]
+    assert "discount_loss" in updates[0]
+    assert [line["update"] for line in updates] == [10, 20, 30, 40, 50, 60]
+    for count in (25, 45):
+        process = start(tmp_path / "b", *WALK)
+        assert interrupt(process, run, lambda n, count=count: n >= count, signal.SIGTERM) == 0
+    assert train(tmp_path / "b", *WALK).returncode == 0
+    assert_same_run(run, expected)
+
+
+def test_several_environments_are_killed_and_nothing_finished_is_lost(tmp_path):
+    run = run_path(tmp_path, task="environments_for_tests-Walk")
+    words = [*WALK, "--checkpoint.minutes", "0.1"]
+    process = start(tmp_path, *words)
+    while process.poll() is None and len(list((run / "episodes").glob("*.npy"))) < 40:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    finished = {path.name for path in (run / "episodes").glob("*.npy")}
+    result = train(tmp_path, *words)
+    assert result.returncode == 0, result.stderr
+    after = {path.name for path in (run / "episodes").glob("*.npy")}
+    assert finished <= after
+    episodes = [line for line in metrics(run) if "train/return" in line]
+    assert [line["episodes"] for line in episodes] == list(range(1, len(after) + 1))
+    steps = [line["step"] for line in metrics(run)]
+    assert steps == sorted(steps)
+
+
+def test_another_precision_can_act_but_not_learn_on(whole, tmp_path):
+    logdir = tmp_path / "runs"
+    assert train(logdir, "--steps", "250", "--precision", "bfloat16").returncode == 0
+    path = run_path(logdir) / "config.yaml"
+    path.write_text(path.read_text().replace("bfloat16", "float32"))
+    path.write_text(path.read_text().replace("steps: 250", "steps: 260"))
+    refused = train(logdir, "--precision", "float32", "--steps", "260")
+    assert refused.returncode == 1
+    assert "bfloat16" in refused.stderr and "float32" in refused.stderr
+    program = [
+        sys.executable,
+        "-m",
+        "dreamer_tf.evaluate",
+        str(run_path(logdir)),
+        "--episodes",
+        "1",
+    ]
+    result = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
 
 
 def test_after_kill_every_finished_episode_is_used(tmp_path):
@@ -269,6 +339,7 @@ def test_evaluate_answers_mistakes_in_one_line(whole, words, expected):
         (["--behavior.horizon", "many"], "many"),
         (["--task", "dmc_walker_wlak"], "dmc_walker_walk"),
         (["--task", "no_such_module:make"], "no_such_module"),
+        (["--task", "environments_for_tests:Mixed"], "image"),
         (["--configs", "cpuu"], "cpuu"),
         (["--logdir", "/dev/null/runs"], "/dev/null/runs"),
     ],
@@ -277,6 +348,7 @@ def test_train_answers_mistakes_in_one_line_and_creates_nothing(words, expected,
     result = subprocess.run(
         [sys.executable, "-m", "dreamer_tf.train", "--logdir", str(tmp_path / "runs"), *words],
         cwd=ROOT,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=60,

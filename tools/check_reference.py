@@ -247,6 +247,8 @@ def check(path):
             case = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise SystemExit(f"error: {path} is not a readable case: {error}") from None
+    if "config" not in case:
+        raise SystemExit(f"error: {path} is not a case: it holds no config")
     agent, sizes = build_agent(case)
     found = run_policy(agent, case) | run_updates(agent, case)
     kinds = ("out/", "grads/", "updated/", "updated_twice/", "policy/")

@@ -93,14 +93,17 @@ class RSSM(keras.Model):
         self.recurrent_input = make.dense("recurrent_input", hidden, "elu")
         self.gru = make.gru_cell("gru", config.deter)
         self.prior_hidden = make.dense("prior_hidden", hidden, "elu")
-        self.prior_parameters = make.dense("prior_parameters", 2 * config.stoch)
+        # Parameters of distributions are computed in float32 in every precision.
+        self.prior_parameters = make.dense("prior_parameters", 2 * config.stoch, dtype="float32")
         # One dense layer on [deter; embed], split so that the embedding's part runs once for all
         # time steps instead of inside the scan.
         self.posterior_deter = make.dense(
             "posterior_deter", hidden, joint_inputs=joint, use_bias=False
         )
         self.posterior_embed = make.dense("posterior_embed", hidden, joint_inputs=joint)
-        self.posterior_parameters = make.dense("posterior_parameters", 2 * config.stoch)
+        self.posterior_parameters = make.dense(
+            "posterior_parameters", 2 * config.stoch, dtype="float32"
+        )
         self.build(config.stoch + action_size, hidden, config.deter, embed_size)
 
     def build(self, recurrent_inputs, hidden, deter, embed_size):
