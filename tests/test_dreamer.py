@@ -30,6 +30,17 @@ def test_every_trainable_variable_changes_in_an_update(precision, discrete, term
         assert np.isfinite(value), name
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_parameters_of_distributions_are_computed_in_float32(precision):
+    agent = tiny_agent(precision, terminates=True)
+    rssm = agent.world_model.rssm
+    heads = [agent.actor, agent.value, agent.world_model.reward, agent.world_model.discount_head]
+    for layer in [rssm.prior_parameters, rssm.posterior_parameters, *(h.parameters for h in heads)]:
+        assert layer.compute_dtype == "float32"
+    for layer in [rssm.gru, rssm.posterior_embed, *agent.world_model.encoder.convolutions]:
+        assert layer.compute_dtype == precision
+
+
 def test_metrics_are_those_of_the_official_code():
     agent = tiny_agent()
     batch = random_batch()

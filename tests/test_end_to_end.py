@@ -1,105 +1,28 @@
 """The real commands, as processes: train, interrupt, kill, resume, evaluate."""
 
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from runs_for_tests import (
+    ROOT,
+    assert_same_run,
+    fingerprint,
+    interrupt,
+    metrics,
+    run_path,
+    start,
+    train,
+)
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
 from dreamer_tf import checkpoint
-
-ROOT = Path(__file__).resolve().parent.parent
-SMALL = [
-    "--configs",
-    "debug",
-    *("--steps", "700", "--train.prefill", "200", "--evaluate.every", "250"),
-    *("--env.time_limit", "50", "--model.cnn_depth", "2", "--checkpoint.minutes", "0.02"),
-]
-TIMINGS = ("fps", "wall_time")
-# Workers find the tests' own environments.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-# Discrete actions, a discount head, episodes shorter than the sequences, three at a time.
-WALK = ["--task", "environments_for_tests:Walk", "--envs", "3", "--env.action_repeat", "2"]
-
-
-def command(logdir, *words, program="train"):
-    return [sys.executable, "-m", f"dreamer_tf.{program}", "--logdir", str(logdir), *SMALL, *words]
-
-
-def start(logdir, *words):
-    return subprocess.Popen(
-        command(logdir, *words),
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def train(logdir, *words):
-    result = subprocess.run(
-        command(logdir, *words),
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=250,
-    )
-    assert "Traceback" not in result.stderr, result.stderr
-    return result
-
-
-def run_path(logdir, seed=0, task="toy_reach"):
-    return logdir / task / "debug" / str(seed)
-
-
-def metrics(run):
-    """Returns the lines of metrics.jsonl without what depends on the clock."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [
-        {k: v for k, v in line.items() if k not in TIMINGS and not k.startswith("time_")}
-        for line in lines
-    ]
-
-
-def final_arrays(run):
-    saved = checkpoint.load_newest(run / "checkpoints", pytest.fail)
-    return saved.state, saved.arrays
-
-
-def fingerprint(folder):
-    return {
-        str(path.relative_to(folder)): (hashlib.sha256(path.read_bytes()).hexdigest())
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def interrupt(process, run, ready, number):
-    """Sends a signal as soon as `ready(lines of metrics)` holds; returns the exit status.
-
-    Workers get it as well, as from a terminal or a cluster manager.
-    """
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        path = run / "metrics.jsonl"
-        if path.exists() and ready(path.read_bytes().count(b"\n")):
-            os.killpg(process.pid, number)
-            break
-        time.sleep(0.01)
-    output, _ = process.communicate(timeout=120)
-    assert "Traceback" not in output, output
-    return process.returncode
 
 
 @pytest.fixture(scope="module")
@@ -176,56 +99,6 @@ def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(whole, tmp_path)
     assert len({(each["step"], each["update"]) for each in stopped}) == len(moments)
     assert train(tmp_path).returncode == 0
     assert_same_run(run, expected)
-
-
-def assert_same_run(run, expected):
-    assert metrics(run) == metrics(expected)
-    state, arrays = final_arrays(run)
-    expected_state, expected_arrays = final_arrays(expected)
-    state["counters"].pop("wall_time"), expected_state["counters"].pop("wall_time")
-    for each in (state, expected_state):
-        each.pop("metrics_offset")
-    assert state == expected_state
-    assert arrays.keys() == expected_arrays.keys()
-    for name, array in expected_arrays.items():
-        np.testing.assert_array_equal(arrays[name], array, err_msg=name)
-    episodes = fingerprint(expected / "episodes")
-    assert fingerprint(run / "episodes") == episodes
-
-
-def test_several_discrete_environments_stop_and_go_on_exactly(tmp_path):
-    task = "environments_for_tests-Walk"
-    expected, run = run_path(tmp_path / "a", task=task), run_path(tmp_path / "b", task=task)
-    result = train(tmp_path / "a", *WALK)
-    assert result.returncode == 0, result.stderr
-    assert "one-hot actor, with discount head" in result.stdout
-    updates = [line for line in metrics(expected) if "model_loss" in line]
-    assert "discount_loss" in updates[0]
-    assert [line["update"] for line in updates] == [10, 20, 30, 40, 50, 60]
-    for count in (25, 45):
-        process = start(tmp_path / "b", *WALK)
-        assert interrupt(process, run, lambda n, count=count: n >= count, signal.SIGTERM) == 0
-    assert train(tmp_path / "b", *WALK).returncode == 0
-    assert_same_run(run, expected)
-
-
-def test_several_environments_are_killed_and_nothing_finished_is_lost(tmp_path):
-    run = run_path(tmp_path, task="environments_for_tests-Walk")
-    words = [*WALK, "--checkpoint.minutes", "0.1"]
-    process = start(tmp_path, *words)
-    while process.poll() is None and len(list((run / "episodes").glob("*.npy"))) < 40:
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    finished = {path.name for path in (run / "episodes").glob("*.npy")}
-    result = train(tmp_path, *words)
-    assert result.returncode == 0, result.stderr
-    after = {path.name for path in (run / "episodes").glob("*.npy")}
-    assert finished <= after
-    episodes = [line for line in metrics(run) if "train/return" in line]
-    assert [line["episodes"] for line in episodes] == list(range(1, len(after) + 1))
-    steps = [line["step"] for line in metrics(run)]
-    assert steps == sorted(steps)
 
 
 def test_another_precision_can_act_but_not_learn_on(whole, tmp_path):
@@ -308,55 +181,6 @@ def test_evaluate_repeats_itself_and_writes_json(whole, tmp_path):
     np.testing.assert_allclose(found[0]["standard_error"], error)
     assert f"{found[0]['mean']:.2f}" in result.stdout
     assert fingerprint(run) == before
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["nowhere"], "nowhere"),
-        (["{run}", "--episodes", "0"], "--episodes"),
-        (["{run}", "--json", "/nonexistent/out.json"], "/nonexistent/out.json"),
-    ],
-)
-def test_evaluate_answers_mistakes_in_one_line(whole, words, expected):
-    words = [word.format(run=whole[0]) for word in words]
-    result = subprocess.run(
-        [sys.executable, "-m", "dreamer_tf.evaluate", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert result.returncode == 2
-    assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("error: ") and expected in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (["--train.batch_sise", "5"], "train.batch_size"),
-        (["--behavior.horizon", "many"], "many"),
-        (["--task", "dmc_walker_wlak"], "dmc_walker_walk"),
-        (["--task", "no_such_module:make"], "no_such_module"),
-        (["--task", "environments_for_tests:Mixed"], "image"),
-        (["--configs", "cpuu"], "cpuu"),
-        (["--logdir", "/dev/null/runs"], "/dev/null/runs"),
-    ],
-)
-def test_train_answers_mistakes_in_one_line_and_creates_nothing(words, expected, tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-m", "dreamer_tf.train", "--logdir", str(tmp_path / "runs"), *words],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert result.returncode == 2, result.stderr
-    assert result.stderr.startswith("error: ") and expected in result.stderr
-    assert result.stderr.count("\n") == 1
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_longer_run_is_extended_on_request_only(tmp_path):

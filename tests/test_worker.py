@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dreamer_tf.envs import remote
-from dreamer_tf.envs.remote import RemoteEnv, WorkerError, start_workers
+from dreamer_tf.envs.remote import RemoteEnv, WorkerError
 from dreamer_tf.errors import UserError
 
 
@@ -86,7 +86,7 @@ class TestSteps:
         assert truncated
 
     def test_several_workers_step_at_the_same_time(self):
-        workers = start_workers([describe("ActionEcho")] * 3)
+        workers = [RemoteEnv(describe("ActionEcho")) for _ in range(3)]
         assert len({worker.pid for worker in workers}) == 3
         for worker in workers:
             worker.send_reset(0)
@@ -94,6 +94,8 @@ class TestSteps:
         for number, worker in enumerate(workers):
             worker.send_step([number / 4])
         assert [float(worker.receive()["reward"]) for worker in workers] == [0.0, 0.25, 0.5]
+        for worker in workers:
+            worker.close()
         for worker in workers:
             worker.close()
         assert not any(state(worker.pid) for worker in workers)
@@ -212,14 +214,6 @@ class TestFailures:
             _ = worker.spec
         assert state(worker.pid) is None
 
-    def test_if_one_cannot_start_none_is_left(self, monkeypatch):
-        pids = []
-        start = remote._start
-        monkeypatch.setattr(remote, "_start", lambda *a: [p := start(*a), pids.append(p.pid)][0])
-        with pytest.raises(UserError):
-            start_workers([describe("ActionEcho"), describe("SmallImage"), describe("Endless")])
-        assert len(pids) == 3 and not any(state(pid) for pid in pids)
-
     def test_no_temporary_files(self, tmp_path, monkeypatch):
         monkeypatch.setattr(remote.tempfile, "tempdir", str(tmp_path))
         with RemoteEnv(describe("Printing")) as worker:
@@ -251,10 +245,10 @@ class TestSignals:
     def test_no_worker_outlives_a_killed_trainer(self):
         script = """
 import sys, time
-from dreamer_tf.envs.remote import start_workers
+from dreamer_tf.envs.remote import RemoteEnv
 tasks = ["toy_reach", "environments_for_tests:Sleeping"]
-workers = start_workers(
-    [dict(task=t, action_repeat=1, time_limit=9, render="paper") for t in tasks])
+workers = [
+    RemoteEnv(dict(task=t, action_repeat=1, time_limit=9, render="paper")) for t in tasks]
 for worker in workers:
     worker.send_reset(0)
     worker.receive()

@@ -218,25 +218,6 @@ class RemoteEnv:
         self._log.close()
 
 
-def start_workers(descriptions, timeout=120.0, gl=None):
-    """Starts workers side by side and waits until all are ready.
-
-    Returns:
-        A list of RemoteEnv. If one fails to start, all are closed before its error is raised.
-    """
-    workers = []
-    try:
-        for description in descriptions:
-            workers.append(RemoteEnv(description, timeout, gl))
-        for worker in workers:
-            _ = worker.spec
-    except BaseException:
-        for worker in workers:
-            worker.close()
-        raise
-    return workers
-
-
 def _start(log, variables):
     """Starts the program with Ctrl-C and SIGTERM blocked: they cannot hit it while it starts."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, frames.LEFT_TO_TRAINER)

@@ -1,0 +1,114 @@
+"""Runs as processes: starting, interrupting and comparing them."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dreamer_tf import checkpoint
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = [
+    "--configs",
+    "debug",
+    *("--steps", "700", "--train.prefill", "200", "--evaluate.every", "250"),
+    *("--env.time_limit", "50", "--model.cnn_depth", "2", "--checkpoint.minutes", "0.02"),
+]
+TIMINGS = ("fps", "wall_time")
+# Workers find the tests' own environments.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+# Discrete actions, a discount head, episodes shorter than the sequences, three at a time.
+WALK = ["--task", "environments_for_tests:Walk", "--envs", "3", "--env.action_repeat", "2"]
+
+
+def command(logdir, *words, program="train"):
+    return [sys.executable, "-m", f"dreamer_tf.{program}", "--logdir", str(logdir), *SMALL, *words]
+
+
+def start(logdir, *words):
+    return subprocess.Popen(
+        command(logdir, *words),
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def train(logdir, *words):
+    result = subprocess.run(
+        command(logdir, *words),
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert "Traceback" not in result.stderr, result.stderr
+    return result
+
+
+def run_path(logdir, seed=0, task="toy_reach"):
+    return logdir / task / "debug" / str(seed)
+
+
+def metrics(run):
+    """Returns the lines of metrics.jsonl without what depends on the clock."""
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [
+        {k: v for k, v in line.items() if k not in TIMINGS and not k.startswith("time_")}
+        for line in lines
+    ]
+
+
+def final_arrays(run):
+    saved = checkpoint.load_newest(run / "checkpoints", pytest.fail)
+    return saved.state, saved.arrays
+
+
+def fingerprint(folder):
+    return {
+        str(path.relative_to(folder)): (hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def interrupt(process, run, ready, number):
+    """Sends a signal as soon as `ready(lines of metrics)` holds; returns the exit status.
+
+    Workers get it as well, as from a terminal or a cluster manager.
+    """
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        path = run / "metrics.jsonl"
+        if path.exists() and ready(path.read_bytes().count(b"\n")):
+            os.killpg(process.pid, number)
+            break
+        time.sleep(0.01)
+    output, _ = process.communicate(timeout=120)
+    assert "Traceback" not in output, output
+    return process.returncode
+
+
+def assert_same_run(run, expected):
+    assert metrics(run) == metrics(expected)
+    state, arrays = final_arrays(run)
+    expected_state, expected_arrays = final_arrays(expected)
+    state["counters"].pop("wall_time"), expected_state["counters"].pop("wall_time")
+    for each in (state, expected_state):
+        each.pop("metrics_offset")
+    assert state == expected_state
+    assert arrays.keys() == expected_arrays.keys()
+    for name, array in expected_arrays.items():
+        np.testing.assert_array_equal(arrays[name], array, err_msg=name)
+    episodes = fingerprint(expected / "episodes")
+    assert fingerprint(run / "episodes") == episodes
