@@ -211,7 +211,7 @@ def test_hoisted_posterior_layer_starts_like_one_layer_on_the_concatenation():
     agent = tiny_agent(model__deter=200, model__hidden=200, model__cnn_depth=32)
     limit = np.sqrt(6 / (200 + 1024 + 200))
     for name in ("posterior_deter", "posterior_embed"):
-        kernel = np.array(agent.variables[f"rssm/{name}/kernel"])
+        kernel = agent.variables[f"rssm/{name}/kernel"].numpy()
         assert 0.99 * limit < np.abs(kernel).max() <= limit
 
 
