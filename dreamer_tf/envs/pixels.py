@@ -1,12 +1,14 @@
 """What the built-in environments share: action repeat, time limit, seeds and the image."""
 
+import abc
+
 import gymnasium
 import numpy as np
 
 IMAGE_SHAPE = (64, 64, 3)
 
 
-class PixelEnv(gymnasium.Env):
+class PixelEnv(gymnasium.Env, abc.ABC):
     """Base of environments seen through a 64x64 image and moved by actions in [-1, 1].
 
     A subclass gives `_begin(seed)`, `_advance(action) -> (reward, terminated)` for one
@@ -78,11 +80,14 @@ class PixelEnv(gymnasium.Env):
             return {"image": self._draw(IMAGE_SHAPE[0])}
         return {"image": np.zeros(IMAGE_SHAPE, np.uint8)}
 
+    @abc.abstractmethod
     def _begin(self, seed):
-        raise NotImplementedError
+        """Puts the task at the start of the episode of a seed."""
 
+    @abc.abstractmethod
     def _advance(self, action):
-        raise NotImplementedError
+        """Makes one environment step; returns (reward, terminated)."""
 
+    @abc.abstractmethod
     def _draw(self, size):
-        raise NotImplementedError
+        """Returns the present state as uint8 [size, size, 3]."""
