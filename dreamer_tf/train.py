@@ -1,7 +1,6 @@
 """python -m dreamer_tf.train --logdir runs/: makes the parts of a run and hands them to Trainer.
 
-TensorFlow is imported late, inside functions: a wrong command line is answered at once, and the
-environments' workers start while it loads.
+TensorFlow is imported late, inside functions: a wrong command line or task is answered at once.
 """
 
 import sys
@@ -30,7 +29,7 @@ def main(words):
     start_worker = program.worker_starter(arguments.config, backend)
     workers = []
     try:
-        # Started first: they get ready while TensorFlow loads.
+        # All started before the first is waited for: each takes a moment to load its simulator.
         workers += [start_worker() for _ in range(arguments.config.envs)]
         # A wrong task is found here, before anything is on the disk.
         check_observations(arguments.config.task, workers[0].spec)
