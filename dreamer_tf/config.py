@@ -28,6 +28,12 @@ def _count(minimum, maximum=LARGEST_COUNT):
     return _within(minimum, maximum)
 
 
+def _count_or(word, minimum):
+    """A whole number, or a word in its place."""
+    bounds = {"minimum": minimum, "maximum": LARGEST_COUNT, "above": None}
+    return dataclasses.field(metadata={**bounds, "word": word})
+
+
 def _one_of(*choices):
     return dataclasses.field(metadata={"choices": choices})
 
@@ -38,8 +44,9 @@ def _matching(pattern, description):
 
 @dataclasses.dataclass(frozen=True)
 class EnvConfig:
-    action_repeat: int = _count(1)
-    time_limit: int = _count(1)
+    observation: str = _one_of("auto", "image", "vector", "both")
+    action_repeat: int | str = _count_or("auto", 1)
+    time_limit: int | str = _count_or("auto", 1)
     render: str = _one_of("paper", "fast")
     timeout: float = _within(above=0)
 
@@ -52,6 +59,12 @@ class TrainConfig:
     updates: int = _count(1)
     batch_size: int = _count(1)
     batch_length: int = _count(1)
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplayConfig:
+    capacity: int | str = _count_or("all", 1)
+    keep: bool = dataclasses.field()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +88,7 @@ class ModelConfig:
     hidden: int = _count(1)
     min_std: float = _within(above=0)
     cnn_depth: int = _count(1)
+    vector_layers: int = _count(1)
     units: int = _count(1)
     reward_layers: int = _count(1)
     discount_layers: int = _count(1)
@@ -122,6 +136,7 @@ class Config:
     envs: int = _count(1, maximum=1024)
     env: EnvConfig
     train: TrainConfig
+    replay: ReplayConfig
     evaluate: EvaluateConfig
     exploration: ExplorationConfig
     model: ModelConfig
@@ -286,7 +301,8 @@ def _build(values, place=""):
 def _check_combinations(config, place):
     env, train, exploration = config.env, config.train, config.exploration
     problem = None
-    if env.time_limit % env.action_repeat:
+    numbers = isinstance(env.time_limit, int) and isinstance(env.action_repeat, int)
+    if numbers and env.time_limit % env.action_repeat:
         problem = (
             f"env.time_limit {env.time_limit} is not a multiple of env.action_repeat "
             f"{env.action_repeat}: both count environment steps"

@@ -28,13 +28,10 @@ def convert(value, field, where):
     """
     if value is None or value == "":
         raise UserError(f"{where} has no value")
+    if field.type is bool:
+        return _truth(value, where)
     if field.type is not str:
-        number = _number(value, field.type)
-        if number is None:
-            kind = "a whole number" if field.type is int else "a number"
-            raise UserError(f"{where} must be {kind}, not {value!r}")
-        _check_range(number, value, field, where)
-        return number
+        return _within_range(value, field, where)
     choices = field.metadata.get("choices")
     # YAML 1.1 reads a bare on or off as a boolean.
     if isinstance(value, bool) and choices and "on" in choices:
@@ -46,6 +43,27 @@ def convert(value, field, where):
     if pattern and not (isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII)):
         raise UserError(f"{where} must be {field.metadata['description']}, not {value!r}")
     return value
+
+
+def _truth(value, where):
+    text = str(value).lower()
+    if text not in ("true", "false"):
+        raise UserError(f"{where} must be true or false, not {value!r}")
+    return text == "true"
+
+
+def _within_range(value, field, where):
+    """Returns the number in a value, or the field's word that may stand in its place."""
+    word = field.metadata.get("word")
+    if word and value == word:
+        return word
+    number = _number(value, float if field.type is float else int)
+    if number is None:
+        kind = "a number" if field.type is float else "a whole number"
+        kind += f" or {word}" if word else ""
+        raise UserError(f"{where} must be {kind}, not {value!r}")
+    _check_range(number, value, field, where)
+    return number
 
 
 def _number(value, kind):

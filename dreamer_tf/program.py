@@ -102,6 +102,7 @@ def worker_starter(config, backend):
     """
     description = {
         "task": config.task,
+        "observation": config.env.observation,
         "action_repeat": config.env.action_repeat,
         "time_limit": config.env.time_limit,
         "render": config.env.render,

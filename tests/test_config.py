@@ -48,7 +48,7 @@ def test_defaults_have_exactly_the_schemas_keys_each_with_a_comment():
 
 def test_defaults_are_the_papers():
     config = load_config()
-    assert (config.task, config.steps, config.env.action_repeat) == ("dmc_walker_walk", 5000000, 2)
+    assert (config.task, config.steps) == ("dmc_walker_walk", 5000000)
     assert (config.train.batch_size, config.train.batch_length) == (50, 50)
     assert (config.model.deter, config.model.stoch, config.model.hidden) == (200, 30, 200)
     assert config.model.learning_rate == 0.0006
@@ -56,7 +56,7 @@ def test_defaults_are_the_papers():
     assert (config.behavior.horizon, config.behavior.lambda_) == (15, 0.95)
     assert config.optimizer.epsilon == 0.0000001
     for key, value in flatten(config).items():
-        assert type(value) is schema()[key].type, key
+        assert isinstance(value, schema()[key].type), key
 
 
 def test_config_is_frozen():
@@ -205,8 +205,16 @@ WRONG = [
     (["--behavior.lambda_", "-0.1"], ["--behavior.lambda_", "at least 0"]),
     (["--behavior.lambda", "0.9"], ["--behavior.lambda", "--behavior.lambda_"]),
     (["--checkpoint.keep", "1"], ["--checkpoint.keep", "at least 2"]),
-    (["--env.time_limit", "1"], ["env.time_limit 1", "env.action_repeat 2"]),
-    (["--env.action_repeat", "3"], ["env.time_limit 1000", "env.action_repeat 3"]),
+    (
+        ["--env.time_limit", "10", "--env.action_repeat", "3"],
+        ["env.time_limit 10", "env.action_repeat 3"],
+    ),
+    (["--env.action_repeat", "often"], ["--env.action_repeat", "'often'", "auto"]),
+    (["--env.action_repeat", "0"], ["--env.action_repeat", "at least 1"]),
+    (["--env.observation", "pixels"], ["--env.observation", "'pixels'", "image"]),
+    (["--replay.capacity", "everything"], ["--replay.capacity", "'everything'", "all"]),
+    (["--replay.capacity", "0"], ["--replay.capacity", "at least 1"]),
+    (["--replay.keep", "maybe"], ["--replay.keep", "'maybe'", "true or false"]),
     (["--steps", "4999"], ["steps 4999", "train.prefill 5000"]),
     (["--train.batch_length", "1", "--model.discount_head", "on"], ["train.batch_length 1"]),
     (["--train.batch_length", "1"], ["train.batch_length 1", "model.discount_head"]),

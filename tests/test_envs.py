@@ -19,7 +19,7 @@ from dreamer_tf.errors import UserError
 def build(name, action_repeat=1, time_limit=100):
     """Returns a RecordingEnv of one of the odd environments, and its spec."""
     env = RepeatAndLimit(getattr(odd, name)(), action_repeat, time_limit)
-    spec = EnvSpec.from_env(env, action_repeat, time_limit)
+    spec = EnvSpec.from_env(env)
     return RecordingEnv(env, spec), spec
 
 
@@ -189,7 +189,7 @@ class TestSpec:
         assert build("ActionEcho")[1].terminates
         assert not build("Endless")[1].terminates
         toy = make_env("toy_reach", action_repeat=2, time_limit=1000)
-        spec = EnvSpec.from_env(toy, 2, 1000)
+        spec = EnvSpec.from_env(toy)
         assert not spec.terminates and spec.time_limit == 100 and spec.action_repeat == 2
 
     @pytest.mark.parametrize(

@@ -3,19 +3,22 @@
 Importing the package loads neither dm_control nor an OpenGL library.
 """
 
-from dreamer_tf.envs.tasks import check_task, is_factory, task_names
+from dreamer_tf.envs.tasks import check_task, is_factory, step_defaults, task_names
 
 __all__ = ["check_task", "is_factory", "make_env", "task_names"]
 
 
-def make_env(task, *, action_repeat, time_limit, render="paper"):
+def make_env(
+    task, *, observation="auto", action_repeat="auto", time_limit="auto", render="paper"
+):
     """Builds the environment of a task. Renders in this process: not for one with TensorFlow.
 
     Args:
         task: a name of `task_names()`, or `package.module:factory`, a callable that returns a
             `gymnasium.Env` when called without arguments.
-        action_repeat: environment steps that one action lasts; the rewards are summed.
-        time_limit: environment steps after which an episode is truncated.
+        observation: "image", "vector", "both", or "auto" for what suits the task.
+        action_repeat: environment steps that one action lasts, the rewards summed; or "auto".
+        time_limit: environment steps after which an episode is truncated; or "auto".
         render: "paper" for dm_control's own image quality, "fast" for a cheaper one.
 
     Returns:
@@ -26,6 +29,9 @@ def make_env(task, *, action_repeat, time_limit, render="paper"):
         UserError: the task is not known or the factory cannot be used.
     """
     check_task(task)
+    repeat, limit = step_defaults(task)
+    action_repeat = repeat if action_repeat == "auto" else action_repeat
+    time_limit = (limit or 1000) if time_limit == "auto" else time_limit
     if is_factory(task):
         from dreamer_tf.envs.factory import make_from_factory
 

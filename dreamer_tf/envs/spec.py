@@ -56,13 +56,12 @@ class EnvSpec:
         return cls(**values)
 
     @classmethod
-    def from_env(cls, env, action_repeat, time_limit):
-        """Describes a `gymnasium.Env`.
+    def from_env(cls, env):
+        """Describes an environment of `make_env`.
 
         Args:
-            env: may carry `terminates` (default True) and a `time_limit` of its own.
-            action_repeat: environment steps per agent step.
-            time_limit: environment steps of an episode, unless the environment has its own.
+            env: a `gymnasium.Env` with `action_repeat`, `time_limit` and, where the task never
+                ends an episode, `terminates = False`.
 
         Raises:
             UserError: a space cannot be used.
@@ -72,14 +71,11 @@ class EnvSpec:
             observations=_describe_observations(env.observation_space),
             action_size=size,
             discrete=discrete,
-            action_repeat=int(action_repeat),
-            time_limit=int(_attribute(env, "time_limit", time_limit)),
-            terminates=bool(_attribute(env, "terminates", True)),
+            action_repeat=int(env.get_wrapper_attr("action_repeat")),
+            time_limit=int(env.get_wrapper_attr("time_limit")),
+            terminates=not env.has_wrapper_attr("terminates")
+            or bool(env.get_wrapper_attr("terminates")),
         )
-
-
-def _attribute(env, name, default):
-    return env.get_wrapper_attr(name) if env.has_wrapper_attr(name) else default
 
 
 def observation_spaces(space):

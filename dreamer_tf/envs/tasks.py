@@ -103,3 +103,11 @@ def suite_task(task):
     """Returns (dm_control domain, dm_control task) of a `dmc_...` name."""
     check_task(task)
     return _suite_names()[task]
+
+
+def step_defaults(task):
+    """Returns (action repeat, time limit) of a task where the configuration says auto.
+
+    Both are those of the paper for the control suite. None stands for the environment's own limit.
+    """
+    return (2, 1000) if task.startswith("dmc_") else (1, None)

@@ -48,7 +48,7 @@ def _serve(commands, answers):
         return
     description = json.loads(line)
     env = make_env(**description)
-    spec = EnvSpec.from_env(env, description["action_repeat"], description["time_limit"])
+    spec = EnvSpec.from_env(env)
     recording = RecordingEnv(env, spec)
     answers.write(frames.pack(frames.SPEC, spec.to_json().encode()))
     try:
