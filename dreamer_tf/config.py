@@ -93,6 +93,7 @@ class ModelConfig:
     reward_layers: int = _count(1)
     discount_layers: int = _count(1)
     discount_head: str = _one_of("auto", "on", "off")
+    vector_scale: float = _within(minimum=0)
     discount_scale: float = _within(minimum=0)
     kl_scale: float = _within(minimum=0)
     free_nats: float = _within(minimum=0)

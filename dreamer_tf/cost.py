@@ -8,32 +8,48 @@ import tensorflow as tf
 FORWARD_AND_BACKWARD = 3
 
 
-def update_flops(config, action_size, discount_head):
+def update_flops(config, spec, discount_head):
     """Returns the floating point operations of one update, matrix products and convolutions only.
 
     Args:
         config: `Config`.
-        action_size: length of action vectors.
+        spec: `EnvSpec`.
         discount_head: whether there is one.
     """
     model, behavior, train = config.model, config.behavior, config.train
-    features, images = model.stoch + model.deter, train.batch_size * train.batch_length
-    rollout = train.batch_size * (train.batch_length - discount_head) * behavior.horizon
+    features, steps = model.stoch + model.deter, train.batch_size * train.batch_length
+    starts = train.batch_size * (train.batch_length - discount_head)
     reward = dense_stack(features, model.units, model.reward_layers, 1)
     discount = dense_stack(features, model.units, model.discount_layers, 1) * discount_head
     value = dense_stack(features, behavior.units, behavior.value_layers, 1)
-    actor = dense_stack(features, behavior.units, behavior.actor_layers, 2 * action_size)
-    prior = _prior(model, action_size)
-    posterior = model.hidden * (model.deter + 32 * model.cnn_depth + 2 * model.stoch)
-    learned = _convolutions(model.cnn_depth, features) + prior + posterior + reward + discount
+    actor = dense_stack(features, behavior.units, behavior.actor_layers, 2 * spec.action_size)
+    prior = _prior(model, spec.action_size)
+    observing, embed = _observing(model, spec, features)
+    posterior = model.hidden * (model.deter + embed + 2 * model.stoch)
+    learned = observing + prior + posterior + reward + discount
     # The imagined path is differentiated with respect to states, not to the model's weights.
-    imagined = 3 * actor + 2 * (prior + reward + discount + value) + 3 * value
-    return 2 * (FORWARD_AND_BACKWARD * images * learned + rollout * imagined)
+    imagined = behavior.horizon * (3 * actor + 2 * (prior + value))
+    # The last state only bootstraps: it has a value, but no reward, discount and target.
+    imagined += (behavior.horizon - 1) * (2 * (reward + discount) + 3 * value)
+    return 2 * (FORWARD_AND_BACKWARD * steps * learned + starts * imagined)
 
 
 def dense_stack(inputs, units, layers, outputs):
     """Returns the weights of a multi-layer perceptron without biases."""
     return inputs * units + (layers - 1) * units * units + units * outputs
+
+
+def _observing(model, spec, features):
+    """Returns multiply-adds per step of encoders and decoders, and the size of the embedding."""
+    products, embed = 0, 0
+    if "image" in spec.observations:
+        products += _convolutions(model.cnn_depth, features)
+        embed += 32 * model.cnn_depth
+    if spec.vector_size:
+        products += dense_stack(spec.vector_size, model.units, model.vector_layers, 0)
+        products += dense_stack(features, model.units, model.vector_layers, spec.vector_size)
+        embed += model.units
+    return products, embed
 
 
 def _prior(model, action_size):
@@ -60,7 +76,7 @@ def _convolutions(depth, features):
 def matmul_speed(size=1024, seconds=0.3):
     """Measures this machine's float32 matrix products in floating point operations a second."""
     matrix = tf.random.stateless_normal([size, size], [0, 0])
-    product = tf.function(tf.matmul)
+    product = tf.function(tf.matmul, autograph=False)
     product(matrix, matrix)
     count, begin = 0, time.monotonic()
     while time.monotonic() - begin < seconds:

@@ -17,16 +17,20 @@ TINY = {
 }
 
 
+IMAGE = {"image": ((64, 64, 3), "|u1")}
+VECTORS = {"position": ((3,), "<f4"), "velocity": ((2,), "<f4")}
+
+
 def tiny_config(**changes):
     """Returns a `Config` of tiny networks; keys as `model__free_nats=0`."""
     overrides = {**TINY, **{key.replace("__", "."): value for key, value in changes.items()}}
     return configuration.load_config([], [(key, str(value)) for key, value in overrides.items()])
 
 
-def tiny_spec(discrete=False, terminates=False):
+def tiny_spec(discrete=False, terminates=False, observations=IMAGE):
     """Returns an `EnvSpec` with two actions."""
     return EnvSpec(
-        observations={"image": ((64, 64, 3), "|u1")},
+        observations=observations,
         action_size=2,
         discrete=discrete,
         action_repeat=2,
@@ -35,20 +39,28 @@ def tiny_spec(discrete=False, terminates=False):
     )
 
 
-def tiny_agent(precision="float32", discrete=False, terminates=False, **changes):
+def tiny_agent(
+    precision="float32", discrete=False, terminates=False, observations=IMAGE, **changes
+):
     """Returns a `Dreamer` of tiny networks."""
-    return Dreamer(tiny_config(**changes), tiny_spec(discrete, terminates), precision)
+    return Dreamer(tiny_config(**changes), tiny_spec(discrete, terminates, observations), precision)
 
 
-def random_batch(batch_size=3, length=5, discrete=False, seed=0):
+def random_batch(batch_size=3, length=5, discrete=False, seed=0, observations=IMAGE):
     """Returns random experience, {field: [B, L, ...]}."""
     random = np.random.default_rng(seed)
     shape = (batch_size, length)
     action = random.uniform(-1, 1, (*shape, 2)).astype(np.float32)
     if discrete:
         action = np.eye(2, dtype=np.float32)[random.integers(2, size=shape)]
+    observed = {}
+    for name, (size, dtype) in observations.items():
+        if dtype == "|u1":
+            observed[name] = random.integers(0, 256, (*shape, *size), dtype=np.uint8)
+        else:
+            observed[name] = random.normal(size=(*shape, *size)).astype(np.float32)
     return {
-        "image": random.integers(0, 256, (*shape, 64, 64, 3), dtype=np.uint8),
+        **observed,
         "action": action,
         "reward": random.normal(size=shape).astype(np.float32),
         "is_first": np.zeros(shape, bool),

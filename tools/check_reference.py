@@ -144,7 +144,7 @@ def run_updates(agent, case):
     }
     batch = {name: tf.constant(value) for name, value in batch.items()}
     noise = Noise(*(tf.constant(case[f"noise/{name}"]) for name in Noise._fields))
-    learn = tf.function(agent.learn)
+    learn = tf.function(agent.learn, autograph=False)
     learned = learn(batch, noise)
     found = collect_outputs(learned)
     paths = {id(variable): path for path, variable in agent.variables.items()}
@@ -201,7 +201,7 @@ def run_policy(agent, case):
     state = agent.initial_state(count)
     found = {"action": [], "stoch": [], "deter": []}
     nothing = np.zeros([count, agent.spec.action_size], np.float32)
-    act = tf.function(agent.act)
+    act = tf.function(agent.act, autograph=False)
     for step in range(steps):
         noise = PolicyNoise(
             state=case["policy/noise_state"][step],

@@ -64,12 +64,7 @@ class Dreamer:
         switch = config.model.discount_head
         use_discount_head = spec.terminates if switch == "auto" else switch == "on"
         self.world_model = WorldModel(
-            config.model,
-            spec.action_size,
-            config.behavior.discount,
-            use_discount_head,
-            config.seed,
-            dtype,
+            config.model, spec, config.behavior.discount, use_discount_head, config.seed, dtype
         )
         self.actor, self.value = self._behavior_heads(dtype)
         self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
@@ -79,9 +74,11 @@ class Dreamer:
         for optimizer in self.optimizers.values():
             self.variables.update(optimizer.variables)
         self.variables["updates"] = self.updates
-        self._update = tf.function(self._traced_update)
-        self._report = tf.function(self._traced_report)
-        self._policy = tf.function(self._traced_policy)
+        # Nothing here needs AutoGraph, which leaves files behind where a process is killed.
+        compiled = functools.partial(tf.function, autograph=False)
+        self._update = compiled(self._traced_update)
+        self._report = compiled(self._traced_report)
+        self._policy = compiled(self._traced_policy)
 
     def _behavior_heads(self, dtype):
         behavior, size = self.config.behavior, self.spec.action_size
@@ -127,7 +124,8 @@ class Dreamer:
         old weights before the first of them changes.
 
         Args:
-            batch: {field: [B, L, ...]} with image (uint8), action, reward, is_first, is_terminal.
+            batch: {field: [B, L, ...]} with image (uint8) and vectors as observed, action, reward,
+                is_first, is_terminal.
             noise: `Noise`.
 
         Returns:
@@ -192,7 +190,7 @@ class Dreamer:
         """Filters one observation and chooses an action (the collection step of Algorithm 1).
 
         Args:
-            observation: {"image": uint8 [N, 64, 64, 3]}.
+            observation: {"image": uint8 [N, 64, 64, 3]}, vectors float32 [N, V] under their names.
             is_first: bool [N].
             state: {"stoch": [N, S], "deter": [N, D], "action": [N, A]}.
             noise: `PolicyNoise`.
@@ -204,7 +202,7 @@ class Dreamer:
         keep = 1.0 - tf.cast(is_first, tf.float32)[:, None]
         state = {name: value * keep for name, value in state.items()}
         rssm = self.world_model.rssm
-        projected = rssm.posterior_embed(self.world_model.embed(observation["image"]))
+        projected = rssm.posterior_embed(self.world_model.embed(observation))
         previous = State(state["stoch"], state["deter"])
         current, _ = rssm.posterior_step(previous, state["action"], projected, noise.state)
         policy = self.actor(current.features)
@@ -307,7 +305,7 @@ class Dreamer:
     def _traced_report(self, batch, seed):
         batch_size, length = batch["reward"].shape
         noise = self.draw_noise(batch_size, length, seed)
-        embed = self.world_model.embed(batch["image"])
+        embed = self.world_model.embed(batch)
         observed = self.world_model.rssm(embed, batch["action"], batch["is_first"], noise.posterior)
         policy = self.actor(observed.states.features)
         shape = [MODE_SAMPLES, batch_size, length, self.spec.action_size]

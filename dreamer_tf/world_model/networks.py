@@ -1,4 +1,4 @@
-"""Encoder, decoder and dense heads (paper, appendix A; sizes of the author's TF2 code)."""
+"""Encoders, decoder and dense heads (paper, appendix A; sizes of the author's TF2 code)."""
 
 import keras
 import tensorflow as tf
@@ -41,6 +41,28 @@ class Encoder(keras.Model):
         leading = tf.shape(image)[:-3]
         embed = tf.reshape(hidden, tf.concat([leading, [self.embed_size]], 0))
         return tf.ensure_shape(embed, [*image.shape[:-3], self.embed_size])
+
+
+class VectorEncoder(keras.Model):
+    """A perceptron with ELU units from all vectors of an observation to an embedding."""
+
+    def __init__(self, make, size, layers, units):
+        super().__init__(name=make.scope, dtype=make.dtype)
+        self.hidden = [make.dense(f"h{i}", units, "elu") for i in range(layers)]
+        self.embed_size = units
+        self.build((None, size))
+
+    def build(self, input_shape):
+        """Creates the weights."""
+        build_stack(self.hidden, input_shape[-1])
+        self.built = True
+
+    def call(self, vector):
+        """Maps concatenated vectors [..., V] to embeddings [..., units]."""
+        hidden = vector
+        for layer in self.hidden:
+            hidden = layer(hidden)
+        return hidden
 
 
 class Decoder(keras.Model):
@@ -98,10 +120,7 @@ class DenseHead(keras.Model):
 
     def build(self, input_shape):
         """Creates the weights."""
-        size = input_shape[-1]
-        for layer in (*self.hidden, self.parameters):
-            layer.build((None, size))
-            size = layer.units
+        build_stack((*self.hidden, self.parameters), input_shape[-1])
         self.built = True
 
     def call(self, features):
@@ -110,6 +129,18 @@ class DenseHead(keras.Model):
         for layer in self.hidden:
             hidden = layer(hidden)
         return self.distribution(self.parameters(hidden))
+
+
+def build_stack(layers, size):
+    """Creates the weights of dense layers that follow each other, for inputs [..., size]."""
+    for layer in layers:
+        layer.build((None, size))
+        size = layer.units
+
+
+def vector_normal(parameters):
+    """Returns a unit-variance normal over vectors for their means [..., V]."""
+    return distributions.normal(parameters, event_dims=1)
 
 
 def scalar_normal(parameters):

@@ -11,68 +11,87 @@ from dreamer_tf.world_model.rssm import RSSM, Observed
 
 
 class Reconstruction(NamedTuple):
-    """What the heads say of a filtered batch; log densities and KL are [B, L], in nats."""
+    """What the heads say of a filtered batch; log densities and KL are [B, L], in nats.
+
+    Means of what the environment does not observe or the model does not predict are None.
+    """
 
     embed: tf.Tensor
     observed: Observed
-    image_mean: tf.Tensor
-    reward_mean: tf.Tensor
-    discount_mean: tf.Tensor | None
     log_probs: dict
     kl: tf.Tensor
+    reward_mean: tf.Tensor
+    image_mean: tf.Tensor | None = None
+    vector_mean: tf.Tensor | None = None
+    discount_mean: tf.Tensor | None = None
 
 
 class WorldModel:
-    """Encoder, RSSM, image decoder, reward head and, where episodes can end, a discount head.
+    """Encoders, RSSM, decoders, reward head and, where episodes can end, a discount head.
+
+    Images go through convolutions, all vectors together through a perceptron; the embeddings are
+    concatenated. Decoders likewise predict the image and the concatenated vectors.
 
     Args:
         config: `ModelConfig`.
-        action_size: length A of action vectors.
+        spec: `EnvSpec`; its observations and action size are used.
         discount: factor gamma in the labels of the discount head.
         use_discount_head: whether there is one.
         seed: the run's seed.
         dtype: Keras dtype policy.
     """
 
-    def __init__(self, config, action_size, discount, use_discount_head, seed, dtype):
-        def make(scope):
-            return LayerFactory(scope, seed, dtype)
-
-        features = config.deter + config.stoch
+    def __init__(self, config, spec, discount, use_discount_head, seed, dtype):
         self.config = config
         self.discount = discount
-        self.encoder = networks.Encoder(make("encoder"), config.cnn_depth)
-        self.rssm = RSSM(make("rssm"), config, action_size, self.encoder.embed_size)
-        self.decoder = networks.Decoder(make("decoder"), config.cnn_depth, features)
-        self.reward = networks.DenseHead(
-            make("reward"),
-            features,
-            config.reward_layers,
-            config.units,
-            outputs=1,
-            distribution=networks.scalar_normal,
-        )
-        self.models = [self.encoder, self.rssm, self.decoder, self.reward]
+        self.make = lambda scope: LayerFactory(scope, seed, dtype)
+        self.features = config.deter + config.stoch
+        self.vectors = [name for name in spec.observations if name != "image"]
+        self.encoder = self.decoder = self.vector_encoder = self.vector_decoder = None
         self.discount_head = None
-        if use_discount_head:
-            self.discount_head = networks.DenseHead(
-                make("discount"),
-                features,
-                config.discount_layers,
-                config.units,
-                outputs=1,
-                distribution=networks.scalar_bernoulli,
+        if "image" in spec.observations:
+            self.encoder = networks.Encoder(self.make("encoder"), config.cnn_depth)
+            self.decoder = networks.Decoder(self.make("decoder"), config.cnn_depth, self.features)
+        if self.vectors:
+            size, layers = spec.vector_size, config.vector_layers
+            self.vector_encoder = networks.VectorEncoder(
+                self.make("vector_encoder"), size, layers, config.units
             )
-            self.models.append(self.discount_head)
+            self.vector_decoder = self._head("vector_decoder", layers, networks.vector_normal, size)
+        encoders = [each for each in (self.encoder, self.vector_encoder) if each is not None]
+        embed_size = sum(each.embed_size for each in encoders)
+        self.rssm = RSSM(self.make("rssm"), config, spec.action_size, embed_size)
+        self.reward = self._head("reward", config.reward_layers, networks.scalar_normal)
+        if use_discount_head:
+            self.discount_head = self._head(
+                "discount", config.discount_layers, networks.scalar_bernoulli
+            )
+        heads = (self.decoder, self.vector_decoder, self.reward, self.discount_head)
+        self.models = [*encoders, self.rssm, *(head for head in heads if head is not None)]
+
+    def _head(self, scope, layers, distribution, outputs=1):
+        units = self.config.units
+        return networks.DenseHead(
+            self.make(scope), self.features, layers, units, outputs, distribution
+        )
 
     @property
     def trainable_variables(self):
         """All trainable variables of the world model."""
         return [variable for model in self.models for variable in model.trainable_variables]
 
-    def embed(self, image):
-        """Maps uint8 images [..., 64, 64, 3] to embeddings [..., E]."""
-        return self.encoder(networks.preprocess(image))
+    def embed(self, observation):
+        """Maps an observation, {name: [..., *shape]}, to embeddings [..., E]."""
+        embeds = []
+        if self.encoder is not None:
+            embeds.append(self.encoder(networks.preprocess(observation["image"])))
+        if self.vector_encoder is not None:
+            embeds.append(self.vector_encoder(self.concatenate_vectors(observation)))
+        return tf.concat(embeds, -1)
+
+    def concatenate_vectors(self, observation):
+        """Returns all vectors of an observation as one, [..., V]."""
+        return tf.concat([observation[name] for name in self.vectors], -1)
 
     def reconstruct(self, batch, noise):
         """Filters a batch and evaluates every head on it.
@@ -81,28 +100,27 @@ class WorldModel:
             batch: fields of a time step as [B, L, ...] tensors.
             noise: [L, B, S] standard normal for the posterior's samples.
         """
-        embed = self.embed(batch["image"])
+        embed = self.embed(batch)
         observed = self.rssm(embed, batch["action"], batch["is_first"], noise)
         features = observed.states.features
-        image = self.decoder(features)
-        reward = self.reward(features)
-        log_probs = {
-            "image": image.log_prob(networks.preprocess(batch["image"])),
-            "reward": reward.log_prob(batch["reward"]),
-        }
-        discount_mean = None
+        predicted = {"reward": self.reward(features)}
+        targets = {"reward": batch["reward"]}
+        if self.decoder is not None:
+            predicted["image"] = self.decoder(features)
+            targets["image"] = networks.preprocess(batch["image"])
+        if self.vector_decoder is not None:
+            predicted["vector"] = self.vector_decoder(features)
+            targets["vector"] = self.concatenate_vectors(batch)
         if self.discount_head is not None:
-            discount = self.discount_head(features)
+            predicted["discount"] = self.discount_head(features)
             # Soft labels: gamma, or 0 where the episode terminated.
-            label = self.discount * (1.0 - tf.cast(batch["is_terminal"], tf.float32))
-            log_probs["discount"] = discount.log_prob(label)
-            discount_mean = discount.mean()
+            targets["discount"] = self.discount * (1.0 - tf.cast(batch["is_terminal"], tf.float32))
+        log_probs = {name: head.log_prob(targets[name]) for name, head in predicted.items()}
+        means = {f"{name}_mean": head.mean() for name, head in predicted.items()}
         kl = distributions.kl_divergence(
             observed.posterior.distribution, observed.prior.distribution
         )
-        return Reconstruction(
-            embed, observed, image.mean(), reward.mean(), discount_mean, log_probs, kl
-        )
+        return Reconstruction(embed, observed, **means, log_probs=log_probs, kl=kl)
 
     def loss(self, reconstruction):
         """Returns (loss, metrics): negative log densities plus the clipped KL (equation 10)."""
@@ -113,9 +131,9 @@ class WorldModel:
             clipped = tf.reduce_mean(tf.maximum(reconstruction.kl, config.free_nats))
         else:
             clipped = tf.maximum(divergence, config.free_nats)
-        scales = {"image": 1.0, "reward": 1.0, "discount": config.discount_scale}
+        scales = {"vector": config.vector_scale, "discount": config.discount_scale}
         loss = config.kl_scale * clipped
-        loss += tf.add_n([scales[name] * value for name, value in losses.items()])
+        loss += tf.add_n([scales.get(name, 1.0) * value for name, value in losses.items()])
         metrics = {f"{name}_loss": value for name, value in losses.items()}
         metrics["div"] = divergence
         for name, gaussian in (
