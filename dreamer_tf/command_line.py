@@ -24,6 +24,7 @@ OPTIONS = {
     "--logdir": ("DIR", "Folder of all runs; this one goes to DIR/<task>/<name>/<seed> (runs)."),
     "--configs": ("NAME ...", "Presets by name, or .yaml files; the later one wins."),
     "--name": ("TEXT", "Name of the run's folder (the presets joined by '-')."),
+    "--init_from": ("RUN", "Begin with the weights of another run's newest checkpoint."),
     "--fresh": ("", "Delete what an earlier run left in the run's folder and start again."),
     "--extend": ("", "Continue a run up to a larger number of steps."),
     "--help": ("", "Print this and exit."),
@@ -37,6 +38,7 @@ class Arguments:
 
     logdir: Path
     name: str
+    init_from: Path | None
     fresh: bool
     extend: bool
     configs: tuple[str, ...]
@@ -58,9 +60,11 @@ def parse(argv):
     if options.get("--fresh") and options.get("--extend"):
         raise UserError("--fresh and --extend exclude each other: start again or continue")
     config = load_config(presets, overrides)
+    init_from = options.get("--init_from")
     return Arguments(
         logdir=Path(options.get("--logdir", "runs")).expanduser(),
         name=_name(options.get("--name"), presets),
+        init_from=None if init_from is None else Path(init_from).expanduser(),
         fresh="--fresh" in options,
         extend="--extend" in options,
         configs=tuple(presets),

@@ -1,5 +1,6 @@
 """An agent's variables in a checkpoint, and the agent of a run."""
 
+import json
 from pathlib import Path
 
 from dreamer_tf import checkpoint, config, program, resume, run_directory
@@ -7,6 +8,12 @@ from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.errors import UserError
 
 PREFIX = "agent/"
+# Keys of the configuration that the shapes of the weights follow from.
+SHAPING_KEYS = (
+    *(f"model.{name}" for name in ("deter", "stoch", "hidden", "cnn_depth", "vector_layers")),
+    *(f"model.{name}" for name in ("units", "reward_layers", "discount_layers", "discount_head")),
+    *(f"behavior.{name}" for name in ("units", "actor_layers", "value_layers")),
+)
 
 
 def variable_arrays(agent):
@@ -14,14 +21,14 @@ def variable_arrays(agent):
     return {PREFIX + path: variable.numpy() for path, variable in agent.variables.items()}
 
 
-def put_variables(agent, saved, optimizers=True):
+def put_variables(agent, saved, weights_only=False):
     """Assigns a checkpoint's arrays to the agent's variables, all of them or none.
 
     Args:
         agent: an `Agent`.
         saved: `Checkpoint`.
-        optimizers: whether to learn on. To act, the weights are enough, and they do not depend on
-            the precision that the checkpoint was trained in.
+        weights_only: leave optimisers and counters as they are. The weights do not depend on the
+            precision that the checkpoint was trained in.
 
     Raises:
         UserError: the checkpoint holds other variables or other shapes.
@@ -32,8 +39,8 @@ def put_variables(agent, saved, optimizers=True):
         if name.startswith(PREFIX)
     }
     variables = agent.variables
-    if not optimizers:
-        arrays, variables = _without_optimizers(arrays), _without_optimizers(variables)
+    if weights_only:
+        arrays, variables = _weights(arrays), _weights(variables)
     shapes = {path: tuple(variable.shape) for path, variable in variables.items()}
     wrong = list(shapes.keys() ^ arrays.keys())
     wrong += [path for path in shapes.keys() & arrays.keys() if arrays[path].shape != shapes[path]]
@@ -47,8 +54,38 @@ def put_variables(agent, saved, optimizers=True):
         variable.assign(arrays[path])
 
 
-def _without_optimizers(paths):
-    return {path: each for path, each in paths.items() if not path.startswith("optimizer/")}
+def _weights(paths):
+    others = ("optimizer/", "updates")
+    return {path: each for path, each in paths.items() if not path.startswith(others)}
+
+
+def check_same_networks(run, saved, settings, spec):
+    """Raises a UserError unless a run's weights fit another configuration and environment.
+
+    Args:
+        run: folder of the run that the weights come from.
+        saved: its `Checkpoint`.
+        settings: the `Config` that they are for.
+        spec: the `EnvSpec` that they are for.
+    """
+    there, here = config.flatten(load_config(run)), config.flatten(settings)
+    source = json.loads(saved.state["spec"])
+    target = json.loads(spec.to_json())
+    for key in SHAPING_KEYS:
+        if there[key] != here[key]:
+            raise UserError(
+                f"--init_from {run}: {key} is {there[key]} there and {here[key]} here; "
+                f"give --{key} {there[key]}"
+            )
+    decisive = ["observations", "action_size", "discrete"]
+    if settings.model.discount_head == "auto":
+        decisive.append("terminates")
+    for name in decisive:
+        if source[name] != target[name]:
+            raise UserError(
+                f"--init_from {run}: its environment's {name} is {source[name]}, here it is "
+                f"{target[name]}; the networks cannot be the same"
+            )
 
 
 def load_config(run):
@@ -93,5 +130,5 @@ def restore_agent(settings, saved):
         precision.prepare_devices()
     spec = EnvSpec.from_json(saved.state["spec"])
     agent = Dreamer(settings, spec, precision.resolve(settings.precision))
-    put_variables(agent, saved, optimizers=False)
+    put_variables(agent, saved, weights_only=True)
     return agent

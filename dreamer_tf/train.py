@@ -5,10 +5,9 @@ TensorFlow is imported late, inside functions: a wrong command line or task is a
 
 import sys
 
-from dreamer_tf import checkpoint, command_line, program, resume, run_directory
+from dreamer_tf import checkpoint, command_line, program, resume, run_directory, saved_agent
 from dreamer_tf.collector import Collector
 from dreamer_tf.envs import check_task
-from dreamer_tf.errors import UserError
 from dreamer_tf.evaluation import Evaluator
 from dreamer_tf.means import Means
 from dreamer_tf.replay import Replay
@@ -24,6 +23,7 @@ def main(words):
     if run is not None and is_finished(run, arguments.config):
         print(f"{run.path} is complete, nothing to do")
         return 0
+    weights = initial_weights(arguments.init_from, run)
     check_task(arguments.config.task)
     backend = program.find_gl(arguments.config.task)
     start_worker = program.worker_starter(arguments.config, backend)
@@ -32,19 +32,14 @@ def main(words):
         # All started before the first is waited for: each takes a moment to load its simulator.
         workers += [start_worker() for _ in range(arguments.config.envs)]
         # A wrong task is found here, before anything is on the disk.
-        check_observations(arguments.config.task, workers[0].spec)
+        spec = workers[0].spec
+        if weights is not None:
+            saved_agent.check_same_networks(arguments.init_from, weights, arguments.config, spec)
         run = run or RunDirectory.open(arguments)
-        return train(arguments.config, run, start_worker, workers, backend)
+        return train(arguments.config, run, start_worker, workers, backend, weights)
     finally:
         for worker in workers:
             worker.close()
-
-
-def check_observations(task, spec):
-    """Raises a UserError unless the environment shows exactly one image, which the agent reads."""
-    if set(spec.observations) != {"image"}:
-        names = ", ".join(spec.observations)
-        raise UserError(f"{task} observes {names}; the agent learns from one 'image' alone")
 
 
 def open_existing(arguments):
@@ -62,7 +57,15 @@ def is_finished(run, config):
     return state is not None and Schedule(config).finished(resume.counters(state))
 
 
-def train(config, run, start_worker, workers, backend):
+def initial_weights(source, run):
+    """Returns the `Checkpoint` of --init_from, None without it or where the run has its own."""
+    if source is None or (run is not None and checkpoint.read_state(run.checkpoints) is not None):
+        return None
+    saved_agent.load_config(source)
+    return saved_agent.load_checkpoint(source, lambda text: print(f"warning: {text}"))
+
+
+def train(config, run, start_worker, workers, backend, weights=None):
     """Makes or restores the parts of a run and trains; returns the exit status."""
     with program.quiet_start():
         from dreamer_tf import precision
@@ -80,8 +83,17 @@ def train(config, run, start_worker, workers, backend):
     describe(display.say, config, run, agent, device, resolved, backend)
     run_directory.write_meta(
         run,
-        {"device": device, "precision": resolved, "gl": backend, "render": config.env.render},
+        {
+            "device": device,
+            "precision": resolved,
+            "gl": backend,
+            "render": config.env.render,
+            "init_from": None if weights is None else str(weights.path),
+        },
     )
+    if weights is not None:
+        saved_agent.put_variables(agent, weights, weights_only=True)
+        display.say(f"weights    from {weights.path}")
     saved = checkpoint.load_newest(run.checkpoints, display.warn)
     resume.check_fits(saved, spec, resolved)
     counters = resume.counters(saved.state if saved else None)
@@ -106,6 +118,8 @@ def train(config, run, start_worker, workers, backend):
     )
     try:
         trainer.resume(saved)
+        if weights is not None:
+            trainer.save()  # From now on the run does not need the other one.
         complete = trainer.run()
     except FloatingPointError as error:
         return stopped_by_fault(display, error)

@@ -12,6 +12,7 @@ import pytest
 from runs_for_tests import (
     ROOT,
     assert_same_run,
+    final_arrays,
     fingerprint,
     interrupt,
     metrics,
@@ -190,3 +191,27 @@ def test_a_longer_run_is_extended_on_request_only(tmp_path):
     extended = train(tmp_path, "--steps", "350", "--extend")
     assert extended.returncode == 0, extended.stderr
     assert metrics(run_path(tmp_path))[-1]["step"] == 350
+
+
+def test_a_run_starts_from_another_ones_weights(whole, tmp_path):
+    source, _ = whole
+    before = fingerprint(source)
+    words = ["--init_from", str(source), "--steps", "250", "--seed", "1", "--checkpoint.keep", "99"]
+    refused = train(tmp_path, *words, "--model.deter", "16")
+    assert refused.returncode == 2 and "model.deter is 32 there and 16 here" in refused.stderr
+    assert not list(tmp_path.iterdir())
+    result = train(tmp_path, *words)
+    assert result.returncode == 0 and "weights    from" in result.stdout, result.stderr
+    run = run_path(tmp_path, seed=1)
+    _, expected = final_arrays(source)
+    first = checkpoint.load(run / "checkpoints" / "0000000000-00000000.npz").arrays
+    learned = [name for name in expected if name.startswith("agent/")]
+    kept = [name for name in learned if np.array_equal(first[name], expected[name])]
+    assert [name for name in learned if "optimizer" not in name and name not in kept] == [
+        "agent/updates"
+    ]
+    assert first["agent/updates"] == 0 == first["agent/optimizer/model/000_iteration"]
+    sessions = json.loads((run / "meta.json").read_text())["sessions"]
+    assert str(source) in sessions[0]["init_from"]
+    assert metrics(run)[-1]["update"] > 0
+    assert fingerprint(source) == before
