@@ -53,9 +53,7 @@ def _describe_disk(say, config, run, spec):
 
 
 def _describe_time(say, config, agent):
-    flops = cost.update_flops(
-        config, agent.spec.action_size, agent.world_model.discount_head is not None
-    )
+    flops = cost.update_flops(config, agent.spec, agent.world_model.discount_head is not None)
     seconds = cost.run_seconds(config, flops, cost.matmul_speed())
     if seconds > LONG_RUN:
         advice = "; try --configs cpu" if flops > LARGE_UPDATE else ""

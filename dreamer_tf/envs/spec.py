@@ -34,6 +34,11 @@ class EnvSpec:
     terminates: bool
 
     @property
+    def vector_size(self):
+        """Length of all vectors together, 0 where only an image is observed."""
+        return sum(shape[0] for name, (shape, _) in self.observations.items() if name != "image")
+
+    @property
     def record_dtype(self):
         """Packed numpy dtype of one time step: observations, then action, reward, flags."""
         fields = [(name, dtype, shape) for name, (shape, dtype) in self.observations.items()]
