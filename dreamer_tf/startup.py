@@ -25,16 +25,40 @@ def describe(say, config, run, agent, device, precision, backend):
     """
     model = agent.world_model
     say(f"run        {run.path}" + (" (continued)" if run.resuming else ""))
-    say(f"task       {config.task}, {config.steps} steps, action repeat {agent.spec.action_repeat}")
+    say(f"task       {config.task}, {config.steps} steps, {_timing(agent.spec)}")
+    say(f"observes   {_observations(agent.spec)}")
     say(f"device     {device}, {precision}, rendering {_rendering(config, backend)}")
     sizes = {part.name: part.count_params() for part in (*model.models, agent.actor, agent.value)}
     say("parameters " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
-    heads = "one-hot" if agent.spec.discrete else "tanh-normal"
-    ends = "with" if model.discount_head is not None else "without"
-    say(f"agent      {heads} actor, {ends} discount head")
+    say(f"agent      {_choices(config, agent)}")
     _describe_disk(say, config, run, agent.spec)
     if device == "CPU" and not run.resuming:
         _describe_time(say, config, agent)
+
+
+def _timing(spec):
+    return f"action repeat {spec.action_repeat}, time limit {spec.time_limit}"
+
+
+def _observations(spec):
+    shapes = {name: "x".join(map(str, shape)) for name, (shape, _) in spec.observations.items()}
+    return ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+
+
+def _choices(config, agent):
+    """Returns what followed from the environment: actor, exploration, discount head."""
+    spec, exploration = agent.spec, config.exploration
+    if spec.discrete:
+        final = f"{exploration.epsilon:g} to {exploration.epsilon_final:g}"
+        chosen = f"one-hot actor over {spec.action_size} choices, epsilon-greedy ({final})"
+    else:
+        noise = f"additive noise ({exploration.noise:g})"
+        chosen = f"tanh-normal actor over {spec.action_size} actions, {noise}"
+    ends = "without" if agent.world_model.discount_head is None else "with"
+    reason = f"discount_head {config.model.discount_head}"
+    if config.model.discount_head == "auto":
+        reason = "episodes can terminate" if spec.terminates else "episodes never terminate"
+    return f"{chosen}, {ends} discount head ({reason})"
 
 
 def _rendering(config, backend):

@@ -71,51 +71,27 @@ def train(config, run, start_worker, workers, backend, weights=None):
         from dreamer_tf import precision
         from dreamer_tf.agents.dreamer import Dreamer
         from dreamer_tf.display import Display
-        from dreamer_tf.logger import Logger
         from dreamer_tf.startup import describe
-        from dreamer_tf.trainer import Trainer
 
         device = precision.prepare_devices()
-    spec = workers[0].spec
     resolved = precision.resolve(config.precision)
-    agent = Dreamer(config, spec, resolved)
+    agent = Dreamer(config, workers[0].spec, resolved)
     display = Display(config.steps)
     describe(display.say, config, run, agent, device, resolved, backend)
-    run_directory.write_meta(
-        run,
-        {
-            "device": device,
-            "precision": resolved,
-            "gl": backend,
-            "render": config.env.render,
-            "init_from": None if weights is None else str(weights.path),
-        },
-    )
+    session = {
+        "device": device,
+        "precision": resolved,
+        "gl": backend,
+        "render": config.env.render,
+        "init_from": None if weights is None else str(weights.path),
+    }
+    run_directory.write_meta(run, session)
     if weights is not None:
         saved_agent.put_variables(agent, weights, weights_only=True)
         display.say(f"weights    from {weights.path}")
     saved = checkpoint.load_newest(run.checkpoints, display.warn)
-    resume.check_fits(saved, spec, resolved)
-    counters = resume.counters(saved.state if saved else None)
-    replay = Replay(run.episodes, spec.record_dtype, config.seed, display.warn)
-    initial = agent.initial_state(config.envs)
-    collector = Collector(start_worker, workers, config.seed, initial, display.warn)
-    evaluator = Evaluator(start_worker, agent, config.seed, display.warn)
-    logger = Logger(run.metrics, run.path, saved.state["metrics_offset"] if saved else 0)
-    trainer = Trainer(
-        config=config,
-        schedule=Schedule(config),
-        counters=counters,
-        agent=agent,
-        collector=collector,
-        evaluator=evaluator,
-        replay=replay,
-        logger=logger,
-        display=display,
-        checkpoints=run.checkpoints,
-        means=Means(saved.state["means"] if saved else None),
-        precision=resolved,
-    )
+    resume.check_fits(saved, agent.spec, resolved)
+    trainer = make_trainer(config, run, agent, resolved, display, start_worker, workers, saved)
     try:
         trainer.resume(saved)
         if weights is not None:
@@ -124,10 +100,32 @@ def train(config, run, start_worker, workers, backend, weights=None):
     except FloatingPointError as error:
         return stopped_by_fault(display, error)
     finally:
-        for part in (display, collector, evaluator, logger):
-            part.close()
+        trainer.close()
     print(f"{run.path} is complete" if complete else "stopped; the same command continues the run")
     return 0
+
+
+def make_trainer(config, run, agent, precision, display, start_worker, workers, saved):
+    """Returns the `Trainer` of a run whose newest checkpoint is `saved` or None."""
+    from dreamer_tf.logger import Logger
+    from dreamer_tf.trainer import Trainer
+
+    state = None if saved is None else saved.state
+    initial = agent.initial_state(config.envs)
+    return Trainer(
+        config=config,
+        schedule=Schedule(config),
+        counters=resume.counters(state),
+        agent=agent,
+        collector=Collector(start_worker, workers, config.seed, initial, display.warn),
+        evaluator=Evaluator(start_worker, agent, config.seed, display.warn),
+        replay=Replay(run.episodes, agent.spec.record_dtype, config.seed, display.warn),
+        logger=Logger(run.metrics, run.path, state["metrics_offset"] if state else 0),
+        display=display,
+        checkpoints=run.checkpoints,
+        means=Means(state["means"] if state else None),
+        precision=precision,
+    )
 
 
 def stopped_by_fault(display, error):

@@ -246,3 +246,8 @@ class Trainer:
             keep=self.config.checkpoint.keep,
         )
         self.saved = time.monotonic()
+
+    def close(self):
+        """Ends the workers and closes the files and the display."""
+        for part in (self.display, self.collector, self.evaluator, self.logger):
+            part.close()

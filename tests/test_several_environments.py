@@ -12,7 +12,8 @@ def test_several_discrete_environments_stop_and_go_on_exactly(tmp_path):
     expected, run = run_path(tmp_path / "a", task=task), run_path(tmp_path / "b", task=task)
     result = train(tmp_path / "a", *WALK)
     assert result.returncode == 0, result.stderr
-    assert "one-hot actor, with discount head" in result.stdout
+    chosen = "one-hot actor over 2 choices, epsilon-greedy (0.4 to 0.1), with discount head"
+    assert f"{chosen} (episodes can terminate)" in result.stdout
     updates = [line for line in metrics(expected) if "model_loss" in line]
     assert "discount_loss" in updates[0]
     assert [line["update"] for line in updates] == [10, 20, 30, 40, 50, 60]
