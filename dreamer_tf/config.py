@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dreamer_tf.config_values import convert, nearest
+from dreamer_tf.envs.tasks import PAPERS_LIMIT, default_repeat
 from dreamer_tf.errors import UserError
 
 DEFAULTS = "dreamer"
@@ -302,11 +303,14 @@ def _build(values, place=""):
 def _check_combinations(config, place):
     env, train, exploration = config.env, config.train, config.exploration
     problem = None
-    numbers = isinstance(env.time_limit, int) and isinstance(env.action_repeat, int)
-    if numbers and env.time_limit % env.action_repeat:
+    repeat, limit = env.action_repeat, env.time_limit
+    repeat = default_repeat(config.task) if repeat == "auto" else repeat
+    # Other environments may have a limit of their own, which only their worker knows.
+    limit = PAPERS_LIMIT if limit == "auto" and config.task.startswith("dmc_") else limit
+    if limit != "auto" and limit % repeat:
         problem = (
-            f"env.time_limit {env.time_limit} is not a multiple of env.action_repeat "
-            f"{env.action_repeat}: both count environment steps"
+            f"env.time_limit {limit} is not a multiple of env.action_repeat {repeat}: "
+            "both count environment steps"
         )
     elif config.steps < train.prefill:
         problem = (

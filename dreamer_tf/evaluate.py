@@ -57,7 +57,7 @@ def main(words):
     saved = saved_agent.load_checkpoint(
         arguments.run, lambda text: print(f"warning: {text}", file=sys.stderr)
     )
-    start_worker = program.worker_starter(settings, program.find_gl(settings.task))
+    start_worker = program.worker_starter(settings, program.find_gl(settings))
     agent = saved_agent.restore_agent(settings, saved)
     evaluator = evaluation.Evaluator(start_worker, agent, arguments.seed, print)
     try:

@@ -72,13 +72,13 @@ def quiet_start():
             os.close(kept)
 
 
-def find_gl(task):
-    """Returns the GL back end for rendering a task, None for tasks that need none.
+def find_gl(config):
+    """Returns the GL back end for rendering a run's task, None where none is needed.
 
     Raises:
         UserError: the task needs one and none works here.
     """
-    if not gl.requires_gl(task):
+    if not gl.requires_gl(config.task, config.env.observation):
         return None
     # Whoever set it has tried it: tools/run has, or the user. Trying again costs seconds.
     if os.environ.get("MUJOCO_GL"):
@@ -87,7 +87,8 @@ def find_gl(task):
     if backend is None:
         tried = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise UserError(
-            f"nothing here can render {task} ({tried}): install an OpenGL with '{gl.INSTALL}'",
+            f"nothing here can render {config.task} ({tried}): install an OpenGL with "
+            f"'{gl.INSTALL}', or train with --env.observation vector",
             status=1,
         )
     return backend

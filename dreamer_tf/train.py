@@ -25,7 +25,7 @@ def main(words):
         return 0
     weights = initial_weights(arguments.init_from, run)
     check_task(arguments.config.task)
-    backend = program.find_gl(arguments.config.task)
+    backend = program.find_gl(arguments.config)
     start_worker = program.worker_starter(arguments.config, backend)
     workers = []
     try:

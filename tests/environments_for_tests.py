@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Sequence, Text
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE = Box(0, 255, (64, 64, 3), np.uint8)
@@ -200,16 +200,63 @@ class NotANumber(ActionEcho):
         return self._observation(0.0), float("nan"), False, False, {}
 
 
-class SmallImage(ActionEcho):
-    observation_space = Dict(image=Box(0, 255, (32, 32, 3), np.uint8))
+class Camera(ActionEcho):
+    """Its only image has another size and name, and comes with numbers of several kinds."""
+
+    observation_space = Dict(
+        camera=Box(0, 255, (96, 128, 3), np.uint8),
+        counts=Box(0, 9, (2, 2), np.int64),
+        gear=Discrete(3),
+        speed=Box(-9, 9, (2,), np.float64),
+    )
+
+    def _observation(self, action):
+        picture = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+        numbers = {"counts": np.array([[1, 2], [3, 4]]), "gear": 1, "speed": np.array([0.5, -2.0])}
+        return {"camera": picture, **numbers}
+
+
+class Grey(ActionEcho):
+    """A lone grey image."""
+
+    observation_space = Box(0, 255, (128, 64), np.uint8)
+
+    def _observation(self, action):
+        return np.repeat(np.arange(128, dtype=np.uint8)[:, None], 64, 1)
+
+
+class Speaking(ActionEcho):
+    observation_space = Dict(image=IMAGE, words=Text(9))
+
+
+class Growing(ActionEcho):
+    observation_space = Dict(image=IMAGE, list=Sequence(Box(-1, 1, (1,), np.float32)))
+
+
+class FloatImage(ActionEcho):
+    observation_space = Dict(image=Box(0, 1, (64, 64, 3), np.float32))
+
+
+class TwoImages(ActionEcho):
+    observation_space = Dict(image=IMAGE, wrist=IMAGE)
+
+
+class WrongSize(Camera):
+    """Its picture has a channel more than it says."""
+
+    def step(self, action):
+        observation, *rest = super().step(action)
+        return {**observation, "camera": np.zeros((16, 16, 4), np.uint8)}, *rest
+
+
+class Infinite(Camera):
+    def step(self, action):
+        observation, *rest = super().step(action)
+        return {**observation, "speed": np.array([0.5, np.inf])}, *rest
 
 
 class Reserved(ActionEcho):
     observation_space = Dict(image=IMAGE, reward=Box(0, 1, (1,), np.float32))
-
-
-class Integers(ActionEcho):
-    observation_space = Dict(counts=Box(0, 9, (3,), np.int64))
 
 
 class Unbounded(ActionEcho):

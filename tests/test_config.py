@@ -209,6 +209,8 @@ WRONG = [
         ["--env.time_limit", "10", "--env.action_repeat", "3"],
         ["env.time_limit 10", "env.action_repeat 3"],
     ),
+    (["--env.time_limit", "999"], ["env.time_limit 999", "env.action_repeat 2"]),
+    (["--env.action_repeat", "3"], ["env.time_limit 1000", "env.action_repeat 3"]),
     (["--env.action_repeat", "often"], ["--env.action_repeat", "'often'", "auto"]),
     (["--env.action_repeat", "0"], ["--env.action_repeat", "at least 1"]),
     (["--env.observation", "pixels"], ["--env.observation", "'pixels'", "image"]),

@@ -10,15 +10,16 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from dreamer_tf.envs import check_task, gl, make_env, task_names, toy
-from dreamer_tf.envs.factory import RepeatAndLimit
+from dreamer_tf.envs.observing import Observing
 from dreamer_tf.envs.recording import RecordingEnv
+from dreamer_tf.envs.repeat import RepeatAndLimit
 from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.errors import UserError
 
 
 def build(name, action_repeat=1, time_limit=100):
     """Returns a RecordingEnv of one of the odd environments, and its spec."""
-    env = RepeatAndLimit(getattr(odd, name)(), action_repeat, time_limit)
+    env = RepeatAndLimit(Observing(getattr(odd, name)(), "auto"), action_repeat, time_limit)
     spec = EnvSpec.from_env(env)
     return RecordingEnv(env, spec), spec
 
@@ -111,8 +112,8 @@ class TestToy:
             env.step(np.zeros(2))
 
     def test_action_repeat_and_its_cut_at_the_end(self):
-        one = make_env("toy_reach", action_repeat=1, time_limit=7)
-        three = make_env("toy_reach", action_repeat=3, time_limit=7)
+        one = toy.ToyReach(action_repeat=1, time_limit=7)
+        three = toy.ToyReach(action_repeat=3, time_limit=7)
         one.reset(seed=4), three.reset(seed=4)
         actions = np.random.default_rng(1).uniform(-1, 1, (3, 2))
         for count, action in zip((3, 3, 1), actions, strict=True):
@@ -195,9 +196,11 @@ class TestSpec:
     @pytest.mark.parametrize(
         "name, word",
         [
-            ("SmallImage", "32"),
             ("Reserved", "'reward'"),
-            ("Integers", "'counts'"),
+            ("Speaking", "'words'"),
+            ("Growing", "'list'"),
+            ("FloatImage", "12288"),
+            ("TwoImages", "'wrist'"),
             ("Unbounded", "action"),
             ("SeveralChoices", "MultiDiscrete"),
         ],
@@ -257,7 +260,13 @@ class TestRecords:
 
     @pytest.mark.parametrize(
         "name, word",
-        [("WrongType", "float64"), ("WrongShape", r"\(64, 64, 1\)"), ("NotANumber", "nan")],
+        [
+            ("WrongType", "float64"),
+            ("WrongShape", r"\(64, 64, 1\)"),
+            ("WrongSize", r"\(16, 16, 4\)"),
+            ("NotANumber", "nan"),
+            ("Infinite", "'speed' is not finite"),
+        ],
     )
     def test_lies_about_the_spec_are_found(self, name, word):
         recording, _ = build(name)
@@ -287,9 +296,12 @@ class TestRecords:
 
 
 class TestOpenGL:
-    def test_only_control_tasks_need_it(self):
-        assert gl.requires_gl("dmc_walker_walk")
-        assert not gl.requires_gl("toy_reach")
+    def test_only_mujocos_images_need_it(self):
+        assert gl.requires_gl("dmc_walker_walk") and gl.requires_gl("dmc_walker_walk", "both")
+        assert not gl.requires_gl("dmc_walker_walk", "vector")
+        assert gl.requires_gl("gym_Hopper-v5", "image") and not gl.requires_gl("gym_Hopper-v5")
+        for task in ("toy_reach", "gym_CartPole-v1", "gym_ALE/Pong-v5", "a.b:make"):
+            assert not gl.requires_gl(task, "image")
 
     def test_a_broken_wish_is_reported_and_passed_over(self, monkeypatch):
         monkeypatch.setenv("MUJOCO_GL", "abacus")
@@ -319,4 +331,4 @@ class TestOpenGL:
 def test_the_wrapper_keeps_the_environments_own_attributes():
     env = RepeatAndLimit(odd.Endless(), 2, 10)
     assert isinstance(env, gymnasium.Env)
-    assert env.has_wrapper_attr("terminates") and not env.get_wrapper_attr("terminates")
+    assert not env.get_wrapper_attr("terminates")

@@ -3,43 +3,59 @@
 Importing the package loads neither dm_control nor an OpenGL library.
 """
 
-from dreamer_tf.envs.tasks import check_task, is_factory, step_defaults, task_names
+from dreamer_tf.envs.tasks import check_task, default_repeat, is_factory, task_names
 
 __all__ = ["check_task", "is_factory", "make_env", "task_names"]
 
 
-def make_env(
-    task, *, observation="auto", action_repeat="auto", time_limit="auto", render="paper"
-):
+def make_env(task, *, observation="auto", action_repeat="auto", time_limit="auto", render="paper"):
     """Builds the environment of a task. Renders in this process: not for one with TensorFlow.
 
     Args:
-        task: a name of `task_names()`, or `package.module:factory`, a callable that returns a
-            `gymnasium.Env` when called without arguments.
-        observation: "image", "vector", "both", or "auto" for what suits the task.
-        action_repeat: environment steps that one action lasts, the rewards summed; or "auto".
-        time_limit: environment steps after which an episode is truncated; or "auto".
+        task: a name of `task_names()`, `gym_<id>` of Gymnasium's registry, or
+            `package.module:factory`, a callable that returns a `gymnasium.Env` when called
+            without arguments.
+        observation: "image", "vector", "both"; "auto" is the image of built-in tasks and what
+            other environments observe themselves.
+        action_repeat: environment steps that one action lasts, the rewards summed; "auto" is 2
+            for the control suite and 1 for others.
+        time_limit: environment steps after which an episode is truncated, if the environment's
+            own limit is not less; "auto" is its own limit, or 1000.
         render: "paper" for dm_control's own image quality, "fast" for a cheaper one.
 
     Returns:
-        A `gymnasium.Env`. The built-in ones observe {"image": uint8 [64, 64, 3]} and take
-        float32 actions in [-1, 1].
+        A `gymnasium.Env` that observes {"image": uint8 [64, 64, 3]}, float32 vectors, or both,
+        with the attributes action_repeat, time_limit and terminates.
 
     Raises:
-        UserError: the task is not known or the factory cannot be used.
+        UserError: the task is not known, cannot be made, or does not have what was asked for.
     """
     check_task(task)
-    repeat, limit = step_defaults(task)
-    action_repeat = repeat if action_repeat == "auto" else action_repeat
-    time_limit = (limit or 1000) if time_limit == "auto" else time_limit
-    if is_factory(task):
-        from dreamer_tf.envs.factory import make_from_factory
+    repeats = default_repeat(task) if action_repeat == "auto" else action_repeat
+    if not (task.startswith("gym_") or is_factory(task)):
+        observation = "image" if observation == "auto" else observation
+        return _make_builtin(task, observation, repeats, time_limit, render)
+    from dreamer_tf.envs import factory, observing, registry, repeat
 
-        return make_from_factory(task, action_repeat, time_limit)
+    terminates = None
+    if task.startswith("gym_"):
+        env = registry.make_registered(task, rendered=observation in ("image", "both"))
+        terminates = registry.can_terminate(env)
+    else:
+        env = factory.make_from_factory(task)
+    limit = repeat.effective_limit(repeat.own_limit(env), time_limit)
+    env = observing.Observing(env, observation)
+    return repeat.RepeatAndLimit(env, repeats, limit, terminates)
+
+
+def _make_builtin(task, observation, repeats, time_limit, render):
+    from dreamer_tf.envs.repeat import effective_limit
+
     if task == "toy_reach":
-        from dreamer_tf.envs.toy import ToyReach
+        from dreamer_tf.envs.toy import EPISODE_STEPS, ToyReach
 
-        return ToyReach(action_repeat=action_repeat, time_limit=time_limit)
+        return ToyReach(observation, repeats, effective_limit(EPISODE_STEPS, time_limit))
     from dreamer_tf.envs.dmc import DeepMindControl
 
-    return DeepMindControl(task, action_repeat=action_repeat, time_limit=time_limit, quality=render)
+    limit = effective_limit(None, time_limit)
+    return DeepMindControl(task, observation, repeats, limit, quality=render)

@@ -1,19 +1,23 @@
-"""DeepMind Control suite from pixels, as in the paper's experiments (Section 6)."""
+"""DeepMind Control suite, from pixels as in the paper's experiments (Section 6) or from vectors."""
+
+import math
 
 import numpy as np
 
-from dreamer_tf.envs.pixels import PixelEnv
+from dreamer_tf.envs.builtin import BuiltinEnv
 from dreamer_tf.envs.tasks import suite_task
 from dreamer_tf.errors import UserError
 
 UNBOUNDED = 1e9
 
 
-class DeepMindControl(PixelEnv):
+class DeepMindControl(BuiltinEnv):
     """One task of the control suite.
 
     Args:
         task: `dmc_<domain>_<task>`; `cup` stands for `ball_in_cup`.
+        observation: "image", "vector" (all of dm_control's own observations in their order) or
+            "both". A vector alone needs no OpenGL.
         action_repeat: environment steps per action, 2 in the paper.
         time_limit: environment steps of an episode, 1000 in the suite.
         quality: "paper" gives exactly `physics.render(64, 64, camera)`; "fast" has a smaller
@@ -26,7 +30,15 @@ class DeepMindControl(PixelEnv):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
 
-    def __init__(self, task, action_repeat=2, time_limit=1000, quality="paper", render_size=240):
+    def __init__(
+        self,
+        task,
+        observation="image",
+        action_repeat=2,
+        time_limit=1000,
+        quality="paper",
+        render_size=240,
+    ):
         domain, name = suite_task(task)
         if quality not in ("paper", "fast"):
             raise UserError(f"unknown render quality '{quality}'; use 'paper' or 'fast'")
@@ -43,7 +55,9 @@ class DeepMindControl(PixelEnv):
         bounded = bounds.maximum < UNBOUNDED
         self._centre = np.where(bounded, (bounds.maximum + bounds.minimum) / 2, 0.0)
         self._half_range = np.where(bounded, (bounds.maximum - bounds.minimum) / 2, 1.0)
-        super().__init__(bounds.shape[0], action_repeat, time_limit, render_size)
+        self._observed = {}
+        size = sum(math.prod(each.shape) for each in self._env.observation_spec().values())
+        super().__init__(observation, size, bounds.shape[0], action_repeat, time_limit, render_size)
         if quality == "fast":
             # Has an effect only before the first image, when the render context is made.
             self._physics.model.vis.quality.shadowsize = 512
@@ -55,14 +69,18 @@ class DeepMindControl(PixelEnv):
 
     def _begin(self, seed):
         self._env.task.random.seed(seed)
-        self._env.reset()
+        self._observed = self._env.reset().observation
 
     def _advance(self, action):
         step = self._env.step(self._centre + self._half_range * action)
+        self._observed = step.observation
         return step.reward, bool(step.last() and step.discount == 0.0)
 
     def _draw(self, size):
         return np.array(self._physics.render(size, size, camera_id=self._camera))
+
+    def _measure(self):
+        return np.concatenate([np.ravel(value) for value in self._observed.values()])
 
     def close(self):
         """Frees the physics and its render context; the environment is unusable afterwards."""

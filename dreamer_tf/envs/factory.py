@@ -7,8 +7,8 @@ import gymnasium
 from dreamer_tf.errors import UserError
 
 
-def make_from_factory(task, action_repeat, time_limit):
-    """Calls the factory without arguments and adds action repeat and time limit.
+def make_from_factory(task):
+    """Returns what the factory makes, called without arguments.
 
     Raises:
         UserError: there is no such module or function, or it returns something else than a
@@ -18,7 +18,7 @@ def make_from_factory(task, action_repeat, time_limit):
     if not isinstance(env, gymnasium.Env):
         kind = type(env).__name__
         raise UserError(f"task '{task}' returned a {kind}; it must return a gymnasium.Env")
-    return RepeatAndLimit(env, action_repeat, time_limit)
+    return env
 
 
 def _find(task):
@@ -37,30 +37,3 @@ def _find(task):
     if not callable(found):
         raise UserError(f"task '{task}': '{path}' cannot be called; name a function or class")
     return found
-
-
-class RepeatAndLimit(gymnasium.Wrapper):
-    """Repeats actions, sums rewards and truncates after a number of environment steps."""
-
-    def __init__(self, env, action_repeat, time_limit):
-        super().__init__(env)
-        self.action_repeat = action_repeat
-        self.time_limit = time_limit
-        self._elapsed = 0
-
-    def reset(self, *, seed=None, options=None):
-        """Starts an episode; see `gymnasium.Env.reset`."""
-        self._elapsed = 0
-        return self.env.reset(seed=seed, options=options)
-
-    def step(self, action):
-        """Steps `action_repeat` times or up to the end; the reward is the sum."""
-        total = 0.0
-        for _ in range(self.action_repeat):
-            observation, reward, terminated, truncated, info = self.env.step(action)
-            total += float(reward)
-            self._elapsed += 1
-            truncated = bool(truncated) or self._elapsed >= self.time_limit
-            if terminated or truncated:
-                break
-        return observation, total, bool(terminated), truncated and not terminated, info

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+from dreamer_tf.envs.registry import renders_with_mujoco
+
 CANDIDATES = ("egl", "osmesa", "glfw")
 INSTALL = "apt-get install -y libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0 libgl1"
 
@@ -19,9 +21,11 @@ physics.free()
 """
 
 
-def requires_gl(task):
-    """Tells whether a task renders with OpenGL."""
-    return task.startswith("dmc_")
+def requires_gl(task, observation="auto"):
+    """Tells whether a task renders with OpenGL for an observation, see `make_env`."""
+    if task.startswith("dmc_"):
+        return observation != "vector"
+    return observation in ("image", "both") and renders_with_mujoco(task)
 
 
 def rendering_variables(backend):

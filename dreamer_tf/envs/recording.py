@@ -1,6 +1,5 @@
 """Turns an environment into a source of records: actions in, one record per time step out."""
 
-import gymnasium
 import numpy as np
 
 
@@ -8,14 +7,13 @@ class RecordingEnv:
     """Steps a `gymnasium.Env` and writes down what a replay needs.
 
     Args:
-        env: the environment; its `rendering` attribute, if it has one, is used by `replay`.
+        env: an environment of `make_env`; its `rendering` attribute is used by `replay`.
         spec: its EnvSpec.
     """
 
     def __init__(self, env, spec):
         self._env = env
         self._spec = spec
-        self._lone = not isinstance(env.observation_space, gymnasium.spaces.Dict)
 
     def reset(self, seed):
         """Starts the episode of a seed; returns its first record: zero action and reward."""
@@ -66,8 +64,7 @@ class RecordingEnv:
         self._env.close()
 
     def _set_rendering(self, value):
-        if self._env.has_wrapper_attr("rendering"):
-            self._env.set_wrapper_attr("rendering", value, force=False)
+        self._env.set_wrapper_attr("rendering", value, force=False)
 
     def _convert(self, action):
         """Returns the action as the environment wants it and as it is recorded."""
@@ -85,9 +82,11 @@ class RecordingEnv:
     def _record(self, observation, action, reward):
         record = np.zeros((), self._spec.record_dtype)
         for name, (shape, dtype) in self._spec.observations.items():
-            value = np.asarray(observation if self._lone else observation[name])
+            value = np.asarray(observation[name])
             if value.shape != shape or (dtype == "|u1" and value.dtype != np.uint8):
                 raise ValueError(f"observation '{name}' is {value.dtype}{value.shape}, not {shape}")
+            if not np.isfinite(value).all():
+                raise ValueError(f"observation '{name}' is not finite: {value}")
             record[name] = value
         if not np.isfinite(reward):
             raise ValueError(f"the reward is {reward}")

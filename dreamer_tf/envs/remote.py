@@ -42,7 +42,7 @@ class RemoteEnv:
     all, then receive from all. Every command is answered by one `receive`.
 
     Args:
-        description: {"task", "action_repeat", "time_limit", "render"}, see `make_env`.
+        description: the arguments of `make_env`, {"task", "observation", ...}.
         timeout: seconds without an answer after which the worker counts as dead.
         gl: OpenGL back end; by default `MUJOCO_GL`, or else "egl".
 
@@ -59,7 +59,8 @@ class RemoteEnv:
         self._log = tempfile.TemporaryFile()
         # Appending keeps the log's end where it is when the log is cut.
         fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
-        self._process = _start(self._log, _variables(self._task, gl))
+        observation = description.get("observation", "auto")
+        self._process = _start(self._log, _variables(self._task, observation, gl))
         self._open = True
         os.set_blocking(self._process.stdin.fileno(), False)
         os.set_blocking(self._process.stdout.fileno(), False)
@@ -234,15 +235,21 @@ def _start(log, variables):
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _variables(task, gl):
+def _variables(task, observation, gl):
     """Returns the worker's environment variables; this process's own stay as they are."""
-    variables = rendering_variables(gl or os.environ.get("MUJOCO_GL") or "egl")
+    renders = requires_gl(task, observation)
+    backend = gl or os.environ.get("MUJOCO_GL") or "egl"
+    if task.startswith("dmc_") and not renders:
+        backend = "off"  # Importing dm_control would load an OpenGL library otherwise.
+    variables = rendering_variables(backend)
     # The worker imports what this process would import.
     package = str(Path(__file__).resolve().parents[2])
     paths = [path or os.getcwd() for path in sys.path]
     variables["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*paths, package]))
-    if not requires_gl(task):
-        # Keeps other people's libraries off the GPU that the agent uses. Not for dm_control,
-        # which has no CUDA to hide, but whose EGL may render on that GPU.
+    # pygame greets on stdout otherwise, which is not for warnings.
+    variables.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    if not renders:
+        # Keeps other people's libraries off the GPU that the agent uses. Not for MuJoCo, which
+        # has no CUDA to hide, but whose EGL may render on that GPU.
         variables["CUDA_VISIBLE_DEVICES"] = ""
     return variables

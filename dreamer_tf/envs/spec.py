@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 import gymnasium
 import numpy as np
 
-from dreamer_tf.envs.pixels import IMAGE_SHAPE
 from dreamer_tf.errors import UserError
 
 STEP_FIELDS = ("action", "reward", "is_first", "is_last", "is_terminal")
@@ -65,8 +64,7 @@ class EnvSpec:
         """Describes an environment of `make_env`.
 
         Args:
-            env: a `gymnasium.Env` with `action_repeat`, `time_limit` and, where the task never
-                ends an episode, `terminates = False`.
+            env: it observes a Dict of an image and vectors.
 
         Raises:
             UserError: a space cannot be used.
@@ -78,39 +76,16 @@ class EnvSpec:
             discrete=discrete,
             action_repeat=int(env.get_wrapper_attr("action_repeat")),
             time_limit=int(env.get_wrapper_attr("time_limit")),
-            terminates=not env.has_wrapper_attr("terminates")
-            or bool(env.get_wrapper_attr("terminates")),
+            terminates=bool(env.get_wrapper_attr("terminates")),
         )
 
 
-def observation_spaces(space):
-    """Returns {name: space}; a lone space is named `image` or `vector`."""
-    if isinstance(space, gymnasium.spaces.Dict):
-        return dict(space.spaces)
-    return {"image" if len(space.shape or ()) == 3 else "vector": space}
-
-
 def _describe_observations(space):
-    spaces = observation_spaces(space)
-    names = sorted(spaces, key=lambda name: (name != "image", name))
-    if not names:
-        raise UserError("the observation space is an empty Dict; it needs an image or a vector")
-    return {name: _describe_observation(name, spaces[name]) for name in names}
-
-
-def _describe_observation(name, space):
-    if name in STEP_FIELDS:
-        raise UserError(f"the observation '{name}' has a reserved name; rename it")
-    if isinstance(space, gymnasium.spaces.Box):
-        if name == "image" and space.shape == IMAGE_SHAPE and space.dtype == np.uint8:
-            return IMAGE_SHAPE, "|u1"
-        is_vector = len(space.shape) == 1 and np.issubdtype(space.dtype, np.floating)
-        if name != "image" and is_vector:
-            return tuple(int(n) for n in space.shape), "<f4"
-    raise UserError(
-        f"the observation '{name}' has an unsupported space {_one_line(space)}; use an 'image' "
-        "Box uint8 (64, 64, 3) or a vector Box of floats (n,)"
-    )
+    names = sorted(space.spaces, key=lambda name: (name != "image", name))
+    for name in names:
+        if name in STEP_FIELDS:
+            raise UserError(f"the observation '{name}' has a reserved name; rename it")
+    return {name: (space[name].shape, space[name].dtype.str) for name in names}
 
 
 def _describe_actions(space):
@@ -120,11 +95,8 @@ def _describe_actions(space):
         floating = np.issubdtype(space.dtype, np.floating)
         if floating and np.isfinite(space.low).all() and np.isfinite(space.high).all():
             return int(space.shape[0]), False
+    described = " ".join(str(space).split())[:160]
     raise UserError(
-        f"the action space {_one_line(space)} is unsupported; use a Discrete, or a Box of floats "
+        f"the action space {described} is unsupported; use a Discrete, or a Box of floats "
         "(n,) with finite bounds"
     )
-
-
-def _one_line(space):
-    return " ".join(str(space).split())[:160]

@@ -63,6 +63,9 @@ SUITE = {
 
 ALIASES = {"cup": "ball_in_cup"}
 
+# Environment steps of an episode in the control suite, and of one without a limit of its own.
+PAPERS_LIMIT = 1000
+
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -84,7 +87,7 @@ def task_names():
 
 def is_factory(task):
     """Tells whether the task names a callable, as in `package.module:factory`."""
-    return bool(_FACTORY.fullmatch(task))
+    return not task.startswith("gym_") and bool(_FACTORY.fullmatch(task))
 
 
 def check_task(task):
@@ -92,9 +95,13 @@ def check_task(task):
 
     A `package.module:factory` passes: only the worker imports it.
     """
+    if task.startswith("gym_"):
+        from dreamer_tf.envs.registry import check_id
+
+        return check_id(task)
     names = task_names()
     if task in names or is_factory(task):
-        return
+        return None
     nearest = difflib.get_close_matches(task, names, n=1, cutoff=0.0)[0]
     raise UserError(f"unknown task '{task}'; did you mean '{nearest}'?")
 
@@ -105,9 +112,6 @@ def suite_task(task):
     return _suite_names()[task]
 
 
-def step_defaults(task):
-    """Returns (action repeat, time limit) of a task where the configuration says auto.
-
-    Both are those of the paper for the control suite. None stands for the environment's own limit.
-    """
-    return (2, 1000) if task.startswith("dmc_") else (1, None)
+def default_repeat(task):
+    """Returns the action repeat where the configuration says auto: the paper's for its suite."""
+    return 2 if task.startswith("dmc_") else 1

@@ -1,8 +1,8 @@
-"""A built-in task from pixels that is learnt in minutes and needs no physics or OpenGL."""
+"""A built-in task that is learnt in minutes and needs no physics or OpenGL."""
 
 import numpy as np
 
-from dreamer_tf.envs.pixels import PixelEnv
+from dreamer_tf.envs.builtin import BuiltinEnv
 
 BACKGROUND = (24, 24, 40)
 TARGET_COLOUR = (60, 220, 90)
@@ -13,18 +13,22 @@ EPISODE_STEPS = 100
 STRIDE = 0.1
 
 
-class ToyReach(PixelEnv):
+class ToyReach(BuiltinEnv):
     """A point in the unit square is to be moved onto a target at a random place.
 
     The action is the displacement in units of 0.1 per environment step. The reward of a step is
     exp(-3 * distance to the target), in (0, 1]. An episode lasts min(100, time_limit)
-    environment steps and never terminates.
+    environment steps and never terminates. The vector is the position of the point, then that of
+    the target.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
 
-    def __init__(self, action_repeat=2, time_limit=EPISODE_STEPS, render_size=240):
-        super().__init__(2, action_repeat, min(EPISODE_STEPS, time_limit), render_size)
+    def __init__(
+        self, observation="image", action_repeat=2, time_limit=EPISODE_STEPS, render_size=240
+    ):
+        limit = min(EPISODE_STEPS, time_limit)
+        super().__init__(observation, 4, 2, action_repeat, limit, render_size)
         self._point = np.full(2, 0.5)
         self._target = np.full(2, 0.5)
 
@@ -54,6 +58,9 @@ class ToyReach(PixelEnv):
         _draw_disc(image, self._target, TARGET_RADIUS, TARGET_COLOUR)
         _draw_disc(image, self._point, POINT_RADIUS, POINT_COLOUR)
         return image
+
+    def _measure(self):
+        return np.concatenate([self._point, self._target])
 
 
 def _draw_disc(image, position, radius, colour):

@@ -1,4 +1,4 @@
-"""What the built-in environments share: action repeat, time limit, seeds and the image."""
+"""What the built-in environments share: action repeat, time limit, seeds, image and vector."""
 
 import abc
 
@@ -8,14 +8,14 @@ import numpy as np
 IMAGE_SHAPE = (64, 64, 3)
 
 
-class PixelEnv(gymnasium.Env, abc.ABC):
-    """Base of environments seen through a 64x64 image and moved by actions in [-1, 1].
+class BuiltinEnv(gymnasium.Env, abc.ABC):
+    """Base of environments observed as 64x64 image, vector or both, with actions in [-1, 1].
 
     A subclass gives `_begin(seed)`, `_advance(action) -> (reward, terminated)` for one
-    environment step, and `_draw(size) -> uint8 [size, size, 3]`.
+    environment step, `_draw(size) -> uint8 [size, size, 3]` and `_measure() -> float [n]`.
 
     Attributes:
-        rendering: when False, observations hold a zero image and nothing is drawn. Nothing else
+        rendering: when False, images in observations are zero and nothing is drawn. Nothing else
             changes, so that known actions can be replayed fast.
         terminates: whether the task itself can end an episode.
         action_repeat: environment steps per call of `step`.
@@ -25,13 +25,18 @@ class PixelEnv(gymnasium.Env, abc.ABC):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
     terminates = False
 
-    def __init__(self, action_size, action_repeat, time_limit, render_size=240):
+    def __init__(
+        self, observation, vector_size, action_size, action_repeat, time_limit, render_size=240
+    ):
         if action_repeat < 1 or time_limit < 1:
             raise ValueError("action_repeat and time_limit must be at least 1")
         self.render_mode = "rgb_array"
-        self.observation_space = gymnasium.spaces.Dict(
-            image=gymnasium.spaces.Box(0, 255, IMAGE_SHAPE, np.uint8)
-        )
+        spaces = {
+            "image": gymnasium.spaces.Box(0, 255, IMAGE_SHAPE, np.uint8),
+            "vector": gymnasium.spaces.Box(-np.inf, np.inf, (vector_size,), np.float32),
+        }
+        names = ("image", "vector") if observation == "both" else (observation,)
+        self.observation_space = gymnasium.spaces.Dict({name: spaces[name] for name in names})
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (action_size,), np.float32)
         self.action_repeat = action_repeat
         self.time_limit = time_limit
@@ -76,9 +81,13 @@ class PixelEnv(gymnasium.Env, abc.ABC):
         return self._draw(self._render_size)
 
     def _observation(self):
-        if self.rendering:
-            return {"image": self._draw(IMAGE_SHAPE[0])}
-        return {"image": np.zeros(IMAGE_SHAPE, np.uint8)}
+        found = {}
+        if "image" in self.observation_space.spaces:
+            drawn = self.rendering
+            found["image"] = self._draw(IMAGE_SHAPE[0]) if drawn else np.zeros(IMAGE_SHAPE, "u1")
+        if "vector" in self.observation_space.spaces:
+            found["vector"] = np.asarray(self._measure(), np.float32)
+        return found
 
     @abc.abstractmethod
     def _begin(self, seed):
@@ -91,3 +100,7 @@ class PixelEnv(gymnasium.Env, abc.ABC):
     @abc.abstractmethod
     def _draw(self, size):
         """Returns the present state as uint8 [size, size, 3]."""
+
+    @abc.abstractmethod
+    def _measure(self):
+        """Returns the present state as float [vector_size]."""

@@ -1,0 +1,157 @@
+"""Shows an agent the image, the vectors or both of any Gymnasium environment."""
+
+import math
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from PIL import Image
+
+from dreamer_tf.envs.builtin import IMAGE_SHAPE
+from dreamer_tf.errors import UserError
+
+# More numbers than this are no vector for a perceptron but, most likely, a mistaken image.
+LONGEST_VECTOR = 2048
+
+
+class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
+    """Observes {"image": uint8 [64, 64, 3]}, vectors float32 [n] under their names, or both.
+
+    An image of another size, or a grey one, is resized. Where the environment observes none, its
+    rendered frame is taken. Any other space that Gymnasium can flatten becomes a vector; one that
+    is not part of a Dict is called `vector`.
+
+    Args:
+        env: the environment.
+        choice: "image", "vector", "both", or "auto" for what the environment observes itself.
+
+    Raises:
+        UserError: the environment does not have what is chosen, or not in a usable form.
+    """
+
+    def __init__(self, env, choice):
+        gymnasium.utils.RecordConstructorArgs.__init__(self, choice=choice)
+        gymnasium.Wrapper.__init__(self, env)
+        own = env.observation_space
+        self._lone = not isinstance(own, spaces.Dict)
+        parts = {"": own} if self._lone else dict(own.spaces)
+        images = [name for name, space in parts.items() if _is_image(space)]
+        if choice == "auto":
+            wanted = {"image"} if images else set()
+            wanted |= {"vector"} if len(parts) > len(images) else set()
+        else:
+            wanted = {"image", "vector"} if choice == "both" else {choice}
+        self._vectors = {}
+        if "vector" in wanted:
+            self._vectors = {name: parts[name] for name in parts if name not in images}
+            if not self._vectors:
+                raise UserError(f"--env.observation {choice}: the environment observes no vector")
+        self._image = _choose_image(images) if "image" in wanted else None
+        self._resized = self._image is not None and parts[self._image].shape != IMAGE_SHAPE
+        self._framed = "image" in wanted and self._image is None
+        if self._framed and env.render_mode != "rgb_array":
+            raise UserError(
+                f"--env.observation {choice}: the environment observes no image and renders none "
+                f"(its render_mode is {env.render_mode}, not rgb_array)"
+            )
+        self.observation_space = spaces.Dict(self._spaces("image" in wanted))
+        self._rendering = True
+
+    @property
+    def rendering(self):
+        """Whether images are made; when False they are zero, and nothing else changes."""
+        return self._rendering
+
+    @rendering.setter
+    def rendering(self, value):
+        self._rendering = value
+        if self.env.has_wrapper_attr("rendering"):
+            self.env.set_wrapper_attr("rendering", value, force=False)
+
+    def reset(self, *, seed=None, options=None):
+        """Starts an episode; see `gymnasium.Env.reset`."""
+        observation, info = self.env.reset(seed=seed, options=options)
+        return self._observe(observation), info
+
+    def step(self, action):
+        """Acts; see `gymnasium.Env.step`."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return self._observe(observation), reward, terminated, truncated, info
+
+    def _spaces(self, with_image):
+        found = {}
+        if with_image:
+            found["image"] = spaces.Box(0, 255, IMAGE_SHAPE, np.uint8)
+        for name, space in self._vectors.items():
+            found[name or "vector"] = _flat_space(name or "vector", space)
+        return found
+
+    def _observe(self, observation):
+        parts = {"": observation} if self._lone else observation
+        found = {
+            name or "vector": np.asarray(spaces.flatten(space, parts[name]), np.float32)
+            for name, space in self._vectors.items()
+        }
+        if "image" in self.observation_space.spaces:
+            found["image"] = (
+                self._picture(parts) if self._rendering else np.zeros(IMAGE_SHAPE, "u1")
+            )
+        return found
+
+    def _picture(self, parts):
+        if self._framed:
+            return resize(self.env.render())
+        image = parts[self._image]
+        return resize(image) if self._resized else image
+
+
+def resize(image):
+    """Returns uint8 [64, 64, 3] of an image [H, W], [H, W, 1] or [H, W, 3].
+
+    Raises:
+        ValueError: it is no such image.
+    """
+    image = np.asarray(image)
+    if (
+        image.dtype != np.uint8
+        or image.ndim not in (2, 3)
+        or image.shape[2:] not in ((), (1,), (3,))
+    ):
+        raise ValueError(f"an image is uint8 (H, W, 3), not {image.dtype}{image.shape}")
+    picture = Image.fromarray(image.squeeze(2) if image.shape[2:] == (1,) else image)
+    return np.asarray(picture.convert("RGB").resize(IMAGE_SHAPE[:2], Image.Resampling.BILINEAR))
+
+
+def _is_image(space):
+    if not isinstance(space, spaces.Box) or space.dtype != np.uint8:
+        return False
+    return len(space.shape) in (2, 3) and space.shape[2:] in ((), (1,), (3,))
+
+
+def _choose_image(names):
+    """Returns the name of the image among the observations, None if there is none."""
+    if len(names) > 1 and "image" not in names:
+        raise UserError(
+            f"the observations {' and '.join(names)} are images; call one of them image"
+        )
+    others = [name for name in names if name != "image"]
+    if len(names) > 1:
+        raise UserError(f"the observation {others[0]!r} is a second image; the agent sees only one")
+    return names[0] if names else None
+
+
+def _flat_space(name, space):
+    """Returns the Box float32 (n,) that a space is flattened to."""
+    described = " ".join(str(space).split())[:160]
+    if not space.is_np_flattenable or isinstance(space, spaces.Text):
+        raise UserError(f"the observation {name!r} cannot be made a vector: {described}")
+    size = spaces.flatdim(space)
+    if not 0 < size <= LONGEST_VECTOR:
+        raise UserError(
+            f"the observation {name!r} has {size} numbers, a vector at most {LONGEST_VECTOR} "
+            f"({described}); an image is a Box uint8 (H, W, 3)"
+        )
+    flat = spaces.flatten_space(space)
+    if np.issubdtype(flat.dtype, np.floating):
+        return spaces.Box(flat.low.astype("f4"), flat.high.astype("f4"), dtype=np.float32)
+    return spaces.Box(-math.inf, math.inf, (size,), np.float32)

@@ -1,0 +1,59 @@
+"""Environments of Gymnasium's registry, by their id: `gym_CartPole-v1`."""
+
+import difflib
+
+import gymnasium
+
+from dreamer_tf.errors import UserError
+
+PREFIX = "gym_"
+# Families whose `step` always returns terminated = False; they end by their time limit alone.
+NEVER_TERMINATE = (
+    *("Pendulum", "phys2d/Pendulum"),
+    *("HalfCheetah", "HumanoidStandup", "Pusher", "Reacher", "Swimmer"),
+)
+
+
+def check_id(task):
+    """Raises a UserError if the id is plainly none of Gymnasium's.
+
+    Ids with a module or a namespace (`module:Name-v0`, `ALE/Pong-v5`) may be registered by
+    packages that only the environment's worker imports, and pass.
+    """
+    name = task.removeprefix(PREFIX)
+    families = {spec.name for spec in gymnasium.registry.values() if spec.namespace is None}
+    if ":" in name or "/" in name or name in gymnasium.registry or name in families:
+        return
+    nearest = difflib.get_close_matches(name, gymnasium.registry, n=1, cutoff=0.0)[0]
+    raise UserError(f"unknown task '{task}'; did you mean '{PREFIX}{nearest}'?")
+
+
+def make_registered(task, rendered):
+    """Makes the environment of a task.
+
+    Args:
+        task: `gym_<id>`, the id as `gymnasium.make` understands it.
+        rendered: whether its frames are wanted.
+
+    Raises:
+        UserError: Gymnasium does not know it, or lacks what it needs.
+    """
+    mode = "rgb_array" if rendered else None
+    try:
+        return gymnasium.make(task.removeprefix(PREFIX), render_mode=mode, disable_env_checker=True)
+    except (gymnasium.error.Error, ImportError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"task '{task}' cannot be made: {reason}") from error
+
+
+def can_terminate(env):
+    """Returns False for environments known to end by their time limit alone, else None."""
+    spec = env.spec
+    family = spec.name if spec.namespace is None else f"{spec.namespace}/{spec.name}"
+    return False if family in NEVER_TERMINATE else None
+
+
+def renders_with_mujoco(task):
+    """Tells whether a task's frames come from Gymnasium's MuJoCo environments, through OpenGL."""
+    spec = gymnasium.registry.get(task.removeprefix(PREFIX))
+    return spec is not None and str(spec.entry_point).startswith("gymnasium.envs.mujoco")

@@ -1,0 +1,66 @@
+"""Action repeat and time limit for environments that bring neither, or only their own limit."""
+
+import gymnasium
+
+from dreamer_tf.envs.tasks import PAPERS_LIMIT
+
+
+class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
+    """Repeats actions, sums rewards and truncates after a number of environment steps.
+
+    Args:
+        env: the environment.
+        action_repeat: environment steps per action.
+        time_limit: environment steps of an episode.
+        terminates: whether the task itself can end an episode; by default what the environment's
+            own attribute says, or else True.
+    """
+
+    def __init__(self, env, action_repeat, time_limit, terminates=None):
+        gymnasium.utils.RecordConstructorArgs.__init__(
+            self, action_repeat=action_repeat, time_limit=time_limit, terminates=terminates
+        )
+        gymnasium.Wrapper.__init__(self, env)
+        self.action_repeat = action_repeat
+        self.time_limit = time_limit
+        if terminates is None:
+            known = env.has_wrapper_attr("terminates")
+            terminates = bool(env.get_wrapper_attr("terminates")) if known else True
+        self.terminates = terminates
+        self._elapsed = 0
+
+    def reset(self, *, seed=None, options=None):
+        """Starts an episode; see `gymnasium.Env.reset`."""
+        self._elapsed = 0
+        return self.env.reset(seed=seed, options=options)
+
+    def step(self, action):
+        """Steps `action_repeat` times or up to the end; the reward is the sum."""
+        total = 0.0
+        for _ in range(self.action_repeat):
+            observation, reward, terminated, truncated, info = self.env.step(action)
+            total += float(reward)
+            self._elapsed += 1
+            truncated = bool(truncated) or self._elapsed >= self.time_limit
+            if terminated or truncated:
+                break
+        return observation, total, bool(terminated), truncated and not terminated, info
+
+
+def effective_limit(own, wished):
+    """Returns the time limit of an environment's episodes, in environment steps.
+
+    Args:
+        own: the environment's own limit, or None.
+        wished: the configured one, or "auto" for its own, and the paper's where it has none.
+    """
+    if own is not None and (wished == "auto" or own <= wished):
+        return own
+    return PAPERS_LIMIT if wished == "auto" else wished
+
+
+def own_limit(env):
+    """Returns the environment's own time limit in environment steps, None if it says none."""
+    if env.has_wrapper_attr("time_limit"):
+        return env.get_wrapper_attr("time_limit")
+    return None if env.spec is None else env.spec.max_episode_steps
