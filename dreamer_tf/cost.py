@@ -34,6 +34,27 @@ def update_flops(config, spec, discount_head):
     return 2 * (FORWARD_AND_BACKWARD * steps * learned + starts * imagined)
 
 
+def disk_bytes(config, agent):
+    """Returns an estimate of the bytes of a run's (episodes, checkpoints) at their most.
+
+    Episodes that terminate early take a little more, one record each.
+
+    Args:
+        config: `Config`.
+        agent: a `Dreamer`.
+    """
+    spec = agent.spec
+    steps = config.steps / spec.action_repeat
+    if config.replay.capacity != "all":
+        # What is dropped is deleted at the next checkpoint.
+        steps = min(steps, config.replay.capacity + spec.time_limit / spec.action_repeat)
+    resets = steps * spec.action_repeat / spec.time_limit
+    episodes = (steps + resets) * spec.record_dtype.itemsize
+    weights = sum(variable.numpy().nbytes for variable in agent.variables.values())
+    # A new one is written before the oldest goes.
+    return episodes, weights * (config.checkpoint.keep + 1)
+
+
 def dense_stack(inputs, units, layers, outputs):
     """Returns the weights of a multi-layer perceptron without biases."""
     return inputs * units + (layers - 1) * units * units + units * outputs

@@ -121,6 +121,13 @@ def read_into(records, folder, episode, start):
     check_flags(records, start, episode.length)
 
 
+def remove_all(folder):
+    """Deletes the files of all episodes in a folder."""
+    for path in folder.iterdir():
+        if NAME.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
 def check_flags(records, start, length):
     """Checks `is_first` and `is_last` of the records from `start` on of an episode of `length`.
 

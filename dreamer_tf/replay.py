@@ -33,13 +33,18 @@ class Replay:
         record_dtype: packed structured dtype of a record, with bool fields `is_first`, `is_last`.
         seed: the run's seed.
         warn: function that takes one line of text. The prefetch thread calls it, too.
+        capacity: agent steps to keep, None for all. Beyond it the oldest episodes are dropped:
+            the known ones are the newest by index that together fit, and at least one.
 
     Attributes:
         episodes: tuple of (index, length) of the known episodes, ordered by index. The length is
             the number of records, the reset's included.
     """
 
-    def __init__(self, directory, record_dtype, seed, warn):
+    def __init__(self, directory, record_dtype, seed, warn, capacity=None):
+        self._capacity = float("inf") if capacity is None else capacity
+        self._dropped = ()
+        self._floor = -1  # The largest index that was ever dropped.
         self._directory = Path(directory)
         self._dtype = np.dtype(record_dtype)
         self._seed = seed
@@ -52,6 +57,11 @@ class Replay:
     def steps(self):
         """Agent steps in the known episodes; a reset is none."""
         return sum(length - 1 for _, length in self.episodes)
+
+    @property
+    def lengths(self):
+        """{index: length} of all episodes whose files are there, dropped ones included."""
+        return {each.index: each.length for each in (*self._dropped, *self._known)}
 
     def add(self, index, records):
         """Writes a finished episode and makes it known.
@@ -67,20 +77,37 @@ class Replay:
         records = np.asarray(records)
         if records.dtype != self._dtype:
             raise ValueError(f"records of {records.dtype} do not fit a replay of {self._dtype}")
-        if any(known.index == index for known in self._known):
+        if index in self.lengths:
             raise ValueError(f"there is an episode {index} already")
         episode = episode_file.write(self._directory, index, records)
         with self._lock:
             self._set_known([*self._known, episode])
 
+    def delete_dropped(self):
+        """Deletes the files of dropped episodes.
+
+        To be called when a checkpoint is safe that counts them: after a kill, steps newer than
+        the checkpoint are counted by their files. No batch needs them: what `batches` draws from
+        was known when it began, and nothing is dropped before the next `add`.
+        """
+        for episode in self._dropped:
+            (self._directory / episode.name).unlink(missing_ok=True)
+        self._dropped = ()
+
+    def delete_all(self):
+        """Deletes the files of all episodes; none is known any more."""
+        episode_file.remove_all(self._directory)
+        self._dropped = ()
+        self._set_known([])
+
     def read(self, index):
-        """Returns all records of a known episode, shape [length].
+        """Returns all records of an episode whose file is there, shape [length].
 
         Raises:
-            KeyError: no known episode has this index.
+            KeyError: no episode has this index.
             UserError: the file is damaged or missing; the episode is no longer known then.
         """
-        for episode in self._known:
+        for episode in (*self._dropped, *self._known):
             if episode.index == index:
                 break
         else:
@@ -147,7 +174,11 @@ class Replay:
 
     def _set_known(self, episodes):
         # New tuples each time: readers in other threads keep what they have.
-        self._known = tuple(sorted(episodes))
+        known = sorted(episodes)
+        first = first_within(known, self._capacity, self._floor)
+        self._dropped += tuple(known[:first])
+        self._floor = max([self._floor, *(episode.index for episode in known[:first])])
+        self._known = tuple(known[first:])
         self.episodes = tuple((episode.index, episode.length) for episode in self._known)
 
     def _forget(self, episode, error):
@@ -197,3 +228,20 @@ class Replay:
                 self._forget(episode, error)
             else:
                 filled += len(part)
+
+
+def first_within(episodes, capacity, floor):
+    """Returns the position of the first episode to keep, of `Episode`s ordered by index.
+
+    Args:
+        episodes: the episodes.
+        capacity: agent steps that the kept ones may hold together; the last is always kept.
+        floor: largest index that was dropped before; nothing older comes back.
+    """
+    steps = 0
+    for position in reversed(range(len(episodes))):
+        steps += episodes[position].length - 1
+        fits = steps <= capacity and episodes[position].index > floor
+        if not fits and position < len(episodes) - 1:
+            return position + 1
+    return 0

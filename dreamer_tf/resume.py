@@ -6,7 +6,7 @@ from dreamer_tf.errors import UserError
 from dreamer_tf.schedule import Counters
 
 # Raised whenever the meaning of a checkpoint's state changes.
-FORMAT = 1
+FORMAT = 2
 
 
 def check_format(state):
@@ -64,7 +64,8 @@ def restore(saved, collector, replay, progress):
         progress: `Counters`; its step is advanced.
 
     Returns:
-        Indices of the adopted episodes, in the order in which they ended.
+        [(index, step), ...] of the adopted episodes in the order in which they ended; step is the
+        environment step at which that was.
     """
     numbers, unfinished = [0] * len(collector), {}
     policy_state = collector.policy_state
@@ -72,36 +73,35 @@ def restore(saved, collector, replay, progress):
         numbers = saved.state["episode_numbers"]
         policy_state = section(saved, "policy_state/")
         unfinished = {int(i): records for i, records in section(saved, "unfinished/").items()}
-    lengths = dict(replay.episodes)
+    repeat = collector.workers[0].spec.action_repeat
+    # All environments step together, so that each has made its share.
+    share = progress.step // (len(collector) * repeat)
     adopted = []
     for i in range(len(collector)):
-        newer = [index for index in lengths if index % len(collector) == i]
-        newer = [index for index in newer if index // len(collector) >= numbers[i]]
-        if newer:
-            steps = sum(lengths[index] - 1 for index in newer)
-            under_way = unfinished.pop(i, None)
-            if under_way is not None and numbers[i] * len(collector) + i in newer:
-                # The checkpoint's counter already holds the first steps of this episode.
-                steps -= len(under_way) - 1
-            progress.step += steps * collector.workers[i].spec.action_repeat
-            numbers[i] = 1 + max(newer) // len(collector)
-            adopted += newer
+        newer = newer_episodes(replay.lengths, i, len(collector), numbers[i])
+        if not newer:
+            continue
+        steps, under_way = 0, unfinished.pop(i, None)
+        if under_way is not None and newer[0][0] == numbers[i] * len(collector) + i:
+            # The checkpoint's counter already holds the first steps of this episode.
+            steps = 1 - len(under_way)
+        for index, length in newer:
+            steps += length - 1
+            adopted.append(((share + steps) * len(collector) * repeat, index))
+        progress.step += steps * repeat
+        numbers[i] = 1 + newer[-1][0] // len(collector)
+    progress.episodes += len(adopted)
     collector.restore(numbers, unfinished, policy_state)
-    return sorted(adopted, key=lambda index: (step_at_end(lengths, index, len(collector)), index))
+    return [(index, min(step, progress.step)) for step, index in sorted(adopted)]
 
 
-def step_at_end(lengths, index, environments):
-    """Returns how many agent steps had been made when an episode ended.
-
-    All environments step together, so the episodes that one of them finished tell.
-
-    Args:
-        lengths: {index: length in records} of all episodes.
-        index: the episode.
-        environments: how many there are.
-    """
-    same = [other for other in lengths if other % environments == index % environments]
-    return environments * sum(lengths[other] - 1 for other in same if other <= index)
+def newer_episodes(lengths, environment, environments, number):
+    """Returns [(index, length), ...] of an environment's episodes from a number on, in order."""
+    return [
+        (index, lengths[index])
+        for index in sorted(lengths)
+        if index % environments == environment and index // environments >= number
+    ]
 
 
 def section(saved, prefix):

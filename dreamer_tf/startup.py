@@ -31,7 +31,7 @@ def describe(say, config, run, agent, device, precision, backend):
     sizes = {part.name: part.count_params() for part in (*model.models, agent.actor, agent.value)}
     say("parameters " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
     say(f"agent      {_choices(config, agent)}")
-    _describe_disk(say, config, run, agent.spec)
+    _describe_disk(say, config, run, agent)
     if device == "CPU" and not run.resuming:
         _describe_time(say, config, agent)
 
@@ -65,15 +65,27 @@ def _rendering(config, backend):
     return "none" if backend is None else f"{backend} ({config.env.render} quality)"
 
 
-def _describe_disk(say, config, run, spec):
-    episodes = config.steps / spec.time_limit
-    steps = config.steps / spec.action_repeat + episodes
-    needed = steps * spec.record_dtype.itemsize
+def _describe_disk(say, config, run, agent):
+    episodes, checkpoints = cost.disk_bytes(config, agent)
+    needed = episodes + checkpoints
     free = shutil.disk_usage(run.path).free
-    already = sum(file.stat().st_size for file in run.episodes.iterdir())
-    say(f"disk       {needed / 1e9:.2g} GB for all episodes, {free / 1e9:.0f} GB free")
+    folders = (run.episodes, run.checkpoints)
+    already = sum(file.stat().st_size for folder in folders for file in folder.iterdir())
+    parts = f"episodes {in_bytes(episodes)}, checkpoints {in_bytes(checkpoints)}"
+    say(f"disk       {in_bytes(needed)} needed ({parts}), {in_bytes(free)} free")
     if needed - already > free:
-        say("warning: the disk is too small for the whole run; give fewer --steps or free space")
+        say(
+            "warning: the disk is too small for the whole run; free space, or give a --logdir "
+            "elsewhere, fewer --steps or a --replay.capacity"
+        )
+
+
+def in_bytes(count):
+    """Returns a number of bytes for people: `1.4 GB`."""
+    for unit in ("kB", "MB", "GB"):
+        count /= 1000
+        if count < 1000 or unit == "GB":
+            return f"{count:.2g} {unit}" if count < 10 else f"{count:.0f} {unit}"
 
 
 def _describe_time(say, config, agent):

@@ -5,7 +5,15 @@ TensorFlow is imported late, inside functions: a wrong command line or task is a
 
 import sys
 
-from dreamer_tf import checkpoint, command_line, program, resume, run_directory, saved_agent
+from dreamer_tf import (
+    checkpoint,
+    command_line,
+    episode_file,
+    program,
+    resume,
+    run_directory,
+    saved_agent,
+)
 from dreamer_tf.collector import Collector
 from dreamer_tf.envs import check_task
 from dreamer_tf.evaluation import Evaluator
@@ -21,6 +29,8 @@ def main(words):
     arguments = command_line.parse(words)
     run = open_existing(arguments)
     if run is not None and is_finished(run, arguments.config):
+        if not arguments.config.replay.keep:
+            episode_file.remove_all(run.episodes)  # A kill may have left some.
         print(f"{run.path} is complete, nothing to do")
         return 0
     weights = initial_weights(arguments.init_from, run)
@@ -111,6 +121,8 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
     from dreamer_tf.trainer import Trainer
 
     state = None if saved is None else saved.state
+    capacity = None if config.replay.capacity == "all" else config.replay.capacity
+    dtype = agent.spec.record_dtype
     initial = agent.initial_state(config.envs)
     return Trainer(
         config=config,
@@ -119,7 +131,7 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
         agent=agent,
         collector=Collector(start_worker, workers, config.seed, initial, display.warn),
         evaluator=Evaluator(start_worker, agent, config.seed, display.warn),
-        replay=Replay(run.episodes, agent.spec.record_dtype, config.seed, display.warn),
+        replay=Replay(run.episodes, dtype, config.seed, display.warn, capacity),
         logger=Logger(run.metrics, run.path, state["metrics_offset"] if state else 0),
         display=display,
         checkpoints=run.checkpoints,

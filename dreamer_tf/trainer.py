@@ -60,13 +60,11 @@ class Trainer:
             saved_agent.put_variables(self.agent, saved)
         adopted = resume.restore(saved, self.collector, self.replay, self.counters)
         self.logged_step = self.counters.step
-        for number, index in enumerate(adopted, start=len(self.replay.episodes) - len(adopted) + 1):
-            step = resume.step_at_end(dict(self.replay.episodes), index, len(self.collector))
+        before = self.counters.episodes - len(adopted)
+        for number, (index, step) in enumerate(adopted, start=before + 1):
             # An episode that turns out damaged is warned of by the replay and used no more.
             with contextlib.suppress(UserError):
-                records = self.replay.read(index)
-                step = min(step * self.spec.action_repeat, self.counters.step)
-                self.log_episode(records, number, step)
+                self.log_episode(self.replay.read(index), number, step)
         if saved is not None or adopted:
             newer = f", {len(adopted)} newer episodes adopted" if adopted else ""
             self.display.say(
@@ -89,7 +87,10 @@ class Trainer:
             self.save()  # The agent is sound; what it learned is kept.
             raise
         self.save()
-        return self.schedule.finished(self.counters)
+        complete = self.schedule.finished(self.counters)
+        if complete and not self.config.replay.keep:
+            self.replay.delete_all()
+        return complete
 
     def _loop(self):
         while self.stop_signal is None and not self.schedule.finished(self.counters):
@@ -119,7 +120,8 @@ class Trainer:
         self.counters.step += (self.collector.steps - steps) * self.spec.action_repeat
         for index, records in finished:
             self.replay.add(index, records)
-            self.log_episode(records, len(self.replay.episodes), self.counters.step)
+            self.counters.episodes += 1
+            self.log_episode(records, self.counters.episodes, self.counters.step)
         self.display.progress(self.counters)
 
     def _act(self, observation, is_first, state):
@@ -181,7 +183,7 @@ class Trainer:
         metrics = {
             "test/return": mean,
             "test/length": float(np.mean([episode.length for episode in episodes])),
-            "episodes": len(self.replay.episodes),
+            "episodes": self.counters.episodes,
         }
         if error is not None:
             metrics["test/return_error"] = error
@@ -245,6 +247,7 @@ class Trainer:
             step=self.counters.step,
             keep=self.config.checkpoint.keep,
         )
+        self.replay.delete_dropped()
         self.saved = time.monotonic()
 
     def close(self):
