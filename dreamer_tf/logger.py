@@ -1,5 +1,7 @@
 """One call writes a measurement to metrics.jsonl and TensorBoard."""
 
+import contextlib
+import errno
 import json
 import os
 
@@ -16,10 +18,10 @@ class Logger:
     """
 
     def __init__(self, metrics_path, folder, offset=None):
-        self.file = open(metrics_path, "ab")
+        # Unbuffered: what cannot be written now must not be tried again later.
+        self.file = open(metrics_path, "ab", buffering=0)
         if offset is not None and self.offset > offset:
             os.ftruncate(self.file.fileno(), offset)
-            self.file.seek(0, os.SEEK_END)
         self.writer = tf.summary.create_file_writer(str(folder))
 
     @property
@@ -37,21 +39,45 @@ class Logger:
 
         Raises:
             ValueError: a metric is not finite, which JSON cannot hold.
+            OSError: it cannot be written, for example because the disk is full; metrics.jsonl
+                ends with a whole line then.
         """
         line = json.dumps({**counters, **metrics}, allow_nan=False)
-        self.file.write(line.encode() + b"\n")
-        self.file.flush()
-        with self.writer.as_default(step=counters["step"]):
+        self._append(line.encode() + b"\n")
+        with _os_errors(), self.writer.as_default(step=counters["step"]):
             for name, value in metrics.items():
                 tf.summary.scalar(f"{group}/{name}", value)
 
     def flush(self):
         """Makes everything written so far visible, and durable in metrics.jsonl."""
         os.fsync(self.file.fileno())
-        self.writer.flush()
+        with _os_errors():
+            self.writer.flush()
 
     def close(self):
-        """Flushes and closes both files."""
-        self.flush()
+        """Closes both files. What matters was flushed before, so nothing is raised here."""
+        with contextlib.suppress(OSError):
+            self.flush()
+        with contextlib.suppress(OSError), _os_errors():
+            self.writer.close()
         self.file.close()
-        self.writer.close()
+
+    def _append(self, data):
+        begin, view = self.offset, memoryview(data)
+        try:
+            while view:
+                view = view[self.file.write(view) :]
+        except OSError:
+            os.ftruncate(self.file.fileno(), begin)
+            raise
+
+
+@contextlib.contextmanager
+def _os_errors():
+    """Raises TensorFlow's errors of writing a file as the OSError that they stand for."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+    except tf.errors.OpError as error:
+        raise OSError(errno.EIO, error.message.split("\n")[0], "TensorBoard's events") from None

@@ -25,8 +25,8 @@ def guarded(main):
             message, status = str(error), error.status
         except WorkerError as error:
             message, status = f"the environment keeps failing: {error}{_gl_hint()}", 1
-        except KeyboardInterrupt:  # Before or after training, which handles it itself.
-            message, status = "interrupted", 130
+        except KeyboardInterrupt:  # Training itself stops at the first and saves.
+            message, status = "interrupted: nothing was saved since the last checkpoint", 130
         except OSError as error:
             message, status = _describe(error), 1
         print(f"error: {message}", file=sys.stderr)

@@ -106,6 +106,8 @@ class Trainer:
 
     def _request_stop(self, number, frame):
         self.stop_signal = number
+        # A second Ctrl-C does not wait any more: files are whole at every moment.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _stopping(self):
         return self.stop_signal is not None

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -67,6 +68,26 @@ class Terminating(ActionEcho):
         observation, reward, _, _, info = super().step(action)
         self._count += 1
         return observation, reward, self._count == 5, False, info
+
+
+class Slow(gymnasium.Env):
+    """Steps take 5 ms; a step raises where there is a file `raise` in the temporary folder."""
+
+    observation_space = Box(-1, 1, (2,), np.float32)
+    action_space = Box(-1.0, 1.0, (2,), np.float32)
+    terminates = False
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        time.sleep(0.005)
+        request = Path(tempfile.gettempdir()) / "raise"
+        if request.exists():
+            request.unlink()
+            raise ValueError("the gripper slipped")
+        return action, float(action[0]), False, False, {}
 
 
 class Drawing(ActionEcho):

@@ -31,11 +31,11 @@ def command(logdir, *words, program="train"):
     return [sys.executable, "-m", f"dreamer_tf.{program}", "--logdir", str(logdir), *SMALL, *words]
 
 
-def start(logdir, *words):
+def start(logdir, *words, **variables):
     return subprocess.Popen(
         command(logdir, *words),
         cwd=ROOT,
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -54,6 +54,27 @@ def train(logdir, *words):
     )
     assert "Traceback" not in result.stderr, result.stderr
     return result
+
+
+def processes(mark):
+    """Returns the ids of living processes whose environment holds a text, oldest first."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            alive = (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+            if alive and mark.encode() in (path / "environ").read_bytes():
+                found.append(int(path.name))
+        except OSError:  # It ended just now, or belongs to someone else.
+            continue
+    return sorted(found)
+
+
+def wait_for(condition, seconds=120):
+    """Waits until a condition holds and fails where that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
 
 
 def run_path(logdir, seed=0, task="toy_reach"):
