@@ -14,6 +14,7 @@ def parse(words):
     """Returns the parsed command line."""
     parser = argparse.ArgumentParser(
         prog="python -m dreamer_tf.evaluate",
+        usage="%(prog)s RUN [--episodes N] [--seed N] [--json FILE]",
         description="Runs episodes with a run's newest checkpoint, without exploration.",
     )
     parser.add_argument("run", metavar="RUN", help="a run's folder: runs/<task>/<name>/<seed>")

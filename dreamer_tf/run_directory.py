@@ -31,6 +31,8 @@ META = "meta.json"
 METRICS = "metrics.jsonl"
 EPISODES = "episodes"
 CHECKPOINTS = "checkpoints"
+# Of the differences between two configurations, so many are shown.
+SHOWN_CHANGES = 4
 PACKAGES = (
     "tensorflow",
     "keras",
@@ -223,12 +225,14 @@ def _differs(stored, arguments):
     longer = different == ["steps"] and now["steps"] > earlier["steps"]
     if longer and arguments.extend:
         return True
-    lines = [f"  {key}: here {earlier[key]}, now {now[key]}" for key in different]
+    changes = [f"{key} is {earlier[key]} there, {now[key]} here" for key in different]
+    if len(changes) > SHOWN_CHANGES:
+        changes[SHOWN_CHANGES:] = [f"{len(changes) - SHOWN_CHANGES} more keys differ"]
     advice = "choose another --name, or delete that run and start again with --fresh"
     if longer:
         advice = f"--extend continues it up to {now['steps']} steps; or {advice}"
     message = f"{stored.parent} holds a run with a different configuration:"
-    raise UserError("\n".join([message, *lines, advice]))
+    raise UserError("\n".join([message, f"  {'; '.join(changes)}", advice]))
 
 
 def _clear(path):

@@ -87,6 +87,8 @@ def train(config, run, start_worker, workers, backend, weights=None):
     resolved = precision.resolve(config.precision)
     agent = Dreamer(config, workers[0].spec, resolved)
     display = Display(config.steps)
+    saved = checkpoint.load_newest(run.checkpoints, display.warn)
+    resume.check_fits(saved, agent.spec, resolved)
     describe(display.say, config, run, agent, device, resolved, backend)
     session = {
         "device": device,
@@ -99,8 +101,6 @@ def train(config, run, start_worker, workers, backend, weights=None):
     if weights is not None:
         saved_agent.put_variables(agent, weights, weights_only=True)
         display.say(f"weights    from {weights.path}")
-    saved = checkpoint.load_newest(run.checkpoints, display.warn)
-    resume.check_fits(saved, agent.spec, resolved)
     trainer = make_trainer(config, run, agent, resolved, display, start_worker, workers, saved)
     try:
         trainer.resume(saved)

@@ -288,6 +288,11 @@ class SeveralChoices(ActionEcho):
     action_space = MultiDiscrete([2, 3])
 
 
+def Broken():
+    """A factory that fails."""
+    raise FileNotFoundError("no such robot")
+
+
 def not_an_environment():
     """A factory that makes something else."""
     return "a string"

@@ -10,8 +10,9 @@ from gymnasium.spaces import Box
 from dreamer_tf import seeding
 from dreamer_tf.agents.dreamer import Dreamer
 from dreamer_tf.agents.random import RandomPolicy
-from dreamer_tf.envs.factory import RepeatAndLimit
+from dreamer_tf.envs.observing import Observing
 from dreamer_tf.envs.recording import RecordingEnv
+from dreamer_tf.envs.repeat import RepeatAndLimit
 from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.replay import Replay
 
@@ -58,7 +59,7 @@ class Candle(gymnasium.Env):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """An agent after 1000 updates on 30 episodes, and the filtered states of all of them."""
-    env = RepeatAndLimit(Candle(), 1, STEPS)
+    env = RepeatAndLimit(Observing(Candle(), "auto"), 1, STEPS)
     spec = EnvSpec.from_env(env)
     recording, policy = RecordingEnv(env, spec), RandomPolicy(spec, 0)
     replay = Replay(tmp_path_factory.mktemp("episodes"), spec.record_dtype, 0, pytest.fail)
