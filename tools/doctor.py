@@ -1,18 +1,21 @@
 """Checks this machine, one line for each thing, with what to do where it is bad.
 
-    tools/run doctor
+    tools/run doctor [--logdir DIR]
 
 Exit status 1 if something that is needed is bad; "low" works, but not for everything.
 `--packages` only compares the installed packages with the pins, and needs none of them.
 """
 
 import argparse
+import errno
+import fcntl
 import importlib.metadata
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,27 +26,30 @@ PYTHONS = ((3, 11), (3, 13))
 TOO_LITTLE_MEMORY, LOW_MEMORY = 2, 8  # GiB; a full-size update on the CPU needs several
 TOO_LITTLE_DISK, LOW_DISK = 1, 35  # GiB; the episodes of the paper's five million steps are 31
 
-_DEVICES = """
+_TENSORFLOW = """
 import tensorflow as tf
+from dreamer_tf import cost
 for device in tf.config.list_physical_devices():
     if device.device_type != "CPU":
         details = tf.config.experimental.get_device_details(device)
         print(device.device_type, details.get("device_name", device.name))
+print(f"{cost.matmul_speed() / 1e9:.0f} GFLOP/s in float32")
 """
 
-_FRAME_TIME = """
+_STEP_TIMES = """
 import time
-from dm_control import suite
-env = suite.load("walker", "walk", task_kwargs={"random": 0})
-env.reset()
-env.physics.render(64, 64, camera_id=0)
-start = time.perf_counter()
-for _ in range(10):
-    image = env.physics.render(64, 64, camera_id=0)
-duration = (time.perf_counter() - start) / 10
-assert image.max() > 0, "the rendered image is black"
-env.physics.free()
-print(f"{1000 * duration:.1f} ms")
+import numpy as np
+from dreamer_tf.envs import make_env
+for quality in ("paper", "fast"):
+    env = make_env("dmc_walker_walk", render=quality)
+    env.reset(seed=0)
+    start = time.perf_counter()
+    for _ in range(10):
+        image = env.step(np.zeros(6))[0]["image"]
+    duration = (time.perf_counter() - start) / 10
+    assert image.max() > 0, "the rendered image is black"
+    env.close()
+    print(f"{1000 * duration:.0f} ms ({quality})", end=" ")
 """
 
 
@@ -81,28 +87,6 @@ def compare_packages(pins):
     return differences
 
 
-def run_python(code, variables, timeout=180):
-    """Runs code in a Python of its own.
-
-    Returns:
-        (its output or None where it failed, the last line of its errors).
-    """
-    try:
-        result = subprocess.run(
-            [sys.executable, "-c", code],
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-        )
-    except subprocess.TimeoutExpired:
-        return None, f"no answer within {timeout} seconds"
-    lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
-    return (result.stdout.strip() if result.returncode == 0 else None), lines[-1]
-
-
 def check_python():
     version = ".".join(map(str, sys.version_info[:3]))
     good = PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]
@@ -132,21 +116,25 @@ def has_nvidia_gpu():
 
 
 def check_tensorflow():
+    from dreamer_tf.envs import gl
+
     start = time.perf_counter()
-    output, error = run_python(_DEVICES, {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"})
-    duration = f"import {time.perf_counter() - start:.0f} s"
+    variables = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONPATH": str(CHECKOUT)}
+    output, error = gl.run_script(_TENSORFLOW, variables, timeout=180)
+    duration = f"{time.perf_counter() - start:.0f} s to start"
     if output is None:
         advice = "remove the virtual environment; the next start makes it anew"
         return Finding("TensorFlow", "bad", f"does not start: {error}", advice)
-    if output:
-        return Finding("TensorFlow", "ok", f"{'; '.join(output.splitlines())} ({duration})")
+    *devices, speed = output.splitlines()
+    if devices:
+        return Finding("TensorFlow", "ok", f"{'; '.join(devices)}, {speed}, {duration}")
     if has_nvidia_gpu() and os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1"):
         advice = (
             "check that nvidia-smi works and the driver is recent, then remove the virtual "
             "environment; the next start installs the CUDA libraries"
         )
         return Finding("TensorFlow", "bad", "does not see the NVIDIA GPU", advice)
-    return Finding("TensorFlow", "ok", f"CPU only, no NVIDIA GPU here ({duration})")
+    return Finding("TensorFlow", "ok", f"CPU only, no NVIDIA GPU here; {speed}, {duration}")
 
 
 def check_gl():
@@ -160,10 +148,32 @@ def check_gl():
     if backend is None:
         value = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         return Finding("OpenGL", "bad", f"nothing renders ({value})", gl.INSTALL)
-    output, error = run_python(_FRAME_TIME, gl.rendering_variables(backend))
+    variables = {**gl.rendering_variables(backend), "PYTHONPATH": str(CHECKOUT)}
+    output, error = gl.run_script(_STEP_TIMES, variables, timeout=180)
     if output is None:
         return Finding("OpenGL", "bad", f"{backend} does not render walker: {error}", gl.INSTALL)
-    return Finding("OpenGL", "ok", f"{backend}, {output} a frame of 64x64")
+    return Finding("OpenGL", "ok", f"{backend}; a step of walker with its frame: {output}")
+
+
+def check_worker():
+    """An environment in a process of its own, as training runs it."""
+    from dreamer_tf.envs.remote import RemoteEnv, WorkerError
+
+    start = time.perf_counter()
+    try:
+        with RemoteEnv({"task": "toy_reach"}, timeout=60) as worker:
+            worker.send_reset(0)
+            worker.receive()
+            started = time.perf_counter()
+            for _ in range(100):
+                worker.send_step([0.0, 0.0])
+                worker.receive()
+    except WorkerError as error:
+        advice = "see the message; a limit of processes (ulimit -u) or of memory may be the cause"
+        return Finding("environment", "bad", " ".join(str(error).split()), advice)
+    step = 10 * (time.perf_counter() - started)
+    value = f"a worker starts in {started - start:.1f} s, {step:.1f} ms a step of toy_reach"
+    return Finding("environment", "ok", value)
 
 
 def available_memory():
@@ -193,31 +203,42 @@ def check_memory():
     return Finding("memory", state, f"{free:.1f} GiB free", advice)
 
 
-def check_disk():
-    free = shutil.disk_usage(".").free / GIBIBYTE
+def check_disk(logdir):
+    """The folder of the runs: can files be written and locked there, is there space?"""
+    folder = next(each for each in (logdir, *logdir.absolute().parents) if each.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            advice = "nothing keeps two processes out of one run there: do not start it twice"
+            return Finding("disk", "low", f"{folder} cannot lock files", advice)
+        advice = "give a --logdir that you can write to"
+        return Finding("disk", "bad", f"{folder} cannot be written: {error.strerror}", advice)
+    free = shutil.disk_usage(folder).free / GIBIBYTE
     advice = (
         f"a run of five million steps needs {LOW_DISK} GiB; make space, give a --logdir on "
-        "another disk, or train fewer steps"
+        "another disk or a --replay.capacity, or train fewer steps"
     )
     state = grade(free, TOO_LITTLE_DISK, LOW_DISK)
-    return Finding("disk", state, f"{free:.0f} GiB free in {os.getcwd()}", advice)
+    return Finding("disk", state, f"{free:.0f} GiB free in {folder}", advice)
 
 
 def check_cores():
     known = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if known else os.cpu_count()
     advice = "environments and training share one core; this works, slowly"
-    return Finding("cores", grade(cores, 1, 2), str(cores), advice)
+    return Finding("cores", grade(cores, 1, 2), f"{cores} to use", advice)
 
 
 CHECKS = (
     check_python,
     check_packages,
+    check_cores,
+    check_memory,
     check_tensorflow,
     check_gl,
-    check_memory,
-    check_disk,
-    check_cores,
+    check_worker,
 )
 
 
@@ -233,11 +254,15 @@ def report_packages():
 def main():
     parser = argparse.ArgumentParser(description="Checks this machine.")
     parser.add_argument("--packages", action="store_true", help="only compare packages with pins")
-    if parser.parse_args().packages:
+    parser.add_argument(
+        "--logdir", type=Path, default=Path("runs"), help="folder of the runs (default runs)"
+    )
+    arguments = parser.parse_args()
+    if arguments.packages:
         return report_packages()
     sys.path.insert(0, str(CHECKOUT))
     findings = []
-    for check in CHECKS:
+    for check in (*CHECKS, lambda: check_disk(arguments.logdir)):
         findings.append(check())
         print(findings[-1], flush=True)
     return 1 if any(finding.state == "bad" for finding in findings) else 0

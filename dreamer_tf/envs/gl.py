@@ -48,10 +48,24 @@ def probe(backend, timeout=60.0):
     """
     if backend == "glfw" and not os.environ.get("DISPLAY"):
         return "there is no display"
+    return run_script(_PROBE, rendering_variables(backend), timeout)[1]
+
+
+def run_script(code, variables, timeout):
+    """Runs a Python script in a process of its own.
+
+    Args:
+        code: the script.
+        variables: its environment variables.
+        timeout: seconds after which it is ended.
+
+    Returns:
+        (what it printed, None), or (None, one line that says why it failed).
+    """
     try:
         result = subprocess.run(
-            [sys.executable, "-c", _PROBE],
-            env=rendering_variables(backend),
+            [sys.executable, "-c", code],
+            env=variables,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -59,12 +73,14 @@ def probe(backend, timeout=60.0):
             timeout=timeout,
         )
     except subprocess.TimeoutExpired:
-        return f"no frame within {timeout:g} seconds"
+        return None, f"no answer within {timeout:g} seconds"
     if result.returncode == 0:
-        return None
+        return result.stdout.strip(), None
     lines = [line.strip() for line in result.stderr.splitlines() if line.strip()]
     reason = lines[-1] if lines else "no message"
-    return reason if result.returncode > 0 else f"killed by signal {-result.returncode}: {reason}"
+    if result.returncode < 0:
+        reason = f"killed by signal {-result.returncode}: {reason}"
+    return None, reason
 
 
 def try_backends(candidates=CANDIDATES, timeout=60.0):

@@ -1,0 +1,80 @@
+"""The check of the machine: what is good, and each bad thing made for real."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+from runs_for_tests import ROOT
+
+PROGRAM = ROOT / "tools" / "doctor.py"
+
+
+def run(folder, *words, **variables):
+    result = subprocess.run(
+        [sys.executable, str(PROGRAM), *words],
+        cwd=folder,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert "Traceback" not in result.stderr, result.stderr
+    return result.returncode, result.stdout.splitlines()
+
+
+@pytest.fixture
+def doctor():
+    """The program as a module."""
+    specification = importlib.util.spec_from_file_location("doctor", PROGRAM)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["doctor"] = module
+    specification.loader.exec_module(module)
+    yield module
+    del sys.modules["doctor"]
+
+
+def test_every_part_of_the_machine_is_named_with_what_was_measured(tmp_path):
+    status, lines = run(tmp_path)
+    found = {line.split()[1]: line for line in lines if not line.startswith(" ")}
+    parts = ["Python", "packages", "cores", "memory", "TensorFlow", "OpenGL", "environment", "disk"]
+    assert list(found) == parts
+    assert "GFLOP/s" in found["TensorFlow"] and "ms a step" in found["environment"]
+    assert all(line.split()[0] in ("ok", "low", "bad") for line in found.values())
+    assert status == int(any(line.startswith("bad") for line in found.values()))
+    if found["OpenGL"].startswith("ok"):
+        assert "ms (paper)" in found["OpenGL"] and "ms (fast)" in found["OpenGL"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_broken_choice_of_opengl_is_bad_and_says_what_to_do(doctor, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "abacus")
+    monkeypatch.setattr("dreamer_tf.envs.gl.CANDIDATES", ())
+    finding = doctor.check_gl()
+    assert finding.state == "bad"
+    assert "MUJOCO_GL=abacus" in finding.value and "unset MUJOCO_GL" in finding.advice
+
+
+def test_a_log_folder_that_cannot_be_written_is_bad(doctor, tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", "/proc/runs"):
+        finding = doctor.check_disk(doctor.Path(place))
+        assert finding.state == "bad" and "--logdir" in finding.advice
+    assert doctor.check_disk(tmp_path / "new" / "runs").state in ("ok", "low")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_little_memory_is_low_or_bad(doctor, monkeypatch):
+    for gibibytes, state in ((1, "bad"), (4, "low"), (16, "ok")):
+        monkeypatch.setattr(doctor, "available_memory", lambda n=gibibytes: n * doctor.GIBIBYTE)
+        finding = doctor.check_memory()
+        assert finding.state == state and f"{gibibytes}.0 GiB" in finding.value
+        assert ("-> " in str(finding)) == (state != "ok")
+
+
+def test_an_environment_that_cannot_start_is_bad(doctor, monkeypatch, tmp_path):
+    (tmp_path / "gymnasium.py").write_text("raise ImportError('half installed')")
+    monkeypatch.syspath_prepend(tmp_path)
+    finding = doctor.check_worker()
+    assert finding.state == "bad" and "half installed" in finding.value
