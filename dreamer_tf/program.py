@@ -24,7 +24,7 @@ def guarded(main):
         except UserError as error:
             message, status = str(error), error.status
         except WorkerError as error:
-            message, status = f"the environment keeps failing: {error}{_gl_hint()}", 1
+            message, status = f"the environment keeps failing: {error}{_gl_hint(error)}", 1
         except KeyboardInterrupt:  # Training itself stops at the first and saves.
             message, status = "interrupted: nothing was saved since the last checkpoint", 130
         except OSError as error:
@@ -44,9 +44,9 @@ def _describe(error):
     return f"{error.filename}: {error.strerror}; make it usable, then run this again"
 
 
-def _gl_hint():
+def _gl_hint(error):
     """Returns what to try if a worker failed because of the OpenGL that was chosen by hand."""
-    chosen = os.environ.get("MUJOCO_GL")
+    chosen = os.environ.get("MUJOCO_GL") if error.renders else None
     return f" [MUJOCO_GL is {chosen}; if rendering fails, unset it or run doctor]" if chosen else ""
 
 

@@ -28,11 +28,13 @@ class WorkerError(RuntimeError):
 
     Attributes:
         pid: the process id that the worker had.
+        renders: whether it had to render with OpenGL.
     """
 
-    def __init__(self, message, pid):
+    def __init__(self, message, pid, renders=False):
         super().__init__(message)
         self.pid = pid
+        self.renders = renders
 
 
 class RemoteEnv:
@@ -59,8 +61,8 @@ class RemoteEnv:
         self._log = tempfile.TemporaryFile()
         # Appending keeps the log's end where it is when the log is cut.
         fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
-        observation = description.get("observation", "auto")
-        self._process = _start(self._log, _variables(self._task, observation, gl))
+        self._renders = requires_gl(self._task, description.get("observation", "auto"))
+        self._process = _start(self._log, _variables(self._task, self._renders, gl))
         self._open = True
         os.set_blocking(self._process.stdin.fileno(), False)
         os.set_blocking(self._process.stdout.fileno(), False)
@@ -185,7 +187,8 @@ class RemoteEnv:
 
     def _fail(self, what):
         self._end(patience=0.0)
-        raise WorkerError(f"environment worker {self.pid} ({self._task}) {what}", self.pid)
+        message = f"environment worker {self.pid} ({self._task}) {what}"
+        raise WorkerError(message, self.pid, self._renders)
 
     def _describe_death(self):
         try:
@@ -235,9 +238,8 @@ def _start(log, variables):
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _variables(task, observation, gl):
+def _variables(task, renders, gl):
     """Returns the worker's environment variables; this process's own stay as they are."""
-    renders = requires_gl(task, observation)
     backend = gl or os.environ.get("MUJOCO_GL") or "egl"
     if task.startswith("dmc_") and not renders:
         backend = "off"  # Importing dm_control would load an OpenGL library otherwise.
