@@ -27,7 +27,7 @@ def describe(say, config, run, agent, device, precision, backend):
     say(f"run        {run.path}" + (" (continued)" if run.resuming else ""))
     say(f"task       {config.task}, {config.steps} steps, {_timing(agent.spec)}")
     say(f"observes   {_observations(agent.spec)}")
-    say(f"device     {device}, {precision}, rendering {_rendering(config, backend)}")
+    say(f"device     {device}, {precision}, {_rendering(config, backend)}")
     sizes = {part.name: part.count_params() for part in (*model.models, agent.actor, agent.value)}
     say("parameters " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
     say(f"agent      {_choices(config, agent)}")
@@ -62,7 +62,7 @@ def _choices(config, agent):
 
 
 def _rendering(config, backend):
-    return "none" if backend is None else f"{backend} ({config.env.render} quality)"
+    return "no OpenGL" if backend is None else f"OpenGL {backend} ({config.env.render} quality)"
 
 
 def _describe_disk(say, config, run, agent):

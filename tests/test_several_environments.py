@@ -24,6 +24,24 @@ def test_several_discrete_environments_stop_and_go_on_exactly(tmp_path):
     assert_same_run(run, expected)
 
 
+def test_any_number_of_environments_shares_steps_and_updates_exactly(tmp_path):
+    words = ["--env.observation", "vector", "--envs", "5"]
+    expected, run = run_path(tmp_path / "a"), run_path(tmp_path / "b")
+    assert train(tmp_path / "a", *words).returncode == 0
+    lines = metrics(expected)
+    # 140 steps of each, 50 an episode: two whole episodes each, all five at the same moment.
+    finished = [line["step"] for line in lines if "train/return" in line]
+    assert finished == [250] * 5 + [500] * 5
+    updates = [(line["step"], line["update"]) for line in lines if "model_loss" in line]
+    # Not before the first episode is there, then what is due by the steps of all five.
+    assert updates == [(250, 10), (300, 20), (400, 30), (500, 40), (600, 50), (700, 60)]
+    for count in (7, 16):
+        process = start(tmp_path / "b", *words)
+        assert interrupt(process, run, lambda n, count=count: n >= count, signal.SIGTERM) == 0
+    assert train(tmp_path / "b", *words).returncode == 0
+    assert_same_run(run, expected)
+
+
 def test_several_environments_are_killed_and_nothing_finished_is_lost(tmp_path):
     run = run_path(tmp_path, task="environments_for_tests-Walk")
     words = [*WALK, "--checkpoint.minutes", "0.1"]
