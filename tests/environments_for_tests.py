@@ -258,6 +258,14 @@ class FloatImage(ActionEcho):
     observation_space = Dict(image=Box(0, 1, (64, 64, 3), np.float32))
 
 
+class Mosaic(ActionEcho):
+    observation_space = Dict(mosaic=Box(0, 1, (64, 64, 3), np.float32))
+
+
+class Blind(ActionEcho):
+    observation_space = Dict()
+
+
 class TwoImages(ActionEcho):
     observation_space = Dict(image=IMAGE, wrist=IMAGE)
 

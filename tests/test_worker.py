@@ -205,7 +205,7 @@ class TestFailures:
         [
             ("toy_raech", "toy_reach"),
             ("environments_for_tests:nothing", "nothing"),
-            ("FloatImage", "12288"),
+            ("Mosaic", "12288"),
         ],
     )
     def test_a_users_mistake_comes_back_as_one(self, task, word):

@@ -34,7 +34,7 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         gymnasium.Wrapper.__init__(self, env)
         own = env.observation_space
         self._lone = not isinstance(own, spaces.Dict)
-        parts = {"": own} if self._lone else dict(own.spaces)
+        parts = {"vector": own} if self._lone else dict(own.spaces)
         images = [name for name, space in parts.items() if _is_image(space)]
         if choice == "auto":
             wanted = {"image"} if images else set()
@@ -54,7 +54,12 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
                 f"--env.observation {choice}: the environment observes no image and renders none "
                 f"(its render_mode is {env.render_mode}, not rgb_array)"
             )
-        self.observation_space = spaces.Dict(self._spaces("image" in wanted))
+        found = {name: _flat_space(name, space) for name, space in self._vectors.items()}
+        if "image" in wanted:
+            found["image"] = spaces.Box(0, 255, IMAGE_SHAPE, np.uint8)
+        if not found:
+            raise UserError("the observation space is an empty Dict; it needs an image or a vector")
+        self.observation_space = spaces.Dict(found)
         self._rendering = True
 
     @property
@@ -78,24 +83,15 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         observation, reward, terminated, truncated, info = self.env.step(action)
         return self._observe(observation), reward, terminated, truncated, info
 
-    def _spaces(self, with_image):
-        found = {}
-        if with_image:
-            found["image"] = spaces.Box(0, 255, IMAGE_SHAPE, np.uint8)
-        for name, space in self._vectors.items():
-            found[name or "vector"] = _flat_space(name or "vector", space)
-        return found
-
     def _observe(self, observation):
-        parts = {"": observation} if self._lone else observation
+        parts = {"vector": observation} if self._lone else observation
         found = {
-            name or "vector": np.asarray(spaces.flatten(space, parts[name]), np.float32)
+            name: np.asarray(spaces.flatten(space, parts[name]), np.float32)
             for name, space in self._vectors.items()
         }
         if "image" in self.observation_space.spaces:
-            found["image"] = (
-                self._picture(parts) if self._rendering else np.zeros(IMAGE_SHAPE, "u1")
-            )
+            empty = np.zeros(IMAGE_SHAPE, np.uint8)
+            found["image"] = self._picture(parts) if self._rendering else empty
         return found
 
     def _picture(self, parts):
@@ -112,20 +108,21 @@ def resize(image):
         ValueError: it is no such image.
     """
     image = np.asarray(image)
-    if (
-        image.dtype != np.uint8
-        or image.ndim not in (2, 3)
-        or image.shape[2:] not in ((), (1,), (3,))
-    ):
+    if image.dtype != np.uint8 or not _has_image_shape(image.shape):
         raise ValueError(f"an image is uint8 (H, W, 3), not {image.dtype}{image.shape}")
     picture = Image.fromarray(image.squeeze(2) if image.shape[2:] == (1,) else image)
     return np.asarray(picture.convert("RGB").resize(IMAGE_SHAPE[:2], Image.Resampling.BILINEAR))
 
 
 def _is_image(space):
-    if not isinstance(space, spaces.Box) or space.dtype != np.uint8:
-        return False
-    return len(space.shape) in (2, 3) and space.shape[2:] in ((), (1,), (3,))
+    return (
+        isinstance(space, spaces.Box) and space.dtype == np.uint8 and _has_image_shape(space.shape)
+    )
+
+
+def _has_image_shape(shape):
+    """Tells whether a shape is that of an image: (H, W), (H, W, 1) or (H, W, 3)."""
+    return len(shape) in (2, 3) and shape[2:] in ((), (1,), (3,))
 
 
 def _choose_image(names):
@@ -146,6 +143,8 @@ def _flat_space(name, space):
     if not space.is_np_flattenable or isinstance(space, spaces.Text):
         raise UserError(f"the observation {name!r} cannot be made a vector: {described}")
     size = spaces.flatdim(space)
+    if name == "image":
+        raise UserError(f"the observation 'image' is no Box uint8 (H, W, 3) but {described}")
     if not 0 < size <= LONGEST_VECTOR:
         raise UserError(
             f"the observation {name!r} has {size} numbers, a vector at most {LONGEST_VECTOR} "
