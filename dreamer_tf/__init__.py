@@ -5,3 +5,10 @@ TensorFlow.
 """
 
 __version__ = "0.1.0"
+
+
+def load(run):
+    """Returns the `dreamer_tf.player.Player` of a run's folder, with its newest weights."""
+    from dreamer_tf import player
+
+    return player.load(run)

@@ -72,6 +72,7 @@ class ReplayConfig:
 class EvaluateConfig:
     every: int = _count(1)
     episodes: int = _count(1)
+    videos: int = _count(0)
 
 
 @dataclasses.dataclass(frozen=True)

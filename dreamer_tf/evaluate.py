@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from dreamer_tf import atomic, evaluation, program, saved_agent
+from dreamer_tf import atomic, evaluation, pictures, program, saved_agent, seeding
 from dreamer_tf.errors import UserError
 
 
@@ -14,7 +14,7 @@ def parse(words):
     """Returns the parsed command line."""
     parser = argparse.ArgumentParser(
         prog="python -m dreamer_tf.evaluate",
-        usage="%(prog)s RUN [--episodes N] [--seed N] [--json FILE]",
+        usage="%(prog)s RUN [--episodes N] [--seed N] [--json FILE] [--video GIF] [--predict GIF]",
         description="Runs episodes with a run's newest checkpoint, without exploration.",
     )
     parser.add_argument("run", metavar="RUN", help="a run's folder: runs/<task>/<name>/<seed>")
@@ -23,14 +23,24 @@ def parse(words):
         "--seed", type=int, default=100, help="of environments and policy (default 100)"
     )
     parser.add_argument("--json", type=Path, help="also write the results to this file")
+    parser.add_argument("--video", type=Path, help="film the first episode in this .gif file")
+    parser.add_argument(
+        "--predict",
+        type=Path,
+        help="show what the model predicts of the first episode in this .gif file, and beside it "
+        "in a .png like figure 5 of the paper",
+    )
     arguments = parser.parse_args(words)
     if arguments.episodes < 1:
         raise UserError(f"--episodes {arguments.episodes}: give a number of at least 1")
     if arguments.seed < 0:
         raise UserError(f"--seed {arguments.seed}: give a number of at least 0")
-    if arguments.json is not None:
-        if arguments.json.is_dir() or not os.access(arguments.json.parent, os.W_OK):
-            raise UserError(f"--json {arguments.json}: give a file in a folder that can be written")
+    for option in ("json", "video", "predict"):
+        path = getattr(arguments, option)
+        if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+            raise UserError(f"--{option} {path}: give a file in a folder that can be written")
+        if path is not None and option != "json" and path.suffix != ".gif":
+            raise UserError(f"--{option} {path}: give a file that ends in .gif")
     return arguments
 
 
@@ -58,9 +68,13 @@ def main(words):
     saved = saved_agent.load_checkpoint(
         arguments.run, lambda text: print(f"warning: {text}", file=sys.stderr)
     )
-    start_worker = program.worker_starter(settings, program.find_gl(settings))
+    filming = arguments.video is not None
+    backend = program.find_gl(settings, filming)
+    start_worker = program.worker_starter(settings, backend, filming)
     agent = saved_agent.restore_agent(settings, saved)
-    evaluator = evaluation.Evaluator(start_worker, agent, arguments.seed, print)
+    if arguments.predict is not None and "image" not in agent.spec.observations:
+        raise UserError(f"--predict {arguments.predict}: this agent observes no image to predict")
+    evaluator = evaluation.Evaluator(start_worker, agent, arguments.seed, print, int(filming))
     try:
         episodes = evaluator.run(arguments.episodes)
     finally:
@@ -73,7 +87,23 @@ def main(words):
     if arguments.json is not None:
         text = json.dumps(summary, indent=2) + "\n"
         atomic.write(arguments.json, text.encode())
+    if filming:
+        atomic.write(arguments.video, pictures.film(episodes[0].frames))
+        print(f"{arguments.video}: episode 0, return {episodes[0].total:.2f}")
+    if arguments.predict is not None:
+        show_prediction(agent, episodes[0].records, arguments)
     return 0
+
+
+def show_prediction(agent, records, arguments):
+    """Writes the GIF and the strip of `--predict`."""
+    batch = pictures.windows([records], length=pictures.STRIP_STEPS[-1] + 1)
+    seed = seeding.pair(arguments.seed, "evaluation/prediction", 0)
+    moving, strip = pictures.predictions(agent, batch, seed)
+    path = arguments.predict.with_suffix(".png")
+    atomic.write(arguments.predict, moving)
+    atomic.write(path, strip)
+    print(f"{arguments.predict}, {path}: {pictures.CONTEXT} steps seen, the others predicted")
 
 
 if __name__ == "__main__":

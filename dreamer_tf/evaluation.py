@@ -11,12 +11,14 @@ ATTEMPTS = 3
 
 
 class Episode(NamedTuple):
-    """One evaluation episode: its seed, return, length in agent steps, and records."""
+    """One evaluation episode: its seed, return, length in agent steps, records and, where asked
+    for, rendered frames uint8 [T, H, W, 3]."""
 
     seed: int
     total: float
     length: int
     records: np.ndarray
+    frames: np.ndarray | None = None
 
 
 class Evaluator:
@@ -30,9 +32,11 @@ class Evaluator:
         agent: an `Agent`.
         seed: seed of environments and policy.
         warn: called with one line about each failure of the worker.
+        filmed: how many episodes, the first ones, are rendered.
     """
 
-    def __init__(self, start_worker, agent, seed, warn):
+    def __init__(self, start_worker, agent, seed, warn, filmed=0):
+        self.filmed = filmed
         self.start_worker = start_worker
         self.agent = agent
         self.seed = seed
@@ -68,6 +72,7 @@ class Evaluator:
         seed = seeding.integer(self.seed, "evaluation", number)
         self.worker.send_reset(seed)
         records = [self.worker.receive()]
+        frames = [self.worker.render()] if number < self.filmed else []
         state = self.agent.initial_state(1)
         while not records[-1]["is_last"]:
             if should_stop():
@@ -80,9 +85,12 @@ class Evaluator:
             action, state = self.agent.policy(observation, is_first, state, noise, "evaluate")
             self.worker.send_step(action[0])
             records.append(self.worker.receive())
+            if frames:
+                frames.append(self.worker.render())
         records = np.stack(records)
         total = float(records["reward"].sum(dtype=np.float64))
-        return Episode(seed, total, len(records) - 1, records)
+        film = np.stack(frames) if frames else None
+        return Episode(seed, total, len(records) - 1, records, film)
 
     def close(self):
         """Ends the worker."""

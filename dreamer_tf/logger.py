@@ -6,6 +6,9 @@ import json
 import os
 
 import tensorflow as tf
+from tensorboard.plugins.image import metadata as image_metadata
+
+from dreamer_tf import pictures, video
 
 
 class Logger:
@@ -47,6 +50,18 @@ class Logger:
         with _os_errors(), self.writer.as_default(step=counters["step"]):
             for name, value in metrics.items():
                 tf.summary.scalar(f"{group}/{name}", value)
+
+    def video(self, tag, step, frames):
+        """Shows uint8 [T, H, W, 3] among TensorBoard's images, as a GIF that moves.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        height, width = (str(size).encode() for size in frames.shape[1:3])
+        picture = video.encode_gif(frames, pictures.FRAMES_PER_SECOND)
+        metadata = image_metadata.create_summary_metadata(tag, "")
+        with _os_errors(), self.writer.as_default(step=step):
+            tf.summary.write(tag, tf.constant([width, height, picture]), metadata=metadata)
 
     def flush(self):
         """Makes everything written so far visible, and durable in metrics.jsonl."""

@@ -72,13 +72,13 @@ def quiet_start():
             os.close(kept)
 
 
-def find_gl(config):
+def find_gl(config, frames=False):
     """Returns the GL back end for rendering a run's task, None where none is needed.
 
     Raises:
         UserError: the task needs one and none works here.
     """
-    if not gl.requires_gl(config.task, config.env.observation):
+    if not gl.requires_gl(config.task, config.env.observation, frames):
         return None
     # Whoever set it has tried it: tools/run has, or the user. Trying again costs seconds.
     if os.environ.get("MUJOCO_GL"):
@@ -94,12 +94,13 @@ def find_gl(config):
     return backend
 
 
-def worker_starter(config, backend):
+def worker_starter(config, backend, frames=False):
     """Returns a function that starts a worker for the run's environment.
 
     Args:
         config: `Config`.
         backend: what `find_gl` returned.
+        frames: whether its `render` will be used.
     """
     description = {
         "task": config.task,
@@ -107,5 +108,6 @@ def worker_starter(config, backend):
         "action_repeat": config.env.action_repeat,
         "time_limit": config.env.time_limit,
         "render": config.env.render,
+        "frames": frames,
     }
     return lambda: RemoteEnv(description, config.env.timeout, backend)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamer_tf import checkpoint, evaluation, resume, saved_agent, seeding
+from dreamer_tf import checkpoint, evaluation, pictures, resume, saved_agent, seeding
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.random import RandomPolicy
 from dreamer_tf.collector import Collector
@@ -190,11 +190,32 @@ class Trainer:
         if error is not None:
             metrics["test/return_error"] = error
         self.logger.write("sim", self._counter_fields(), metrics)
+        every = self.config.evaluate.videos
+        if every and self.counters.evaluations % every == 0:
+            self.show([episode.records for episode in episodes])
         # After a kill several may be overdue; one is made for all of them.
         past = self.counters.step - self.config.train.prefill
         self.counters.evaluations = 1 + past // self.config.evaluate.every
         self.counters.evaluated_at = self.counters.step
         self.display.evaluated(self.counters.step, mean, error, len(episodes))
+
+    def show(self, episodes):
+        """Writes videos of held-out episodes and of predictions on them and on training data."""
+        if "image" not in self.spec.observations:
+            return
+        update, step = self.counters.update, self.counters.step
+        seed = seeding.pair(self.config.seed, "videos", update)
+        trained = self.replay.sample(update, pictures.SEQUENCES, pictures.LENGTH)
+        videos = {
+            "sim/test/episode": pictures.episode(episodes[0]),
+            "agent/test/open_loop": pictures.prediction(
+                self.agent, pictures.windows(episodes), seed
+            ),
+            "agent/train/open_loop": pictures.prediction(self.agent, trained, seed),
+        }
+        for tag, frames in videos.items():
+            if frames is not None:
+                self.logger.video(tag, step, frames)
 
     def log_episode(self, records, episodes, step):
         """Logs a training episode finished at `step`; `episodes`: how many there are with it."""

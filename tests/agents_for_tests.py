@@ -19,6 +19,7 @@ TINY = {
 
 IMAGE = {"image": ((64, 64, 3), "|u1")}
 VECTORS = {"position": ((3,), "<f4"), "velocity": ((2,), "<f4")}
+BOTH = {**IMAGE, **VECTORS}
 
 
 def tiny_config(**changes):

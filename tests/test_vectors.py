@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from agents_for_tests import IMAGE, VECTORS, random_batch, tiny_agent, weights
+from agents_for_tests import BOTH, VECTORS, random_batch, tiny_agent, weights
 
-BOTH = {**IMAGE, **VECTORS}
 SEED = np.array([3, 4], np.int32)
 POLICY = np.array([5, 6], np.int32)
 

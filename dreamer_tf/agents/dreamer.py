@@ -78,6 +78,7 @@ class Dreamer:
         compiled = functools.partial(tf.function, autograph=False)
         self._update = compiled(self._traced_update)
         self._report = compiled(self._traced_report)
+        self._predict = compiled(self._traced_predict)
         self._policy = compiled(self._traced_policy)
 
     def _behavior_heads(self, dtype):
@@ -270,6 +271,12 @@ class Dreamer:
         """Returns the actor's entropy in nats on the batch's posterior states, as action_ent."""
         return self._report(batch, seed)
 
+    def predict(self, batch, context, seed):
+        """See `Agent.predict`; one compiled call."""
+        if self.world_model.decoder is None:
+            return None
+        return self._predict(batch, context, seed).numpy()
+
     def check(self):
         """Raises `FloatingPointError` naming the first loss or gradient that was not finite."""
         fault = int(self.fault)
@@ -301,6 +308,12 @@ class Dreamer:
             else tf.constant(float(config.noise))
         )
         return metrics
+
+    def _traced_predict(self, batch, context, seed):
+        batch_size, length = batch["reward"].shape
+        noise = distributions.standard_normal([length, batch_size, self.config.model.stoch], seed)
+        states = self.world_model.open_loop(batch, context, noise)
+        return self.world_model.decode_image(states.features)
 
     def _traced_report(self, batch, seed):
         batch_size, length = batch["reward"].shape

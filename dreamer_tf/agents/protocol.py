@@ -36,5 +36,11 @@ class Agent(Protocol):
     def report(self, batch, seed):
         """Returns {name: scalar tensor} of diagnostics too costly for every update."""
 
+    def predict(self, batch, context, seed):
+        """Returns images uint8 [B, L, 64, 64, 3] of what it expects, None if it has no images.
+
+        It sees the first `context` steps of the sequences, then their actions alone.
+        """
+
     def check(self):
         """Raises `FloatingPointError` naming the quantity if an update met a non-finite one."""

@@ -8,7 +8,15 @@ from dreamer_tf.envs.tasks import check_task, default_repeat, is_factory, task_n
 __all__ = ["check_task", "is_factory", "make_env", "task_names"]
 
 
-def make_env(task, *, observation="auto", action_repeat="auto", time_limit="auto", render="paper"):
+def make_env(
+    task,
+    *,
+    observation="auto",
+    action_repeat="auto",
+    time_limit="auto",
+    render="paper",
+    frames=False,
+):
     """Builds the environment of a task. Renders in this process: not for one with TensorFlow.
 
     Args:
@@ -21,6 +29,7 @@ def make_env(task, *, observation="auto", action_repeat="auto", time_limit="auto
             for the control suite and 1 for others.
         time_limit: environment steps after which an episode is truncated, if the environment's
             own limit is not less; "auto" is its own limit, or 1000.
+        frames: whether `render()` will be used, also where no image is observed.
         render: "paper" for dm_control's own image quality, "fast" for a cheaper one.
 
     Returns:
@@ -39,7 +48,7 @@ def make_env(task, *, observation="auto", action_repeat="auto", time_limit="auto
 
     terminates = None
     if task.startswith("gym_"):
-        env = registry.make_registered(task, rendered=observation in ("image", "both"))
+        env = registry.make_registered(task, rendered=frames or observation in ("image", "both"))
         terminates = registry.can_terminate(env)
     else:
         env = factory.make_from_factory(task)

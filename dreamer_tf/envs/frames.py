@@ -18,11 +18,16 @@ LEFT_TO_TRAINER = {signal.SIGINT, signal.SIGTERM}
 RESET = b"R"  # seed
 STEP = b"S"  # action, float32 [A]
 REPLAY = b"P"  # seed, then actions, float32 [T, A]
+RENDER = b"I"
 CLOSE = b"C"
+
+# Height and width before the bytes of a rendered frame, uint8 [height, width, 3].
+SIZE = struct.Struct("<II")
 
 # From the worker.
 SPEC = b"s"  # EnvSpec as JSON
 RECORD = b"r"  # one record of the spec's record_dtype
+FRAME = b"f"  # size, pixels
 REWARD = b"w"  # one reward of a replay, float32
 ERROR = b"e"  # JSON: user (bool), type, message, where, status
 

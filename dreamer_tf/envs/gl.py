@@ -21,11 +21,11 @@ physics.free()
 """
 
 
-def requires_gl(task, observation="auto"):
-    """Tells whether a task renders with OpenGL for an observation, see `make_env`."""
+def requires_gl(task, observation="auto", frames=False):
+    """Tells whether a task renders with OpenGL; the arguments are those of `make_env`."""
     if task.startswith("dmc_"):
-        return observation != "vector"
-    return observation in ("image", "both") and renders_with_mujoco(task)
+        return frames or observation != "vector"
+    return (frames or observation in ("image", "both")) and renders_with_mujoco(task)
 
 
 def rendering_variables(backend):

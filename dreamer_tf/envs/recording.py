@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from dreamer_tf.errors import UserError
+
 
 class RecordingEnv:
     """Steps a `gymnasium.Env` and writes down what a replay needs.
@@ -58,6 +60,21 @@ class RecordingEnv:
                 yield record["reward"]
         finally:
             self._set_rendering(True)
+
+    def render(self):
+        """Returns the present state as uint8 [H, W, 3] at a readable size.
+
+        Raises:
+            UserError: the environment renders nothing.
+            ValueError: what it renders is no image.
+        """
+        if self._env.render_mode != "rgb_array":
+            mode = self._env.render_mode
+            raise UserError(f"the environment renders no frames: render_mode {mode}, not rgb_array")
+        image = np.asarray(self._env.render())
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(f"a rendered frame is {image.dtype}{image.shape}, not uint8 (H, W, 3)")
+        return np.ascontiguousarray(image)
 
     def close(self):
         """Closes the environment."""

@@ -61,7 +61,9 @@ class RemoteEnv:
         self._log = tempfile.TemporaryFile()
         # Appending keeps the log's end where it is when the log is cut.
         fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
-        self._renders = requires_gl(self._task, description.get("observation", "auto"))
+        self._renders = requires_gl(
+            self._task, description.get("observation", "auto"), description.get("frames", False)
+        )
         self._process = _start(self._log, _variables(self._task, self._renders, gl))
         self._open = True
         os.set_blocking(self._process.stdin.fileno(), False)
@@ -93,6 +95,13 @@ class RemoteEnv:
         """Returns the answer to a reset or step: a 0-d array of `spec.record_dtype`."""
         dtype = self._dtype or self.spec.record_dtype
         return np.frombuffer(self._answer(frames.RECORD), dtype).reshape(())
+
+    def render(self):
+        """Returns the present state as uint8 [H, W, 3]; see `make_env`'s `frames`."""
+        self._send(frames.pack(frames.RENDER))
+        answer = self._answer(frames.FRAME)
+        size = frames.SIZE.unpack_from(answer)
+        return np.frombuffer(answer, np.uint8, offset=frames.SIZE.size).reshape(*size, 3)
 
     def replay(self, seed, actions):
         """Replays an episode without drawing; stepping then goes on from its end.

@@ -77,6 +77,10 @@ def _answers(recording, spec, kind, payload):
         record = recording.step(np.frombuffer(payload, "<f4"))
         yield frames.pack(frames.RECORD, record.tobytes())
         return
+    if kind == frames.RENDER:
+        image = recording.render()
+        yield frames.pack(frames.FRAME, frames.SIZE.pack(*image.shape[:2]) + image.tobytes())
+        return
     (seed,) = frames.SEED.unpack_from(payload)
     if kind == frames.RESET:
         yield frames.pack(frames.RECORD, recording.reset(seed).tobytes())

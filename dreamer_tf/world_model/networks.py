@@ -13,6 +13,11 @@ def preprocess(image):
     return tf.cast(image, tf.float32) / 255.0 - 0.5
 
 
+def to_pixels(image):
+    """Maps images in [-0.5, 0.5], clipped to that, to uint8: the inverse of `preprocess`."""
+    return tf.cast(tf.round(tf.clip_by_value(image + 0.5, 0.0, 1.0) * 255.0), tf.uint8)
+
+
 class Encoder(keras.Model):
     """Four convolutions from an image to an embedding of 32 * depth numbers."""
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from dreamer_tf import distributions
 from dreamer_tf.world_model import networks
 from dreamer_tf.world_model.layers import LayerFactory
-from dreamer_tf.world_model.rssm import RSSM, Observed
+from dreamer_tf.world_model.rssm import RSSM, Observed, State, scan, swap_time
 
 
 class Reconstruction(NamedTuple):
@@ -121,6 +121,33 @@ class WorldModel:
             observed.posterior.distribution, observed.prior.distribution
         )
         return Reconstruction(embed, observed, **means, log_probs=log_probs, kl=kl)
+
+    def open_loop(self, batch, context, noise):
+        """Sees the first steps of sequences, then predicts from the actions alone (Figure 5).
+
+        Args:
+            batch: observations, action and is_first, [B, L, ...].
+            context: number of steps that are seen, C.
+            noise: [L, B, S] standard normal, for the posterior's and then the prior's samples.
+
+        Returns:
+            `State` [B, L, ...]: C filtered states, then L - C predicted ones.
+        """
+        seen = {name: value[:, :context] for name, value in batch.items()}
+        observed = self.rssm(self.embed(seen), seen["action"], seen["is_first"], noise[:context])
+        last = State(*(value[:, -1] for value in observed.states))
+        actions = swap_time(batch["action"][:, context:])
+
+        def step(state, inputs):
+            return self.rssm.prior_step(state, *inputs)
+
+        predicted = swap_time(scan(step, last, (actions, noise[context:])))
+        pairs = zip(observed.states, predicted, strict=True)
+        return State(*(tf.concat(pair, 1) for pair in pairs))
+
+    def decode_image(self, features):
+        """Maps features [..., F] to uint8 images [..., 64, 64, 3]; needs observed images."""
+        return networks.to_pixels(self.decoder(features).mean())
 
     def loss(self, reconstruction):
         """Returns (loss, metrics): negative log densities plus the clipped KL (equation 10)."""

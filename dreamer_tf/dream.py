@@ -1,0 +1,182 @@
+"""python -m dreamer_tf.dream RUN: a local web page to play inside the world model of a run.
+
+The dream starts from a real frame; the real environment steps beside it under the same actions.
+"""
+
+import argparse
+import base64
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from dreamer_tf import player, program, video
+from dreamer_tf.errors import UserError
+
+PAGE = Path(__file__).with_name("dream.html")
+# Real steps before a dream begins, for the model to see how things move.
+CONTEXT = 5
+HOSTS = ["127.0.0.1", "localhost"]
+
+
+class Dream:
+    """A dream and the real environment beside it, stepped together.
+
+    Args:
+        trained: `Player`.
+        environment: its `Environment`.
+    """
+
+    def __init__(self, trained, environment):
+        self.player = trained
+        self.environment = environment
+        self.restart(0)
+
+    def restart(self, seed):
+        """Begins anew from the episode of a seed; returns the first view."""
+        self.record, state = self.environment.reset(seed), self.player.start()
+        action, state = self.player.act(self.record, state)
+        for _ in range(CONTEXT - 1):
+            if self.record["is_last"]:
+                break
+            self.record = self.environment.step(action)
+            action, state = self.player.act(self.record, state)
+        self.state, self.count = state, 0
+        return self._view(action)
+
+    def tick(self, action=None):
+        """Takes one step in both worlds; returns the view after it.
+
+        Args:
+            action: [A] numbers, the largest counts where actions are discrete; None leaves it to
+                the actor, who sees the dream alone.
+        """
+        if action is None:
+            action = self.player.best_action(self.state)
+        elif self.player.spec.discrete:
+            action = np.eye(len(action), dtype=np.float32)[int(np.argmax(action))]
+        action = np.clip(np.asarray(action, np.float32), -1, 1)
+        running = not self.record["is_last"]
+        if running:  # The environment works while the model imagines.
+            self.environment.send_step(action)
+        self.state = self.player.dream_step(self.state, action)
+        self.count += 1
+        view = self._view(action)
+        if running:
+            self.record = self.environment.receive()
+            view.update(self._real())
+        return view
+
+    def _view(self, action):
+        seen = self.player.look(self.state)
+        image = seen.pop("image", None)
+        self.imagined = None if image is None else image[0]
+        view = {name: float(value[0]) for name, value in seen.items()}
+        view |= {"count": self.count, "action": [float(each) for each in action]}
+        view["dream"] = None if image is None else _picture(self.imagined)
+        return view | self._real()
+
+    def _real(self):
+        record = self.record
+        found = {"real_reward": float(record["reward"]), "ended": bool(record["is_last"])}
+        if "image" in record.dtype.names:
+            found["real"] = _picture(record["image"])
+            if self.imagined is not None:
+                gap = self.imagined.astype(float) - record["image"]
+                found["distance"] = float(np.abs(gap).mean())
+        else:
+            found["real"] = _picture(video.shrink(self.environment.render()[None], 256)[0])
+        return found
+
+
+def _picture(image):
+    return "data:image/png;base64," + base64.b64encode(video.encode_png(image)).decode()
+
+
+def make_app(dream):
+    """Returns the web application of a `Dream`."""
+    import flask
+
+    app = flask.Flask("dreamer_tf.dream", static_folder=None)
+    app.config["TRUSTED_HOSTS"] = HOSTS
+    spec = dream.player.spec
+
+    @app.get("/")
+    def page():
+        return flask.Response(PAGE.read_text(encoding="utf-8"), mimetype="text/html")
+
+    @app.get("/info")
+    def info():
+        task, step = dream.player.config.task, dream.player.step
+        return {"task": task, "step": step, "size": spec.action_size, "discrete": spec.discrete}
+
+    @app.post("/restart")
+    def restart():
+        seed = flask.request.get_json().get("seed", 0)
+        if type(seed) is not int or not 0 <= seed < 2**31:
+            flask.abort(400, "seed must be a whole number, not negative")
+        return dream.restart(seed)
+
+    @app.post("/tick")
+    def tick():
+        action = flask.request.get_json().get("action")
+        numbers = isinstance(action, list) and all(type(a) in (int, float) for a in action)
+        if action is not None and not (numbers and len(action) == spec.action_size):
+            flask.abort(400, f"action must be null or {spec.action_size} numbers")
+        return dream.tick(action)
+
+    return app
+
+
+def parse(words):
+    """Returns the parsed command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dreamer_tf.dream",
+        usage="%(prog)s RUN [--port N]",
+        description="Opens a web page, for this machine only, to play inside a run's world model.",
+    )
+    parser.add_argument("run", metavar="RUN", help="a run's folder: runs/<task>/<name>/<seed>")
+    parser.add_argument("--port", type=int, default=8800, help="of the page (default 8800; 0: any)")
+    arguments = parser.parse_args(words)
+    if not 0 <= arguments.port < 2**16:
+        raise UserError(f"--port {arguments.port}: give a number from 0 to 65535")
+    return arguments
+
+
+@program.guarded
+def main(words):
+    """Serves until it is interrupted; returns the exit status."""
+    arguments = parse(words)
+    trained = player.load(arguments.run)
+    with trained.environment() as environment:
+        app = make_app(Dream(trained, environment))
+        serve(app, arguments.port)
+    return 0
+
+
+def serve(app, port):
+    """Serves an application on this machine until Ctrl-C.
+
+    Raises:
+        UserError: the port is taken.
+    """
+    import logging
+
+    from werkzeug.serving import make_server
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    try:
+        server = make_server("127.0.0.1", port, app, threaded=False)
+    except (OSError, SystemExit):
+        raise UserError(f"--port {port} is in use: give another one, or 0", status=1) from None
+    print(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C ends it)", flush=True)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        server.server_close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,144 @@
+"""A trained agent for use from Python: act in its environment, imagine, decode."""
+
+import sys
+
+import numpy as np
+
+from dreamer_tf import program, saved_agent, seeding
+
+
+class Player:
+    """The agent of a run with the weights of its newest checkpoint; see `load`.
+
+    Attributes:
+        config: the run's `Config`.
+        spec: `EnvSpec` of its environment.
+        step: environment steps that the weights were trained for.
+    """
+
+    def __init__(self, config, saved, agent):
+        from dreamer_tf.agents.imagination import Imagination
+
+        self.config = config
+        self.spec = agent.spec
+        self.step = saved.state["counters"]["step"]
+        self.agent = agent
+        self.imagination = Imagination(agent)
+        self._calls = 0
+
+    def environment(self):
+        """Returns the run's environment in a process of its own, an `Environment`."""
+        start = program.worker_starter(self.config, program.find_gl(self.config, True), True)
+        return Environment(start())
+
+    def start(self):
+        """Returns the state of the agent before an episode."""
+        return self.agent.initial_state(1)
+
+    def act(self, record, state):
+        """Takes in a time step and chooses the best action.
+
+        Args:
+            record: what the environment's `reset` or `step` returned.
+            state: what `start` or the last call returned.
+
+        Returns:
+            (action float32 [A], state).
+        """
+        observation = {name: record[name][None] for name in self.spec.observations}
+        is_first = np.array([record["is_first"]])
+        action, state = self.agent.policy(observation, is_first, state, self._seed(), "evaluate")
+        return action[0], state
+
+    def imagine(self, state, steps, actions=None):
+        """Goes on from a state of `act` in the world model alone.
+
+        Args:
+            state: where the dream begins; its action is the first to be taken.
+            steps: length H of the dream.
+            actions: float32 [H, A] to take instead of the actor's own.
+
+        Returns:
+            {"action": [H, A], "reward": [H], "value": [H], ...}, see `Imagination.look`; entry t
+            is what follows the action t.
+        """
+        dream = []
+        for t in range(steps):
+            if actions is not None:
+                action = actions[t]
+            else:
+                action = state["action"][0] if t == 0 else self.best_action(state)
+            state = self.dream_step(state, action)
+            dream.append({"action": np.float32([action]), **self.look(state)})
+        return {name: np.concatenate([each[name] for each in dream]) for name in dream[0]}
+
+    def best_action(self, state):
+        """Returns the actor's action float32 [A] in a state."""
+        return self.imagination.act(state, self._seed())[0]
+
+    def dream_step(self, state, action):
+        """Returns the state that the world model expects after an action [A]."""
+        return self.imagination.step(state, np.float32([action]), self._seed())
+
+    def look(self, state):
+        """Returns what the model expects in a state, see `Imagination.look`."""
+        return self.imagination.look(state)
+
+    def _seed(self):
+        self._calls += 1
+        return seeding.pair(self.config.seed, "player", self._calls)
+
+
+class Environment:
+    """An environment to step by hand; also a context manager that ends its process.
+
+    Records are single time steps with the fields of `EnvSpec.record_dtype`.
+    """
+
+    def __init__(self, worker):
+        self.worker = worker
+
+    def reset(self, seed=0):
+        """Starts the episode of a seed; returns its first record."""
+        self.worker.send_reset(seed)
+        return self.worker.receive()
+
+    def step(self, action):
+        """Takes an action float32 [A]; returns the next record."""
+        self.send_step(action)
+        return self.receive()
+
+    def send_step(self, action):
+        """Begins a step; `receive` waits for its record."""
+        self.worker.send_step(action)
+
+    def receive(self):
+        """Returns the record of the step begun last."""
+        return self.worker.receive()
+
+    def render(self):
+        """Returns the present state as uint8 [H, W, 3] at a readable size."""
+        return self.worker.render()
+
+    def close(self):
+        """Ends the process."""
+        self.worker.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def load(run):
+    """Returns the `Player` of a run's folder, `runs/<task>/<name>/<seed>`.
+
+    Raises:
+        UserError: it is not a run or has no checkpoint yet.
+    """
+    config = saved_agent.load_config(run)
+    saved = saved_agent.load_checkpoint(
+        run, lambda text: print(f"warning: {text}", file=sys.stderr)
+    )
+    return Player(config, saved, saved_agent.restore_agent(config, saved))

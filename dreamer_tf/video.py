@@ -1,0 +1,126 @@
+"""Moving pictures without external programs: GIFs, prediction grids, strips.
+
+Frames are uint8 [T, H, W, 3].
+"""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+COLOURS = 255
+# Frames that the palette of a GIF is made from.
+PALETTE_FRAMES = 8
+CONTEXT_COLOUR = (60, 190, 90)
+PREDICTED_COLOUR = (230, 110, 30)
+ROWS = ("truth", "model", "error")
+GAP = 2
+LABEL_WIDTH = 40
+
+
+def encode_gif(frames, frames_per_second):
+    """Returns the bytes of a GIF that repeats for ever.
+
+    All frames share one palette, which is many times faster than one each, and does not flicker.
+    """
+    chosen = np.linspace(0, len(frames) - 1, min(PALETTE_FRAMES, len(frames))).astype(int)
+    montage = Image.fromarray(np.concatenate(frames[chosen]))
+    palette = montage.quantize(COLOURS, Image.Quantize.FASTOCTREE)
+    images = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in frames
+    ]
+    # GIF counts in hundredths of a second, and viewers slow down what is shorter than two of them.
+    duration = max(20, round(1000 / frames_per_second / 10) * 10)
+    stream = io.BytesIO()
+    images[0].save(
+        stream, "GIF", save_all=True, append_images=images[1:], duration=duration, loop=0
+    )
+    return stream.getvalue()
+
+
+def encode_png(image):
+    """Returns the bytes of a PNG of one image [H, W, 3]."""
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def shrink(frames, width):
+    """Returns frames at most so wide, in their own proportions."""
+    if frames.shape[2] <= width:
+        return frames
+    size = (width, round(frames.shape[1] * width / frames.shape[2]))
+    return np.stack([np.asarray(Image.fromarray(frame).resize(size)) for frame in frames])
+
+
+def enlarge(frames, factor):
+    """Returns frames with every pixel repeated `factor` times in both directions."""
+    return frames.repeat(factor, -3).repeat(factor, -2)
+
+
+def error(truth, model):
+    """Returns the signed difference of images as grey levels around 128."""
+    difference = model.astype(np.int16) - truth.astype(np.int16)
+    return (128 + difference // 2).astype(np.uint8)
+
+
+def prediction_grid(truth, model, context):
+    """Returns frames [T, ...] with rows truth, model and error and a column for each sequence.
+
+    Frames of the model are edged green while it sees the truth, orange when it predicts.
+
+    Args:
+        truth, model: uint8 [N, T, H, W, 3].
+        context: number of steps that the model has seen.
+    """
+    count, length, height, width = truth.shape[:4]
+    cell_height, cell_width = height + GAP, width + GAP
+    shape = (length, 3 * cell_height + GAP, LABEL_WIDTH + count * cell_width + GAP, 3)
+    frames = np.full(shape, 255, np.uint8)
+    frames[:, :, :LABEL_WIDTH] = _labels(shape[1], cell_height)
+    for row, images in enumerate((truth, model, error(truth, model))):
+        for column in range(count):
+            top, left = GAP + row * cell_height, LABEL_WIDTH + GAP + column * cell_width
+            if row == 1:
+                area = frames[:, top - GAP : top + cell_height, left - GAP : left + cell_width]
+                area[:context], area[context:] = CONTEXT_COLOUR, PREDICTED_COLOUR
+            frames[:, top : top + height, left : left + width] = images[column]
+    return frames
+
+
+def prediction_strip(truth, model, context, steps):
+    """Returns one image [H, W, 3] like Figure 5 of the paper: rows truth and model over time.
+
+    Args:
+        truth, model: uint8 [T, H, W, 3] of one sequence.
+        context: number of steps that the model has seen.
+        steps: the steps shown, one column each; their numbers stand below.
+    """
+    height, width = truth.shape[1:3]
+    cell = width + GAP
+    strip = Image.new(
+        "RGB", (LABEL_WIDTH + len(steps) * cell + GAP, 2 * (height + GAP) + GAP + 14), "white"
+    )
+    draw, font = ImageDraw.Draw(strip), ImageFont.load_default(10)
+    for row, images in enumerate((truth, model)):
+        top = GAP + row * (height + GAP)
+        draw.text((2, top + height // 2 - 6), ROWS[row], "black", font)
+        for column, step in enumerate(steps):
+            left = LABEL_WIDTH + GAP + column * cell
+            if row == 1:
+                colour = CONTEXT_COLOUR if step < context else PREDICTED_COLOUR
+                area = (left - GAP, top - GAP, left + width + GAP - 1, top + height + GAP - 1)
+                draw.rectangle(area, colour)
+                draw.text((left + 2, top + height + GAP), str(step), "black", font)
+            strip.paste(Image.fromarray(images[step]), (left, top))
+    return np.asarray(strip)
+
+
+def _labels(height, cell_height):
+    """Returns the column of row names, [height, LABEL_WIDTH, 3]."""
+    column = Image.new("RGB", (LABEL_WIDTH, height), "white")
+    draw, font = ImageDraw.Draw(column), ImageFont.load_default(11)
+    for row, name in enumerate(ROWS):
+        draw.text((3, row * cell_height + cell_height // 2 - 6), name, "black", font)
+    return np.asarray(column)
