@@ -4,6 +4,7 @@ import numpy as np
 
 from dreamer_tf import seeding
 from dreamer_tf.envs.remote import WorkerError
+from dreamer_tf.errors import UserError
 
 # An environment whose worker failed this often without finishing an episode ends the run.
 FAILURES_IN_A_ROW = 5
@@ -35,6 +36,7 @@ class Collector:
         self.records = [[] for _ in workers]
         self.failures = [0] * len(workers)
         self.steps = 0
+        self.fatal = None
 
     def __len__(self):
         return len(self.workers)
@@ -50,8 +52,11 @@ class Collector:
             Finished episodes, a list of (index, records).
 
         Raises:
-            WorkerError: a worker failed too often in a row.
+            WorkerError, UserError: an environment failed too often in a row. It is raised when
+                the others have finished their step and what they gave was handed out.
         """
+        if self.fatal is not None:
+            raise self.fatal
         starting = [i for i, records in enumerate(self.records) if not records]
         self._exchange(starting, lambda i, worker: worker.send_reset(self.episode_seed(i)))
         if not all(self.records):
@@ -77,14 +82,14 @@ class Collector:
         for i in chosen:
             try:
                 send(i, self.workers[i])
-            except WorkerError as error:
+            except (WorkerError, UserError) as error:
                 failed[i] = error
         for i in chosen:
             if i in failed:
                 continue
             try:
                 self.records[i].append(self.workers[i].receive())
-            except WorkerError as error:
+            except (WorkerError, UserError) as error:
                 failed[i] = error
         for i, error in failed.items():
             self._replace(i, error)
@@ -92,17 +97,18 @@ class Collector:
 
     def _replace(self, i, error):
         self.failures[i] += 1
-        if self.failures[i] >= FAILURES_IN_A_ROW:
-            raise error
         lost = max(len(self.records[i]) - 1, 0)
+        self.numbers[i] += 1
+        self.records[i] = []
+        self.workers[i].close()
+        if self.failures[i] >= FAILURES_IN_A_ROW:
+            self.fatal = error
+            return
         self.warn(
             f"environment {i} failed ({error}); its worker is replaced and the {lost} steps of "
             f"its unfinished episode are dropped"
         )
-        self.workers[i].close()
         self.workers[i] = self.start_worker()
-        self.numbers[i] += 1
-        self.records[i] = []
 
     def _ended(self, i):
         return bool(self.records[i]) and bool(self.records[i][-1]["is_last"])
@@ -123,7 +129,7 @@ class Collector:
 
         An environment has no state that could be saved, but it is deterministic: it is reset
         with its episode's seed and its actions are made again without rendering. Where that
-        gives other rewards than before, the episode is dropped with a warning.
+        gives other rewards, ends or vectors than before, the episode is dropped with a warning.
 
         Args:
             numbers: episode number of each environment.
@@ -136,11 +142,12 @@ class Collector:
             self.records[i] = list(records)
             try:
                 actions = np.ascontiguousarray(records["action"][1:])
-                rewards = self.workers[i].replay(self.episode_seed(i), actions)
-            except WorkerError as error:
+                repeated = self.workers[i].replay(self.episode_seed(i), actions)
+            except (WorkerError, UserError) as error:
                 self._replace(i, error)
                 continue
-            if not np.array_equal(rewards, records["reward"]):
+            names = repeated.dtype.names
+            if not all(np.array_equal(repeated[name], records[name]) for name in names):
                 self.warn(
                     f"environment {i} does not repeat its unfinished episode; "
                     f"its {len(records) - 1} steps are dropped"

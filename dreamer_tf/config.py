@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dreamer_tf.config_values import convert, nearest
-from dreamer_tf.envs.tasks import PAPERS_LIMIT, default_repeat
+from dreamer_tf.envs.tasks import PAPERS_LIMIT, default_repeat, is_suite
 from dreamer_tf.errors import UserError
 
 DEFAULTS = "dreamer"
@@ -307,7 +307,7 @@ def _check_combinations(config, place):
     repeat, limit = env.action_repeat, env.time_limit
     repeat = default_repeat(config.task) if repeat == "auto" else repeat
     # Other environments may have a limit of their own, which only their worker knows.
-    limit = PAPERS_LIMIT if limit == "auto" and config.task.startswith("dmc_") else limit
+    limit = PAPERS_LIMIT if limit == "auto" and is_suite(config.task) else limit
     if limit != "auto" and limit % repeat:
         problem = (
             f"env.time_limit {limit} is not a multiple of env.action_repeat {repeat}: "

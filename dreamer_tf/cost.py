@@ -35,9 +35,10 @@ def update_flops(config, spec, discount_head):
 
 
 def disk_bytes(config, agent):
-    """Returns an estimate of the bytes of a run's (episodes, checkpoints) at their most.
+    """Returns an estimate of the bytes of a run's (episodes, checkpoints) in the end.
 
-    Episodes that terminate early take a little more, one record each.
+    Episodes are taken to last until the time limit; shorter ones need a record and a part of a
+    disk's block more each.
 
     Args:
         config: `Config`.
@@ -46,13 +47,15 @@ def disk_bytes(config, agent):
     spec = agent.spec
     steps = config.steps / spec.action_repeat
     if config.replay.capacity != "all":
-        # What is dropped is deleted at the next checkpoint.
-        steps = min(steps, config.replay.capacity + spec.time_limit / spec.action_repeat)
+        steps = min(steps, config.replay.capacity)
     resets = steps * spec.action_repeat / spec.time_limit
     episodes = (steps + resets) * spec.record_dtype.itemsize
     weights = sum(variable.numpy().nbytes for variable in agent.variables.values())
+    # Every environment may be at the end of an episode.
+    length = spec.time_limit / spec.action_repeat
+    unfinished = config.envs * length * spec.record_dtype.itemsize
     # A new one is written before the oldest goes.
-    return episodes, weights * (config.checkpoint.keep + 1)
+    return episodes, (weights + unfinished) * (config.checkpoint.keep + 1)
 
 
 def dense_stack(inputs, units, layers, outputs):

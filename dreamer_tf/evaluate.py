@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from dreamer_tf import atomic, evaluation, pictures, program, saved_agent, seeding
+from dreamer_tf import atomic, evaluation, pictures, program, resume, saved_agent, seeding
 from dreamer_tf.errors import UserError
 
 
@@ -76,6 +76,7 @@ def main(words):
         raise UserError(f"--predict {arguments.predict}: this agent observes no image to predict")
     evaluator = evaluation.Evaluator(start_worker, agent, arguments.seed, print, int(filming))
     try:
+        resume.check_environment(saved, evaluator.spec)
         episodes = evaluator.run(arguments.episodes)
     finally:
         evaluator.close()

@@ -6,6 +6,7 @@ import numpy as np
 
 from dreamer_tf import seeding
 from dreamer_tf.envs.remote import WorkerError
+from dreamer_tf.errors import UserError
 
 ATTEMPTS = 3
 
@@ -43,6 +44,16 @@ class Evaluator:
         self.warn = warn
         self.worker = None
 
+    @property
+    def spec(self):
+        """`EnvSpec` of the environment, whose worker is started for it.
+
+        Raises:
+            WorkerError, UserError: it does not start.
+        """
+        self.worker = self.worker or self.start_worker()
+        return self.worker.spec
+
     def run(self, count, should_stop=lambda: False):
         """Returns `count` `Episode`s, or None as soon as `should_stop()` is true.
 
@@ -62,7 +73,7 @@ class Evaluator:
             try:
                 self.worker = self.worker or self.start_worker()
                 return self._run_episode(number, should_stop)
-            except WorkerError as error:
+            except (WorkerError, UserError) as error:
                 self.close()
                 if attempt == ATTEMPTS:
                     raise

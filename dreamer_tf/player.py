@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 
-from dreamer_tf import program, saved_agent, seeding
+from dreamer_tf import program, resume, saved_agent, seeding
 
 
 class Player:
@@ -20,6 +20,7 @@ class Player:
         from dreamer_tf.agents.imagination import Imagination
 
         self.config = config
+        self._saved = saved
         self.spec = agent.spec
         self.step = saved.state["counters"]["step"]
         self.agent = agent
@@ -29,7 +30,13 @@ class Player:
     def environment(self):
         """Returns the run's environment in a process of its own, an `Environment`."""
         start = program.worker_starter(self.config, program.find_gl(self.config, True), True)
-        return Environment(start())
+        environment = Environment(start())
+        try:
+            resume.check_environment(self._saved, environment.worker.spec)
+        except BaseException:
+            environment.close()
+            raise
+        return environment
 
     def start(self):
         """Returns the state of the agent before an episode."""

@@ -24,7 +24,8 @@ def guarded(main):
         except UserError as error:
             message, status = str(error), error.status
         except WorkerError as error:
-            message, status = f"the environment keeps failing: {error}{_gl_hint(error)}", 1
+            what = "keeps failing" if error.started else "does not start"
+            message, status = f"the environment {what}: {error}{_gl_hint(error)}", 1
         except KeyboardInterrupt:  # Training itself stops at the first and saves.
             message, status = "interrupted: nothing was saved since the last checkpoint", 130
         except OSError as error:

@@ -5,6 +5,7 @@ sequences an update gets is a function of the run's seed, the update's number an
 episodes, so nothing but the files has to be saved.
 """
 
+import bisect
 import errno
 import os
 import threading
@@ -35,33 +36,51 @@ class Replay:
         warn: function that takes one line of text. The prefetch thread calls it, too.
         capacity: agent steps to keep, None for all. Beyond it the oldest episodes are dropped:
             the known ones are the newest by index that together fit, and at least one.
+        floor: the attribute's value in an earlier session.
 
     Attributes:
-        episodes: tuple of (index, length) of the known episodes, ordered by index. The length is
-            the number of records, the reset's included.
+        floor: largest index that was ever dropped; nothing up to it comes back.
     """
 
-    def __init__(self, directory, record_dtype, seed, warn, capacity=None):
+    def __init__(self, directory, record_dtype, seed, warn, capacity=None, floor=-1):
         self._capacity = float("inf") if capacity is None else capacity
-        self._dropped = ()
-        self._floor = -1  # The largest index that was ever dropped.
+        self.floor = floor
+        self._known = []  # Ordered by index.
+        self._steps = 0
+        # Dropped since the last checkpoint, and before it.
+        self._dropped, self._condemned = [], []
         self._directory = Path(directory)
         self._dtype = np.dtype(record_dtype)
         self._seed = seed
         self._warn = warn
         self._lock = threading.Lock()
         atomic.remove_leftovers(self._directory, episode_file.NAME)
-        self._set_known(self._search())
+        found = sorted(self._search())
+        self._indices = {episode.index for episode in found}
+        for episode in found:
+            self._learn_of(episode)
+
+    def __len__(self):
+        """The number of known episodes."""
+        return len(self._known)
+
+    @property
+    def episodes(self):
+        """(index, length) of the known episodes, ordered by index.
+
+        The length is the number of records, the reset's included.
+        """
+        return tuple((episode.index, episode.length) for episode in list(self._known))
 
     @property
     def steps(self):
         """Agent steps in the known episodes; a reset is none."""
-        return sum(length - 1 for _, length in self.episodes)
+        return self._steps
 
     @property
     def lengths(self):
         """{index: length} of all episodes whose files are there, dropped ones included."""
-        return {each.index: each.length for each in (*self._dropped, *self._known)}
+        return {each.index: each.length for each in self._present()}
 
     def add(self, index, records):
         """Writes a finished episode and makes it known.
@@ -77,28 +96,31 @@ class Replay:
         records = np.asarray(records)
         if records.dtype != self._dtype:
             raise ValueError(f"records of {records.dtype} do not fit a replay of {self._dtype}")
-        if index in self.lengths:
+        if index in self._indices:
             raise ValueError(f"there is an episode {index} already")
         episode = episode_file.write(self._directory, index, records)
-        with self._lock:
-            self._set_known([*self._known, episode])
+        self._indices.add(index)
+        self._learn_of(episode)
 
     def delete_dropped(self):
-        """Deletes the files of dropped episodes.
+        """Deletes the files of episodes that were dropped before the last call.
 
-        To be called when a checkpoint is safe that counts them: after a kill, steps newer than
-        the checkpoint are counted by their files. No batch needs them: what `batches` draws from
-        was known when it began, and nothing is dropped before the next `add`.
+        To be called after each checkpoint. Steps newer than a checkpoint are counted by their
+        files, and the newest checkpoint may turn out damaged, so that files stay until two of
+        them count their steps. No batch needs the files: what `batches` draws from was known when
+        it began, and nothing is dropped before the next `add`.
         """
-        for episode in self._dropped:
+        for episode in self._condemned:
             (self._directory / episode.name).unlink(missing_ok=True)
-        self._dropped = ()
+            self._indices.discard(episode.index)
+        self._dropped, self._condemned = [], self._dropped
 
     def delete_all(self):
         """Deletes the files of all episodes; none is known any more."""
         episode_file.remove_all(self._directory)
-        self._dropped = ()
-        self._set_known([])
+        with self._lock:
+            self._known, self._dropped, self._condemned = [], [], []
+            self._indices, self._steps = set(), 0
 
     def read(self, index):
         """Returns all records of an episode whose file is there, shape [length].
@@ -107,7 +129,7 @@ class Replay:
             KeyError: no episode has this index.
             UserError: the file is damaged or missing; the episode is no longer known then.
         """
-        for episode in (*self._dropped, *self._known):
+        for episode in self._present():
             if episode.index == index:
                 break
         else:
@@ -172,19 +194,32 @@ class Replay:
                 self._warn_of(path, error)
         return episodes.values()
 
-    def _set_known(self, episodes):
-        # New tuples each time: readers in other threads keep what they have.
-        known = sorted(episodes)
-        first = first_within(known, self._capacity, self._floor)
-        self._dropped += tuple(known[:first])
-        self._floor = max([self._floor, *(episode.index for episode in known[:first])])
-        self._known = tuple(known[first:])
-        self.episodes = tuple((episode.index, episode.length) for episode in self._known)
+    def _present(self):
+        return [*self._condemned, *self._dropped, *self._known]
+
+    def _learn_of(self, episode):
+        """Makes an episode known and drops the oldest ones beyond the capacity."""
+        with self._lock:
+            if episode.index <= self.floor:
+                self._dropped.append(episode)
+                return
+            bisect.insort(self._known, episode)
+            self._steps += episode.length - 1
+            while self._steps > self._capacity and len(self._known) > 1:
+                oldest = self._known.pop(0)
+                self._steps -= oldest.length - 1
+                self.floor = oldest.index
+                self._dropped.append(oldest)
 
     def _forget(self, episode, error):
         self._warn_of(self._directory / episode.name, error)
         with self._lock:
-            self._set_known(each for each in self._known if each != episode)
+            if episode in self._known:
+                self._known.remove(episode)
+                self._steps -= episode.length - 1
+            # A damaged file is nobody's to delete.
+            self._dropped = [each for each in self._dropped if each != episode]
+            self._condemned = [each for each in self._condemned if each != episode]
 
     def _warn_of(self, path, error):
         reason = getattr(error, "strerror", None) or episode_file.one_line(error)
@@ -228,20 +263,3 @@ class Replay:
                 self._forget(episode, error)
             else:
                 filled += len(part)
-
-
-def first_within(episodes, capacity, floor):
-    """Returns the position of the first episode to keep, of `Episode`s ordered by index.
-
-    Args:
-        episodes: the episodes.
-        capacity: agent steps that the kept ones may hold together; the last is always kept.
-        floor: largest index that was dropped before; nothing older comes back.
-    """
-    steps = 0
-    for position in reversed(range(len(episodes))):
-        steps += episodes[position].length - 1
-        fits = steps <= capacity and episodes[position].index > floor
-        if not fits and position < len(episodes) - 1:
-            return position + 1
-    return 0

@@ -29,16 +29,21 @@ def check_fits(saved, spec, precision):
     """
     if saved is None:
         return
-    if saved.state["spec"] != spec.to_json():
-        raise UserError(
-            f"the environment has changed: the checkpoint is for {saved.state['spec']}, now it is "
-            f"{spec.to_json()}; undo the change, or choose another --name",
-            status=1,
-        )
+    check_environment(saved, spec)
     if saved.state["precision"] != precision:
         raise UserError(
             f"the checkpoint was trained in {saved.state['precision']}, here precision is "
             f"{precision}: go on where it was made, or choose another --name",
+            status=1,
+        )
+
+
+def check_environment(saved, spec):
+    """Raises a UserError if a `Checkpoint` is of another environment than an `EnvSpec`."""
+    if saved.state["spec"] != spec.to_json():
+        raise UserError(
+            f"the environment has changed: the checkpoint is for {saved.state['spec']}, now it is "
+            f"{spec.to_json()}; undo the change, or train anew under another --name",
             status=1,
         )
 

@@ -28,12 +28,12 @@ def main(words):
     """Trains; returns the exit status."""
     arguments = command_line.parse(words)
     run = open_existing(arguments)
+    weights = initial_weights(arguments.init_from, run)
     if run is not None and is_finished(run, arguments.config):
         if not arguments.config.replay.keep:
             episode_file.remove_all(run.episodes)  # A kill may have left some.
         print(f"{run.path} is complete, nothing to do")
         return 0
-    weights = initial_weights(arguments.init_from, run)
     check_task(arguments.config.task)
     backend = program.find_gl(arguments.config)
     start_worker = program.worker_starter(arguments.config, backend)
@@ -69,7 +69,10 @@ def is_finished(run, config):
 
 def initial_weights(source, run):
     """Returns the `Checkpoint` of --init_from, None without it or where the run has its own."""
-    if source is None or (run is not None and checkpoint.read_state(run.checkpoints) is not None):
+    if source is None:
+        return None
+    if run is not None and checkpoint.read_state(run.checkpoints) is not None:
+        print(f"warning: {run.path} goes on with its own weights, --init_from is not used")
         return None
     saved_agent.load_config(source)
     return saved_agent.load_checkpoint(source, lambda text: print(f"warning: {text}"))
@@ -122,6 +125,7 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
 
     state = None if saved is None else saved.state
     capacity = None if config.replay.capacity == "all" else config.replay.capacity
+    floor = -1 if state is None else state["replay_floor"]
     dtype = agent.spec.record_dtype
     initial = agent.initial_state(config.envs)
     return Trainer(
@@ -131,7 +135,7 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
         agent=agent,
         collector=Collector(start_worker, workers, config.seed, initial, display.warn),
         evaluator=Evaluator(start_worker, agent, config.seed, display.warn),
-        replay=Replay(run.episodes, dtype, config.seed, display.warn, capacity),
+        replay=Replay(run.episodes, dtype, config.seed, display.warn, capacity, floor),
         logger=Logger(run.metrics, run.path, state["metrics_offset"] if state else 0),
         display=display,
         checkpoints=run.checkpoints,

@@ -76,25 +76,27 @@ class Trainer:
 
         Raises:
             FloatingPointError: a loss or gradient was not finite; nothing is saved after it.
-            WorkerError: an environment keeps failing; a checkpoint was saved.
+            WorkerError, UserError: an environment keeps failing; a checkpoint was saved.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._request_stop)
         self.display.begin(self.counters)
         try:
             self._loop()
-        except WorkerError:
+        except (WorkerError, UserError):
             self.save()  # The agent is sound; what it learned is kept.
             raise
         self.save()
         complete = self.schedule.finished(self.counters)
         if complete and not self.config.replay.keep:
             self.replay.delete_all()
+        elif complete:
+            self.replay.delete_dropped()  # Nothing is left to be counted.
         return complete
 
     def _loop(self):
         while self.stop_signal is None and not self.schedule.finished(self.counters):
-            if not self.replay.episodes:
+            if not len(self.replay):
                 self.collect()
             elif self.counters.update < self.schedule.updates_due(self.counters):
                 self.train_block()
@@ -261,6 +263,7 @@ class Trainer:
             "means": self.means.state(),
             "metrics_offset": self.logger.offset,
             "spec": self.spec.to_json(),
+            "replay_floor": self.replay.floor,
         }
         checkpoint.save(
             self.checkpoints,

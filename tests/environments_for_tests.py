@@ -90,6 +90,37 @@ class Slow(gymnasium.Env):
         return action, float(action[0]), False, False, {}
 
 
+class Promising(Terminating):
+    """Says that it never terminates, and does."""
+
+    terminates = False
+
+
+class ArrayReward(ActionEcho):
+    def step(self, action):
+        return self._observation(0.0), np.array([1.5]), False, False, {}
+
+
+class Board(ActionEcho):
+    observation_space = Box(0, 2, (6, 7), np.uint8)
+
+    def _observation(self, action):
+        return np.ones((6, 7), np.uint8)
+
+
+class Unseeded(gymnasium.Env):
+    """Not a function of its seed: the reward is, the vector is not."""
+
+    observation_space = Box(0, 1, (1,), np.float32)
+    action_space = Box(-1.0, 1.0, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        return np.random.default_rng().uniform(size=1).astype(np.float32), {}
+
+    def step(self, action):
+        return np.random.default_rng().uniform(size=1).astype(np.float32), 1.0, False, False, {}
+
+
 class Drawing(ActionEcho):
     """The first pixels tell whether `rendering` was on and how often it was stepped so far."""
 
@@ -294,6 +325,17 @@ class Unbounded(ActionEcho):
 
 class SeveralChoices(ActionEcho):
     action_space = MultiDiscrete([2, 3])
+
+
+class OldStyle(ActionEcho):
+    """Its reset takes no seed."""
+
+    def reset(self):
+        return self._observation(0.0)
+
+
+class Crooked(ActionEcho):
+    time_limit = "ten"
 
 
 def Broken():

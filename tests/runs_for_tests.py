@@ -63,12 +63,12 @@ def processes(mark):
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            alive = (path / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-            if alive and mark.encode() in (path / "environ").read_bytes():
-                found.append(int(path.name))
+            state = (path / "stat").read_text().rpartition(")")[2].split()
+            if state[0] != "Z" and mark.encode() in (path / "environ").read_bytes():
+                found.append((int(state[19]), int(path.name)))  # When it started, its id.
         except OSError:  # It ended just now, or belongs to someone else.
             continue
-    return sorted(found)
+    return [number for _, number in sorted(found)]
 
 
 def wait_for(condition, seconds=120):
@@ -110,15 +110,12 @@ def interrupt(process, run, ready, number):
 
     Workers get it as well, as from a terminal or a cluster manager.
     """
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        path = run / "metrics.jsonl"
-        if path.exists() and ready(path.read_bytes().count(b"\n")):
-            os.killpg(process.pid, number)
-            break
-        time.sleep(0.01)
+    path = run / "metrics.jsonl"
+    wait_for(lambda: path.exists() and ready(path.read_bytes().count(b"\n")))
+    assert process.poll() is None, "it ended before it could be interrupted"
+    os.killpg(process.pid, number)
     output, _ = process.communicate(timeout=120)
-    assert "Traceback" not in output, output
+    assert "Traceback" not in output and "is complete" not in output, output
     return process.returncode
 
 

@@ -149,6 +149,32 @@ def test_a_worker_that_dies_while_restoring_costs_its_episode_only(make):
     assert index == 1 and len(records) == 11
 
 
+def test_an_environment_that_is_no_function_of_its_seed_is_found_out_by_its_vectors(make):
+    warnings = []
+    first, policy = make("environments_for_tests:Unseeded"), Policy(1)
+    for _ in range(5):
+        first.step(policy)
+    second = make("environments_for_tests:Unseeded", warn=warnings.append)
+    second.restore([0], first.unfinished(), first.policy_state)
+    assert len(warnings) == 1 and "does not repeat" in warnings[0]
+
+
+def test_the_last_failure_loses_nothing_of_the_other_environments(make):
+    """Environment 0 fails for good in the step in which environment 1 ends its episode."""
+    warnings = []
+    collector = make(count=2, warn=warnings.append, time_limit=3)
+    policy = Policy(1)
+    collector.failures[0] = FAILURES_IN_A_ROW - 1
+    for _ in range(2):
+        assert collector.step(policy) == []
+    os.kill(collector.workers[0].pid, signal.SIGKILL)
+    ((index, records),) = collector.step(policy)
+    assert index == 1 and len(records) == 4 and collector.steps == 5
+    assert not collector.unfinished() and collector.numbers == [1, 1]
+    with pytest.raises(WorkerError, match="SIGKILL"):
+        collector.step(policy)
+
+
 def test_an_episode_that_does_not_repeat_itself_is_dropped(make):
     warnings = []
     first, policy = make("toy_reach"), Policy(2)

@@ -177,7 +177,7 @@ def test_replaying_gives_the_same_rewards_and_the_same_future(backend):
     with RemoteEnv(describe("dmc_cheetah_run"), gl=backend) as worker:
         records = play(worker, 2, actions)
         play(worker, 5, actions[:3])
-        rewards = worker.replay(2, actions[:50])
+        rewards = worker.replay(2, actions[:50])["reward"]
         assert np.array_equal(rewards, records["reward"][:51]) and rewards.any()
         for action, record in zip(actions[50:], records[51:], strict=True):
             worker.send_step(action)

@@ -78,3 +78,12 @@ def test_an_environment_that_cannot_start_is_bad(doctor, monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     finding = doctor.check_worker()
     assert finding.state == "bad" and "half installed" in finding.value
+
+
+def test_missing_packages_are_findings_not_a_crash(tmp_path):
+    (tmp_path / "gymnasium.py").write_text("raise ModuleNotFoundError('no gymnasium here')")
+    status, lines = run(tmp_path, PYTHONPATH=str(tmp_path))
+    assert status == 1
+    bad = [line for line in lines if line.startswith("bad")]
+    assert any("no gymnasium here" in line for line in bad)
+    assert any(line.split()[1] == "disk" for line in lines), "the other checks go on"

@@ -29,7 +29,8 @@ def test_the_table_lists_all_tasks_and_marks_the_papers():
 @pytest.fixture
 def examples(tmp_path, monkeypatch):
     """The modules of the document, in a folder that Python searches."""
-    blocks = re.findall(r"`(my_\w+\.py)`.*?```python\n(.*?)```", TEXT, re.DOTALL)
+    own = TEXT[TEXT.index("## Your own environment") :]
+    blocks = re.findall(r"`(my_\w+\.py)`.*?```python\n(.*?)```", own, re.DOTALL)
     assert [name for name, _ in blocks] == ["my_catch.py", "my_spring.py"]
     for name, code in blocks:
         (tmp_path / name).write_text(code)

@@ -292,7 +292,9 @@ class TestRecords:
 
     def test_replay_past_an_end_equals_nothing(self):
         recording, _ = build("Terminating")
-        rewards = list(recording.replay(0, np.ones((7, 1), np.float32)))
+        records = list(recording.replay(0, np.ones((7, 1), np.float32)))
+        rewards = [record["reward"] for record in records]
+        assert [bool(record["is_terminal"]) for record in records] == [False] * 5 + [True] * 3
         assert rewards[:6] == [0, 1, 1, 1, 1, 1]
         assert np.isnan(rewards[6:]).all() and len(rewards) == 8
 

@@ -106,7 +106,7 @@ def test_an_environment_that_always_fails_ends_the_run_with_its_own_words(tmp_pa
     status, output = finish(tmp_path, *TINY, "--env.observation", "image", *task, **mark)
     assert status == 1
     last = output.splitlines()[-1]
-    assert last.startswith("error: the environment keeps failing")
+    assert last.startswith("error: the environment keeps failing: environment worker")
     assert "ValueError: the gripper melted" in last and "MUJOCO_GL" not in last
     run = run_path(tmp_path, task="environments_for_tests-Raising")
     assert checkpoint.load_newest(run / "checkpoints", pytest.fail).state["counters"]["update"] == 0

@@ -9,6 +9,7 @@ from gymnasium.utils.env_checker import check_env
 from dreamer_tf.envs import check_task, make_env
 from dreamer_tf.envs.observing import Observing
 from dreamer_tf.envs.remote import RemoteEnv
+from dreamer_tf.envs.repeat import RepeatAndLimit, own_limit
 from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.errors import UserError
 
@@ -40,7 +41,7 @@ class TestIds:
         with remote("gym_CartPole-v1", action_repeat=repeat) as worker:
             spec = worker.spec
             records = play(worker, 7, actions)
-            rewards = worker.replay(7, records["action"][1:])
+            replayed = worker.replay(7, records["action"][1:])
         assert (spec.discrete, spec.action_size, spec.terminates) == (True, 2, True)
         assert (spec.time_limit, spec.action_repeat) == (500, repeat)
         assert spec.observations == {"vector": ((4,), "<f4")}
@@ -58,7 +59,9 @@ class TestIds:
             assert record["reward"] == total
             assert record["is_last"] == record["is_terminal"] == terminated and not truncated
         assert terminated
-        np.testing.assert_array_equal(rewards, records["reward"])
+        assert set(replayed.dtype.names) == set(records.dtype.names)
+        for name in replayed.dtype.names:
+            np.testing.assert_array_equal(replayed[name], records[name])
 
     def test_pendulum_ends_by_its_time_limit_and_never_terminates(self):
         actions = np.random.default_rng(0).uniform(-1, 1, (300, 1)).astype(np.float32)
@@ -73,7 +76,11 @@ class TestIds:
         np.testing.assert_allclose(records["reward"][1:], expected, rtol=1e-6)
 
     @pytest.mark.parametrize(
-        "family", ["Pendulum-v1", "HalfCheetah-v5", "Swimmer-v5", "Reacher-v5", "Pusher-v5"]
+        "family",
+        [
+            *("Pendulum-v1", "HalfCheetah-v5", "Swimmer-v5", "Reacher-v5", "Pusher-v5"),
+            "HumanoidStandup-v5",
+        ],
     )
     def test_environments_said_not_to_terminate_have_no_way_to(self, family):
         import inspect
@@ -81,6 +88,36 @@ class TestIds:
         source = inspect.getsource(gymnasium.make(family).unwrapped.step)
         assert "False, False, " in source
         assert not make_env(f"gym_{family}").get_wrapper_attr("terminates")
+
+    def test_a_namesake_of_somebody_else_may_terminate(self):
+        def make(render_mode=None):
+            return odd.Terminating()
+
+        gymnasium.register("Reacher-v99", entry_point=make, max_episode_steps=50)
+        try:
+            env = make_env("gym_Reacher-v99")
+            assert env.get_wrapper_attr("terminates") and env.time_limit == 50
+        finally:
+            del gymnasium.registry["Reacher-v99"]
+
+    def test_who_breaks_the_promise_not_to_terminate_is_told(self):
+        env = make_env("environments_for_tests:Promising", action_repeat=3)
+        env.reset(seed=0)
+        env.step(np.zeros(1, np.float32))
+        with pytest.raises(ValueError, match="terminates = False"):
+            env.step(np.zeros(1, np.float32))
+
+    @pytest.mark.parametrize("limit", [-1, 0, 2.5, "ten"])
+    def test_an_impossible_limit_of_the_environment_is_refused(self, limit):
+        env = odd.ActionEcho()
+        env.time_limit = limit
+        with pytest.raises(UserError, match="time_limit"):
+            own_limit(env)
+
+    def test_rewards_may_be_arrays_of_one_number(self):
+        env = RepeatAndLimit(odd.ArrayReward(), 2, 10)
+        env.reset(seed=0)
+        assert env.step(np.ones(1))[1] == 3.0
 
     def test_a_shorter_limit_of_ours_truncates(self):
         env = make_env("gym_Pendulum-v1", time_limit=6, action_repeat=2)
@@ -175,6 +212,10 @@ class TestObservations:
             "gear",
             "speed",
         }
+
+    def test_a_small_board_is_a_vector_not_an_image(self):
+        found = Observing(odd.Board(), "auto").reset(seed=0)[0]
+        assert list(found) == ["vector"] and found["vector"].shape == (42,)
 
     def test_a_discrete_observation_is_one_hot(self):
         env = make_env("gym_FrozenLake-v1")

@@ -115,7 +115,7 @@ TRAIN = [
     (["--task", f"{TASK}:SeveralChoices"], ["MultiDiscrete", "Discrete"]),
     (["--task", f"{TASK}:Unbounded"], ["action space", "finite bounds"]),
     (["--task", f"{TASK}:Speaking"], ["'words'", "vector"]),
-    (["--task", f"{TASK}:TwoImages"], ["'wrist'", "second image"]),
+    (["--task", f"{TASK}:TwoImages"], ["'wrist'", "leave one out"]),
     (["--task", f"{TASK}:Reserved"], ["'reward'", "rename"]),
     (
         ["--task", f"{TASK}:ActionEcho", "--env.observation", "vector"],
@@ -125,6 +125,8 @@ TRAIN = [
         ["--task", f"{TASK}:Choosing", "--env.observation", "image"],
         ["--env.observation image", "rgb_array"],
     ),
+    (["--task", f"{TASK}:OldStyle"], [f"{TASK}:OldStyle", "does not start", "seed"]),
+    (["--task", f"{TASK}:Crooked"], ["time_limit", "'ten'", "whole number"]),
     (["--name", "a/b"], ["a/b", "--name"]),
     (["--name", ".."], ["'..'", "--name"]),
     (["--name", ""], ["--name", "no value"]),

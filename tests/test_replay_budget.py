@@ -24,6 +24,7 @@ from runs_for_tests import (
 
 from dreamer_tf import checkpoint, cost
 from dreamer_tf import config as configuration
+from dreamer_tf.errors import UserError
 from dreamer_tf.replay import Replay
 
 VECTOR = ["--env.observation", "vector"]
@@ -45,33 +46,42 @@ def newest(lengths, capacity):
     return kept
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     lengths=st.lists(st.integers(2, 12), min_size=1, max_size=15),
     capacity=st.integers(1, 40),
     reopen=st.sets(st.integers(0, 14)),
     save=st.sets(st.integers(0, 14)),
+    disorder=st.randoms(use_true_random=False),
 )
-def test_the_newest_that_fit_are_known_also_after_reopening(lengths, capacity, reopen, save):
+def test_the_newest_that_fit_are_known_also_after_reopening(
+    lengths, capacity, reopen, save, disorder
+):
+    """Episodes end a little out of order, as those of several environments do."""
+    order = sorted(range(len(lengths)), key=lambda index: index + disorder.uniform(0, 3))
     with tempfile.TemporaryDirectory() as folder:
         replay = Replay(folder, RECORD, 0, pytest.fail, capacity)
-        everything, deleted = {}, set()
-        for index, length in enumerate(lengths):
-            replay.add(index, make_records(index, length))
-            everything[index] = length
-            expected = newest(everything, capacity)
-            assert dict(replay.episodes) == expected
-            assert files(folder) == everything.keys() - deleted == replay.lengths.keys()
-            if index in save:
+        present, floor, last = {}, -1, set()
+        for count, index in enumerate(order):
+            replay.add(index, make_records(index, lengths[index]))
+            present[index] = lengths[index]
+            above = {each: length for each, length in present.items() if each > floor}
+            expected = newest(above, capacity) if above else {}
+            floor = max([floor, *(above.keys() - expected.keys())])
+            assert dict(replay.episodes) == expected and replay.floor == floor
+            assert files(folder) == present.keys() == replay.lengths.keys()
+            if count in save:
+                # Deleted is what the checkpoint before this one did not need any more either.
                 replay.delete_dropped()
-                deleted = everything.keys() - expected.keys()
-                assert files(folder) == expected.keys()
-            if index in reopen:
+                present = {each: present[each] for each in present if each not in last}
+                last = present.keys() - expected.keys()
+                assert files(folder) == present.keys()
+            if count in reopen and expected:
                 before = replay.sample(5, 3, 4)
-                replay = Replay(folder, RECORD, 0, pytest.fail, capacity)
+                replay = Replay(folder, RECORD, 0, pytest.fail, capacity, replay.floor)
+                last = set()
                 assert dict(replay.episodes) == expected
-                after = replay.sample(5, 3, 4)
-                assert same(after, before)
+                assert same(replay.sample(5, 3, 4), before)
 
 
 def test_a_straggler_older_than_what_was_dropped_is_not_taken_back(tmp_path):
@@ -80,11 +90,27 @@ def test_a_straggler_older_than_what_was_dropped_is_not_taken_back(tmp_path):
         replay.add(index, make_records(index, 6))
     assert [index for index, _ in replay.episodes] == [4, 6]
     replay.delete_dropped()
+    replay.delete_dropped()
+    assert files(tmp_path) == {4, 6}
     replay.add(1, make_records(1, 3))
     assert [index for index, _ in replay.episodes] == [4, 6]
     assert files(tmp_path) == {1, 4, 6}, "a later count of steps may need it"
-    replay.delete_dropped()
-    assert files(tmp_path) == {4, 6}
+    again = Replay(tmp_path, RECORD, 0, pytest.fail, capacity=10, floor=replay.floor)
+    assert again.episodes == replay.episodes
+
+
+def test_a_damaged_file_is_not_deleted_with_the_dropped_ones(tmp_path):
+    warnings = []
+    replay = Replay(tmp_path, RECORD, 0, warnings.append, capacity=5)
+    for index in range(3):
+        replay.add(index, make_records(index, 6))
+    path = tmp_path / "000000-6.npy"
+    path.write_bytes(b"noise")
+    with pytest.raises(UserError, match="000000-6"):
+        replay.read(0)
+    for _ in range(3):
+        replay.delete_dropped()
+    assert files(tmp_path) == {0, 2} and path.read_bytes() == b"noise"
 
 
 def test_batches_under_way_keep_their_files(tmp_path):
@@ -165,15 +191,16 @@ def test_the_estimated_disk_is_what_is_used(capacity, tmp_path):
         records = np.zeros(51, dtype)
         records["is_first"][0] = records["is_last"][-1] = True
         replay.add(index, records)
-        used = sum(path.stat().st_size for path in tmp_path.glob("*.npy"))
         replay.delete_dropped()
+        replay.delete_dropped()
+        used = sum(path.stat().st_size for path in tmp_path.glob("*.npy"))
     episodes, checkpoints = cost.disk_bytes(config, agent)
     assert episodes == pytest.approx(used, rel=0.1)
     arrays = {name: variable.numpy() for name, variable in agent.variables.items()}
+    arrays["unfinished/0"] = records
     for update in range(4):
         path = checkpoint.save(tmp_path, arrays, {}, update=update, step=0, keep=2)
-    assert checkpoints > 2.5 * sum(array.nbytes for array in arrays.values())
-    assert len(list(tmp_path.glob("*.npz"))) == 2 and path.stat().st_size < checkpoints
+    assert checkpoints == pytest.approx(3 * path.stat().st_size, rel=0.1)
 
 
 def test_capacity_in_the_configuration():

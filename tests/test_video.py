@@ -123,4 +123,4 @@ def test_pixels_and_preprocessing_are_inverse():
 
     pixels = np.arange(256, dtype=np.uint8)
     np.testing.assert_array_equal(networks.to_pixels(networks.preprocess(pixels)), pixels)
-    assert networks.to_pixels([-9.0, 9.0]).numpy().tolist() == [0, 255]
+    assert networks.to_pixels(np.float32([-9, 9])).numpy().tolist() == [0, 255]

@@ -125,7 +125,7 @@ class TestReplay:
         with RemoteEnv(describe("toy_reach", action_repeat=2)) as worker:
             records = [reset(worker, 6)] + [step(worker, *action) for action in actions]
             reset(worker, 7)
-            rewards = worker.replay(6, actions[:25])
+            rewards = worker.replay(6, actions[:25])["reward"]
             assert rewards.dtype == np.float32
             assert rewards.tolist() == [float(record["reward"]) for record in records[:26]]
             for action, record in zip(actions[25:], records[26:], strict=True):
@@ -133,12 +133,12 @@ class TestReplay:
 
     def test_of_nothing_but_the_start(self):
         with RemoteEnv(describe("toy_reach")) as worker:
-            assert worker.replay(6, np.zeros((0, 2))).tolist() == [0.0]
+            assert worker.replay(6, np.zeros((0, 2)))["reward"].tolist() == [0.0]
 
     def test_more_actions_than_a_pipe_holds(self):
         with RemoteEnv(describe("ActionEcho", time_limit=10**6), timeout=20) as worker:
             actions = np.linspace(-1, 1, 40000, dtype=np.float32)
-            rewards = worker.replay(0, actions[:, None])
+            rewards = worker.replay(0, actions[:, None])["reward"]
             assert np.array_equal(rewards, np.concatenate([[0], actions]))
 
 

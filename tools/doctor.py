@@ -231,15 +231,15 @@ def check_cores():
     return Finding("cores", grade(cores, 1, 2), f"{cores} to use", advice)
 
 
-CHECKS = (
-    check_python,
-    check_packages,
-    check_cores,
-    check_memory,
-    check_tensorflow,
-    check_gl,
-    check_worker,
-)
+CHECKS = {
+    "Python": check_python,
+    "packages": check_packages,
+    "cores": check_cores,
+    "memory": check_memory,
+    "TensorFlow": check_tensorflow,
+    "OpenGL": check_gl,
+    "environment": check_worker,
+}
 
 
 def report_packages():
@@ -262,8 +262,11 @@ def main():
         return report_packages()
     sys.path.insert(0, str(CHECKOUT))
     findings = []
-    for check in (*CHECKS, lambda: check_disk(arguments.logdir)):
-        findings.append(check())
+    for name, check in (*CHECKS.items(), ("disk", lambda: check_disk(arguments.logdir))):
+        try:
+            findings.append(check())
+        except ImportError as error:  # The check of the packages says more.
+            findings.append(Finding(name, "bad", str(error), "see packages"))
         print(findings[-1], flush=True)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 

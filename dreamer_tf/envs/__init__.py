@@ -3,7 +3,7 @@
 Importing the package loads neither dm_control nor an OpenGL library.
 """
 
-from dreamer_tf.envs.tasks import check_task, default_repeat, is_factory, task_names
+from dreamer_tf.envs.tasks import check_task, default_repeat, is_factory, is_gymnasium, task_names
 
 __all__ = ["check_task", "is_factory", "make_env", "task_names"]
 
@@ -41,13 +41,13 @@ def make_env(
     """
     check_task(task)
     repeats = default_repeat(task) if action_repeat == "auto" else action_repeat
-    if not (task.startswith("gym_") or is_factory(task)):
+    if not (is_gymnasium(task) or is_factory(task)):
         observation = "image" if observation == "auto" else observation
         return _make_builtin(task, observation, repeats, time_limit, render)
     from dreamer_tf.envs import factory, observing, registry, repeat
 
     terminates = None
-    if task.startswith("gym_"):
+    if is_gymnasium(task):
         env = registry.make_registered(task, rendered=frames or observation in ("image", "both"))
         terminates = registry.can_terminate(env)
     else:

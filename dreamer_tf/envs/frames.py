@@ -28,7 +28,7 @@ SIZE = struct.Struct("<II")
 SPEC = b"s"  # EnvSpec as JSON
 RECORD = b"r"  # one record of the spec's record_dtype
 FRAME = b"f"  # size, pixels
-REWARD = b"w"  # one reward of a replay, float32
+BLIND = b"w"  # one record of a replay, of the spec's blind_dtype
 ERROR = b"e"  # JSON: user (bool), type, message, where, status
 
 

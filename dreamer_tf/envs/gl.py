@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from dreamer_tf.envs.registry import renders_with_mujoco
+from dreamer_tf.envs.tasks import is_suite
 
 CANDIDATES = ("egl", "osmesa", "glfw")
 INSTALL = "apt-get install -y libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0 libgl1"
@@ -23,8 +23,11 @@ physics.free()
 
 def requires_gl(task, observation="auto", frames=False):
     """Tells whether a task renders with OpenGL; the arguments are those of `make_env`."""
-    if task.startswith("dmc_"):
+    if is_suite(task):
         return frames or observation != "vector"
+    # Imported here: this program also runs where Gymnasium is missing, to say so.
+    from dreamer_tf.envs.registry import renders_with_mujoco
+
     return (frames or observation in ("image", "both")) and renders_with_mujoco(task)
 
 

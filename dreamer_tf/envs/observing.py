@@ -12,6 +12,8 @@ from dreamer_tf.errors import UserError
 
 # More numbers than this are no vector for a perceptron but, most likely, a mistaken image.
 LONGEST_VECTOR = 2048
+# What has fewer pixels a side is a board or a table of numbers, not an image.
+SMALLEST = 16
 
 
 class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
@@ -121,19 +123,16 @@ def _is_image(space):
 
 
 def _has_image_shape(shape):
-    """Tells whether a shape is that of an image: (H, W), (H, W, 1) or (H, W, 3)."""
-    return len(shape) in (2, 3) and shape[2:] in ((), (1,), (3,))
+    """Tells whether a shape is that of an image: (H, W), (H, W, 1) or (H, W, 3), not tiny."""
+    channels = shape[2:]
+    return len(shape) in (2, 3) and channels in ((), (1,), (3,)) and min(shape[:2]) >= SMALLEST
 
 
 def _choose_image(names):
     """Returns the name of the image among the observations, None if there is none."""
-    if len(names) > 1 and "image" not in names:
-        raise UserError(
-            f"the observations {' and '.join(names)} are images; call one of them image"
-        )
-    others = [name for name in names if name != "image"]
     if len(names) > 1:
-        raise UserError(f"the observation {others[0]!r} is a second image; the agent sees only one")
+        listed = " and ".join(repr(name) for name in names)
+        raise UserError(f"the observations {listed} are images; the agent sees one: leave one out")
     return names[0] if names else None
 
 

@@ -42,7 +42,7 @@ class RecordingEnv:
         return record
 
     def replay(self, seed, actions):
-        """Yields T + 1 rewards of an episode replayed without drawing; it can then go on.
+        """Yields T + 1 records, without images, of an episode replayed; it can then go on.
 
         Args:
             seed: the episode's seed.
@@ -51,13 +51,13 @@ class RecordingEnv:
         self._set_rendering(False)
         try:
             record = self.reset(seed)
-            yield record["reward"]
+            yield self._blind(record)
             for action in actions:
                 if record["is_last"]:
-                    yield np.float32(np.nan)
-                    continue
-                record = self.step(action)
-                yield record["reward"]
+                    record["reward"] = np.nan
+                else:
+                    record = self.step(action)
+                yield self._blind(record)
         finally:
             self._set_rendering(True)
 
@@ -79,6 +79,12 @@ class RecordingEnv:
     def close(self):
         """Closes the environment."""
         self._env.close()
+
+    def _blind(self, record):
+        found = np.zeros((), self._spec.blind_dtype)
+        for name in found.dtype.names:
+            found[name] = record[name]
+        return found
 
     def _set_rendering(self, value):
         self._env.set_wrapper_attr("rendering", value, force=False)

@@ -49,11 +49,14 @@ def make_registered(task, rendered):
 def can_terminate(env):
     """Returns False for environments known to end by their time limit alone, else None."""
     spec = env.spec
+    if not str(spec.entry_point).startswith("gymnasium.envs."):
+        return None  # Somebody else's of the same name.
     family = spec.name if spec.namespace is None else f"{spec.namespace}/{spec.name}"
     return False if family in NEVER_TERMINATE else None
 
 
 def renders_with_mujoco(task):
     """Tells whether a task's frames come from Gymnasium's MuJoCo environments, through OpenGL."""
-    spec = gymnasium.registry.get(task.removeprefix(PREFIX))
-    return spec is not None and str(spec.entry_point).startswith("gymnasium.envs.mujoco")
+    name = task.removeprefix(PREFIX)
+    specs = [spec for spec in gymnasium.registry.values() if name in (spec.id, spec.name)]
+    return any(str(spec.entry_point).startswith("gymnasium.envs.mujoco") for spec in specs)

@@ -16,6 +16,7 @@ import numpy as np
 from dreamer_tf.envs import frames
 from dreamer_tf.envs.gl import rendering_variables, requires_gl
 from dreamer_tf.envs.spec import EnvSpec
+from dreamer_tf.envs.tasks import is_suite
 from dreamer_tf.errors import UserError
 
 # What a worker's libraries print is kept for error messages, up to this many bytes.
@@ -29,12 +30,14 @@ class WorkerError(RuntimeError):
     Attributes:
         pid: the process id that the worker had.
         renders: whether it had to render with OpenGL.
+        started: whether the environment had been made and could begin an episode.
     """
 
-    def __init__(self, message, pid, renders=False):
+    def __init__(self, message, pid, renders=False, started=True):
         super().__init__(message)
         self.pid = pid
         self.renders = renders
+        self.started = started
 
 
 class RemoteEnv:
@@ -111,14 +114,14 @@ class RemoteEnv:
             actions: float32 [T, A].
 
         Returns:
-            float32 [T + 1], the rewards including the first record's zero; NaN after an
+            The T + 1 records without images, of `spec.blind_dtype`; their reward is NaN after an
             unexpected end of the episode.
         """
         actions = np.asarray(actions, "<f4")
-        _ = self.spec
+        dtype = self.spec.blind_dtype
         self._send(frames.pack(frames.REPLAY, frames.SEED.pack(seed) + actions.tobytes()))
-        rewards = [self._answer(frames.REWARD) for _ in range(len(actions) + 1)]
-        return np.frombuffer(b"".join(rewards), "<f4")
+        records = [self._answer(frames.BLIND) for _ in range(len(actions) + 1)]
+        return np.frombuffer(b"".join(records), dtype)
 
     def close(self):
         """Ends the worker, by force if it does not end itself. Does nothing the second time."""
@@ -197,7 +200,7 @@ class RemoteEnv:
     def _fail(self, what):
         self._end(patience=0.0)
         message = f"environment worker {self.pid} ({self._task}) {what}"
-        raise WorkerError(message, self.pid, self._renders)
+        raise WorkerError(message, self.pid, self._renders, self._spec is not None)
 
     def _describe_death(self):
         try:
@@ -250,7 +253,7 @@ def _start(log, variables):
 def _variables(task, renders, gl):
     """Returns the worker's environment variables; this process's own stay as they are."""
     backend = gl or os.environ.get("MUJOCO_GL") or "egl"
-    if task.startswith("dmc_") and not renders:
+    if is_suite(task) and not renders:
         backend = "off"  # Importing dm_control would load an OpenGL library otherwise.
     variables = rendering_variables(backend)
     # The worker imports what this process would import.

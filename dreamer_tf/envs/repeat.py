@@ -1,8 +1,12 @@
 """Action repeat and time limit for environments that bring neither, or only their own limit."""
 
+import numbers
+
 import gymnasium
+import numpy as np
 
 from dreamer_tf.envs.tasks import PAPERS_LIMIT
+from dreamer_tf.errors import UserError
 
 
 class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
@@ -39,9 +43,11 @@ class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         total = 0.0
         for _ in range(self.action_repeat):
             observation, reward, terminated, truncated, info = self.env.step(action)
-            total += float(reward)
+            total += np.asarray(reward, np.float64).item()
             self._elapsed += 1
             truncated = bool(truncated) or self._elapsed >= self.time_limit
+            if terminated and not self.terminates:
+                raise ValueError("the environment says terminates = False, but it terminated")
             if terminated or truncated:
                 break
         return observation, total, bool(terminated), truncated and not terminated, info
@@ -60,7 +66,16 @@ def effective_limit(own, wished):
 
 
 def own_limit(env):
-    """Returns the environment's own time limit in environment steps, None if it says none."""
-    if env.has_wrapper_attr("time_limit"):
-        return env.get_wrapper_attr("time_limit")
-    return None if env.spec is None else env.spec.max_episode_steps
+    """Returns the environment's own time limit in environment steps, None if it says none.
+
+    Raises:
+        UserError: its attribute `time_limit` is no number of steps.
+    """
+    if env.spec is not None and env.spec.max_episode_steps is not None:
+        return env.spec.max_episode_steps
+    if not env.has_wrapper_attr("time_limit"):
+        return None
+    limit = env.get_wrapper_attr("time_limit")
+    if not isinstance(limit, numbers.Integral) or limit < 1:
+        raise UserError(f"the environment's time_limit is {limit!r}; give a whole number of steps")
+    return int(limit)

@@ -46,6 +46,12 @@ class EnvSpec:
         fields.extend((name, "?") for name in ("is_first", "is_last", "is_terminal"))
         return np.dtype(fields)
 
+    @property
+    def blind_dtype(self):
+        """numpy dtype of what a replay gives of a time step: all but the image."""
+        fields = self.record_dtype.fields.items()
+        return np.dtype([(name, field[0]) for name, field in fields if name != "image"])
+
     def to_json(self):
         """Returns the description as a JSON text."""
         return json.dumps(asdict(self))

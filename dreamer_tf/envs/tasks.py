@@ -86,8 +86,21 @@ def task_names():
 
 
 def is_factory(task):
-    """Tells whether the task names a callable, as in `package.module:factory`."""
-    return not task.startswith("gym_") and bool(_FACTORY.fullmatch(task))
+    """Tells whether the task names a callable, as in `package.module:factory`.
+
+    Gymnasium's ids with a module, `gym_module:Name-v0`, have a version and are none.
+    """
+    return bool(_FACTORY.fullmatch(task))
+
+
+def is_gymnasium(task):
+    """Tells whether the task is an id of Gymnasium."""
+    return task.startswith("gym_") and not is_factory(task)
+
+
+def is_suite(task):
+    """Tells whether the task is one of the control suite."""
+    return task.startswith("dmc_") and not is_factory(task)
 
 
 def check_task(task):
@@ -95,7 +108,7 @@ def check_task(task):
 
     A `package.module:factory` passes: only the worker imports it.
     """
-    if task.startswith("gym_"):
+    if is_gymnasium(task):
         from dreamer_tf.envs.registry import check_id
 
         return check_id(task)
@@ -114,4 +127,4 @@ def suite_task(task):
 
 def default_repeat(task):
     """Returns the action repeat where the configuration says auto: the paper's for its suite."""
-    return 2 if task.startswith("dmc_") else 1
+    return 2 if is_suite(task) else 1

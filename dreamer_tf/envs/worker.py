@@ -50,6 +50,7 @@ def _serve(commands, answers):
     env = make_env(**description)
     spec = EnvSpec.from_env(env)
     recording = RecordingEnv(env, spec)
+    recording.reset(seed=0)  # An environment that cannot begin is found out at once.
     answers.write(frames.pack(frames.SPEC, spec.to_json().encode()))
     try:
         while (command := _read_command(commands)) is not None:
@@ -86,9 +87,9 @@ def _answers(recording, spec, kind, payload):
         yield frames.pack(frames.RECORD, recording.reset(seed).tobytes())
     elif kind == frames.REPLAY:
         actions = np.frombuffer(payload, "<f4", offset=frames.SEED.size)
-        # One frame per reward: the trainer's patience is per answer, however long the episode.
-        for reward in recording.replay(seed, actions.reshape(-1, spec.action_size)):
-            yield frames.pack(frames.REWARD, reward.tobytes())
+        # One frame per record: the trainer's patience is per answer, however long the episode.
+        for record in recording.replay(seed, actions.reshape(-1, spec.action_size)):
+            yield frames.pack(frames.BLIND, record.tobytes())
     else:
         raise ValueError(f"unknown command {kind}")
 
