@@ -5,6 +5,8 @@ The dream starts from a real frame; the real environment steps beside it under t
 
 import argparse
 import base64
+import logging
+import socket
 import sys
 from pathlib import Path
 
@@ -160,15 +162,17 @@ def serve(app, port):
     Raises:
         UserError: the port is taken.
     """
-    import logging
-
     from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    try:
-        server = make_server("127.0.0.1", port, app, threaded=False)
-    except (OSError, SystemExit):
-        raise UserError(f"--port {port} is in use: give another one, or 0", status=1) from None
+    with socket.socket() as place:
+        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            place.bind(("127.0.0.1", port))
+        except OSError as error:
+            reason = f"--port {port} cannot be used ({error.strerror})"
+            raise UserError(f"{reason}: give another one, or 0", status=1) from None
+    server = make_server("127.0.0.1", port, app, threaded=False)
     print(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C ends it)", flush=True)
     try:
         server.serve_forever()

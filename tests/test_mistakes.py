@@ -167,6 +167,15 @@ EVALUATE = [
     ([RUN, "--seed", "-1"], ["--seed", "at least 0"], a_run()),
     ([RUN, "--json", "nowhere/out.json"], ["nowhere/out.json", "--json"], a_run()),
     ([RUN, "--vidoe", "out.gif"], ["--vidoe"], a_run()),
+    ([RUN, "--video", "out.mp4"], ["--video", "out.mp4", ".gif"], a_run()),
+    ([RUN, "--predict", "nowhere/out.gif"], ["--predict", "nowhere/out.gif"], a_run()),
+]
+
+DREAM = [
+    ([], ["RUN"]),
+    (["nowhere"], ["nowhere", "not a run"]),
+    ([RUN], [RUN, "no checkpoint"], a_run()),
+    ([RUN, "--port", "99999"], ["--port", "99999"], a_run()),
 ]
 
 REFERENCE = [
@@ -181,10 +190,17 @@ TOOLS = [([], ["train", "evaluate", "help"]), (["trian"], ["trian", "train", "he
 PROGRAMS = {
     "train": [sys.executable, "-m", "dreamer_tf.train"],
     "evaluate": [sys.executable, "-m", "dreamer_tf.evaluate"],
+    "dream": [sys.executable, "-m", "dreamer_tf.dream"],
     "check_reference": [sys.executable, str(ROOT / "tools" / "check_reference.py")],
     "tools/run": [str(ROOT / "tools" / "run")],
 }
-TABLES = {"train": TRAIN, "evaluate": EVALUATE, "check_reference": REFERENCE, "tools/run": TOOLS}
+TABLES = {
+    "train": TRAIN,
+    "evaluate": EVALUATE,
+    "dream": DREAM,
+    "check_reference": REFERENCE,
+    "tools/run": TOOLS,
+}
 ROWS = [(program, *row) for program, rows in TABLES.items() for row in rows]
 
 
