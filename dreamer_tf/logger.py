@@ -8,7 +8,7 @@ import os
 import tensorflow as tf
 from tensorboard.plugins.image import metadata as image_metadata
 
-from dreamer_tf import pictures, video
+from dreamer_tf import dashboard, pictures, video
 
 
 class Logger:
@@ -50,6 +50,16 @@ class Logger:
         with _os_errors(), self.writer.as_default(step=counters["step"]):
             for name, value in metrics.items():
                 tf.summary.scalar(f"{group}/{name}", value)
+
+    def describe(self, values):
+        """Gives TensorBoard the configuration, {key: value}, and the layout of its charts.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with _os_errors(), self.writer.as_default(step=0):
+            for content in (dashboard.layout(), dashboard.configuration(values)):
+                tf.summary.experimental.write_raw_pb(content)
 
     def video(self, tag, step, frames):
         """Shows uint8 [T, H, W, 3] among TensorBoard's images, as a GIF that moves.

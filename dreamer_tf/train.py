@@ -15,6 +15,7 @@ from dreamer_tf import (
     saved_agent,
 )
 from dreamer_tf.collector import Collector
+from dreamer_tf.config import flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.evaluation import Evaluator
 from dreamer_tf.means import Means
@@ -128,6 +129,8 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
     floor = -1 if state is None else state["replay_floor"]
     dtype = agent.spec.record_dtype
     initial = agent.initial_state(config.envs)
+    logger = Logger(run.metrics, run.path, state["metrics_offset"] if state else 0)
+    logger.describe(flatten(config))
     return Trainer(
         config=config,
         schedule=Schedule(config),
@@ -136,7 +139,7 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
         collector=Collector(start_worker, workers, config.seed, initial, display.warn),
         evaluator=Evaluator(start_worker, agent, config.seed, display.warn),
         replay=Replay(run.episodes, dtype, config.seed, display.warn, capacity, floor),
-        logger=Logger(run.metrics, run.path, state["metrics_offset"] if state else 0),
+        logger=logger,
         display=display,
         checkpoints=run.checkpoints,
         means=Means(state["means"] if state else None),

@@ -86,6 +86,18 @@ def test_tensorboard_serves_moving_pictures(run):
             most = 101 if "episode" in tag else 50
             assert 0.8 * most < len(frames) <= most
             assert abs(np.diff(frames, axis=0)).max() > 60, "it moves"
+        layout = json.loads(fetch(f"{address}data/plugin/custom_scalars/layout")[0])
+        charts = layout["category"][0]["chart"]
+        assert charts[0]["title"] == "Return"
+        written = set(json.loads(fetch(f"{address}data/plugin/scalars/tags")[0])["."])
+        for chart in charts:
+            tags = chart["multiline"]["tag"]
+            assert any(re.search(tag, each) for tag in tags for each in written), chart
+        wished = {"experimentName": "", "allowedStatuses": ["STATUS_UNKNOWN"], "sliceSize": 9}
+        wished |= {"colParams": [], "startIndex": 0}
+        groups = json.loads(fetch(f"{address}data/plugin/hparams/session_groups", wished)[0])
+        (group,) = groups["sessionGroups"]
+        assert group["hparams"]["task"] == "toy_reach" and group["hparams"]["model.deter"] == 32
     finally:
         process.terminate()
         process.communicate()
