@@ -6,10 +6,12 @@ from tensorboard.plugins.hparams import api as hparams
 # Chart -> the tags in it, as regular expressions.
 CHARTS = {
     "Return": ("sim/test/return$", "sim/train/return$"),
-    "What the model predicts": ("agent/(image|vector|reward|discount)_loss$",),
+    "Loss of images or vectors": ("agent/(image|vector)_loss$",),
+    "Loss of rewards and discounts": ("agent/(reward|discount)_loss$",),
     "KL divergence (nats)": ("agent/div$",),
     "Actor's entropy (nats)": ("agent/action_ent$",),
-    "Value": ("agent/value_loss$", "agent/actor_loss$"),
+    "Value loss": ("agent/value_loss$",),
+    "Actor loss: minus the imagined return": ("agent/actor_loss$",),
     "Steps a second": ("agent/fps$",),
 }
 
