@@ -6,6 +6,7 @@ The dream starts from a real frame; the real environment steps beside it under t
 import argparse
 import base64
 import logging
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -173,6 +174,9 @@ def serve(app, port):
             reason = f"--port {port} cannot be used ({error.strerror})"
             raise UserError(f"{reason}: give another one, or 0", status=1) from None
     server = make_server("127.0.0.1", port, app, threaded=False)
+    # Also where both were ignored when this started, as in the background of a script.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     print(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C ends it)", flush=True)
     try:
         server.serve_forever()

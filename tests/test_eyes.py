@@ -47,9 +47,17 @@ def frames_of(data):
 
 
 def serving(words, pattern):
-    """Starts a server; returns (process, its address) as soon as it prints the address."""
+    """Starts a server; returns (process, its address) as soon as it prints the address.
+
+    It starts with interrupts ignored, as what a script puts into the background does.
+    """
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        "os.execv(*eval(sys.argv[1]))"
+    )
+    program = (sys.executable, [sys.executable, "-m", *words])
     process = subprocess.Popen(
-        [sys.executable, "-m", *words],
+        [sys.executable, "-c", ignoring, repr(program)],
         cwd=ROOT,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
