@@ -71,7 +71,7 @@ class Terminating(ActionEcho):
 
 
 class Slow(gymnasium.Env):
-    """Steps take 5 ms; a file `raise` in the temporary folder makes one step of one process raise."""
+    """Steps take 5 ms; a file `raise` in the temporary folder makes one step raise, once."""
 
     observation_space = Box(-1, 1, (2,), np.float32)
     action_space = Box(-1.0, 1.0, (2,), np.float32)
