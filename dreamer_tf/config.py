@@ -112,6 +112,7 @@ class BehaviorConfig:
     actor_layers: int = _count(1)
     value_layers: int = _count(1)
     init_std: float = _within(above=0)
+    entropy_scale: float = _within(minimum=0)
     actor_learning_rate: float = _within(above=0)
     value_learning_rate: float = _within(above=0)
 

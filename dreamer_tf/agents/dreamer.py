@@ -145,7 +145,7 @@ class Dreamer:
         )
         with tf.GradientTape(watch_accessed_variables=False) as actor_tape:
             actor_tape.watch([weight.value for weight in self.actor.trainable_variables])
-            features = imagination.imagine(
+            features, entropies = imagination.imagine(
                 self.world_model.rssm, self.actor, start, noise.imagine_state, noise.imagine_action
             )
             imagined = imagination.evaluate(
@@ -156,7 +156,7 @@ class Dreamer:
                 behavior.discount,
                 behavior.lambda_,
             )
-            actor_loss = losses.actor_loss(imagined)
+            actor_loss = losses.actor_loss(imagined, entropies, behavior.entropy_scale)
         with tf.GradientTape() as value_tape:
             value_loss = losses.value_loss(self.value(tf.stop_gradient(features[:-1])), imagined)
         # Update all three.

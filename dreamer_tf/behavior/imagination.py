@@ -48,7 +48,7 @@ def start_states(states, is_terminal, can_end):
 
 
 def imagine(rssm, actor, start, state_noise, action_noise):
-    """Rolls the prior forward with the actor's actions; returns features [H, N, F].
+    """Rolls the prior forward with the actor's actions.
 
     The start state is not part of the trajectory. The actor's input carries no gradient: what
     an action does to later states reaches the actor through the dynamics alone.
@@ -59,14 +59,22 @@ def imagine(rssm, actor, start, state_noise, action_noise):
         start: `State` [N, ...].
         state_noise: [H, N, S] standard normal.
         action_noise: [H, N, A] standard normal, or Gumbel for one-hot actions.
+
+    Returns:
+        (features [H, N, F], entropies [H, N] of the policy in nats, estimated from the same noise
+        where there is no closed form). Entropy t is that of the action which leads to features t.
     """
 
-    def step(state, noise):
+    def step(carry, noise):
+        state, _ = carry
         policy = actor(tf.stop_gradient(state.features))
         action = distributions.sample(policy, noise[1])
-        return rssm.prior_step(state, action, noise[0])
+        entropy = distributions.entropy(policy, noise[1][None])
+        return rssm.prior_step(state, action, noise[0]), entropy
 
-    return scan(step, start, (state_noise, action_noise)).features
+    nothing = tf.zeros_like(state_noise[0, :, 0])
+    states, entropies = scan(step, (start, nothing), (state_noise, action_noise))
+    return states.features, entropies
 
 
 def evaluate(world_model, value_head, features, start_weight, discount, lambda_):

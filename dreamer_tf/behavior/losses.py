@@ -3,9 +3,19 @@
 import tensorflow as tf
 
 
-def actor_loss(imagined):
-    """Returns the negative mean of the weighted lambda returns (equation 7)."""
-    return -tf.reduce_mean(imagined.weights * imagined.lambda_returns)
+def actor_loss(imagined, entropies, entropy_scale):
+    """Returns the negative mean of the weighted lambda returns (equation 7).
+
+    Args:
+        imagined: `Imagined`.
+        entropies: [H, N], those that `imagine` returns.
+        entropy_scale: reward for a nat of entropy in the states whose returns count; the paper
+            has none.
+    """
+    objective = imagined.lambda_returns
+    if entropy_scale:
+        objective += entropy_scale * entropies[1:]
+    return -tf.reduce_mean(imagined.weights * objective)
 
 
 def value_loss(value, imagined):
