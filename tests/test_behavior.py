@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamer_tf import config as configuration
-from dreamer_tf.behavior import exploration, imagination, returns
+from dreamer_tf import distributions
+from dreamer_tf.behavior import exploration, imagination, losses, returns
 from dreamer_tf.world_model.rssm import State
 
 
@@ -71,6 +72,56 @@ def test_start_states_keep_their_order_and_know_ended_episodes(can_end):
     np.testing.assert_array_equal(start.stoch, rows)
     expected = [1, 0, 1, 1] if can_end else np.ones(6)
     np.testing.assert_array_equal(weight, expected)
+
+
+class Counting:
+    """Dynamics that count: stoch grows by one a step, whatever the action."""
+
+    def prior_step(self, previous, action, noise):
+        return State(previous.stoch + 1, previous.deter)
+
+
+def test_an_entropy_is_that_of_the_action_which_leads_to_the_features_beside_it():
+    def actor(features):
+        return distributions.one_hot(features[:, :1] * tf.constant([[0.0, 1.0, 2.0]]))
+
+    start = State(tf.constant([[0.0], [2.0]]), tf.zeros([2, 1]))
+    noise = tf.zeros([4, 2, 1]), tf.zeros([4, 2, 3])
+    features, entropies = imagination.imagine(Counting(), actor, start, *noise)
+    np.testing.assert_array_equal(features[..., 0], [[1, 3], [2, 4], [3, 5], [4, 6]])
+    before = np.array([[0, 2], [1, 3], [2, 4], [3, 5]])
+    probabilities = np.exp(before[..., None] * np.arange(3.0))
+    probabilities /= probabilities.sum(-1, keepdims=True)
+    expected = -(probabilities * np.log(probabilities)).sum(-1)
+    np.testing.assert_allclose(entropies, expected, rtol=1e-4)
+
+
+def test_actor_loss_adds_the_entropies_of_the_states_whose_returns_count():
+    random = np.random.default_rng(0)
+    weights, lambda_returns = random.uniform(size=(2, 4, 3)).astype(np.float32)
+    entropies = random.normal(size=(5, 3)).astype(np.float32)
+    nothing = dict.fromkeys(imagination.Imagined._fields)
+    imagined = imagination.Imagined(
+        **{**nothing, "weights": weights, "lambda_returns": lambda_returns}
+    )
+    found = losses.actor_loss(imagined, entropies, 0.0)
+    np.testing.assert_allclose(found, -(weights * lambda_returns).mean(), rtol=1e-5)
+    found = losses.actor_loss(imagined, entropies, 0.7)
+    expected = -(weights * (lambda_returns + 0.7 * entropies[1:])).mean()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_entropy_pulls_a_saturated_actor_back():
+    parameters = tf.Variable([[6.0, -8.0]])
+    noise = tf.random.stateless_normal([64, 1, 1], [0, 0])
+    before = float(distributions.entropy(distributions.tanh_normal(parameters), noise)[0])
+    for _ in range(300):
+        with tf.GradientTape() as tape:
+            loss = -distributions.entropy(distributions.tanh_normal(parameters), noise)
+        parameters.assign_sub(0.5 * tape.gradient(loss, parameters))
+    after = float(distributions.entropy(distributions.tanh_normal(parameters), noise)[0])
+    # The most that there is on [-1, 1] is the uniform distribution's log 2.
+    assert before < -5 and 0.4 < after < np.log(2) + 0.1
 
 
 def test_additive_noise_has_its_scale_and_is_clipped():

@@ -14,7 +14,7 @@ def actor_loss(imagined, entropies, entropy_scale):
     """
     objective = imagined.lambda_returns
     if entropy_scale:
-        objective += entropy_scale * entropies[1:]
+        objective = objective + entropy_scale * entropies[1:]
     return -tf.reduce_mean(imagined.weights * objective)
 
 
