@@ -25,6 +25,21 @@ class ClippedTanh(tfp.bijectors.Tanh):
         return tf.math.atanh(tf.clip_by_value(y, -TANH_LIMIT, TANH_LIMIT))
 
 
+class UnitNormal(tfd.Independent):
+    """Normals of unit variance as one event; a density in few passes over a batch of images."""
+
+    def _log_prob(self, value):
+        mean = self.distribution.loc
+        dims = int(tf.get_static_value(self.reinterpreted_batch_ndims))
+        squares = tf.reduce_sum(tf.math.squared_difference(value, mean), list(range(-dims, 0)))
+        return -0.5 * (squares + math.prod(mean.shape[-dims:]) * math.log(2 * math.pi))
+
+
+def unit_normal(mean, event_dims):
+    """Returns normals of unit variance; the last `event_dims` dimensions form one event."""
+    return UnitNormal(tfd.Normal(tf.cast(mean, tf.float32), 1.0), event_dims)
+
+
 def normal(mean, std=1.0, event_dims=0):
     """Returns independent normals; the last `event_dims` dimensions form one event."""
     mean = tf.cast(mean, tf.float32)

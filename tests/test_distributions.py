@@ -20,10 +20,17 @@ def test_kl_between_diagonal_normals_equals_the_closed_form():
     np.testing.assert_allclose(found, expected.sum(-1), rtol=1e-5)
 
 
-def test_image_likelihood_is_summed_over_all_pixels():
-    mean = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 64, 64, 3)).astype(np.float32)
-    found = distributions.normal(mean, event_dims=3).log_prob(mean)
-    np.testing.assert_allclose(found, -0.5 * np.log(2 * np.pi) * 12288, rtol=1e-5)
+@pytest.mark.parametrize("shape, event_dims", [((64, 64, 3), 3), ((5,), 1)])
+def test_likelihood_of_unit_variance_is_summed_over_the_event(shape, event_dims):
+    random = np.random.default_rng(0)
+    mean, value = random.uniform(-0.5, 0.5, (2, 4, 7, *shape)).astype(np.float32)
+    distribution = distributions.unit_normal(mean, event_dims)
+    squares = np.square(value.astype(np.float64) - mean).reshape(4, 7, -1).sum(-1)
+    expected = -0.5 * (squares + np.log(2 * np.pi) * np.prod(shape))
+    np.testing.assert_allclose(distribution.log_prob(value), expected, rtol=1e-6)
+    slow = distributions.normal(mean, event_dims=event_dims).log_prob(value)
+    np.testing.assert_allclose(distribution.log_prob(value), slow, rtol=1e-5)
+    np.testing.assert_array_equal(distribution.mean(), mean)
 
 
 def tanh_normal_log_prob(parameters, action):
@@ -134,6 +141,7 @@ def test_distributions_of_half_precision_networks_are_float32(dtype):
     parameters = tf.zeros([2, 4], dtype)
     for distribution in (
         distributions.normal(parameters, event_dims=1),
+        distributions.unit_normal(parameters, event_dims=1),
         distributions.tanh_normal(parameters),
         distributions.one_hot(parameters),
         distributions.bernoulli(parameters),

@@ -100,7 +100,7 @@ class Decoder(keras.Model):
             hidden = layer(hidden)
         mean = tf.reshape(hidden, tf.concat([tf.shape(features)[:-1], IMAGE_SHAPE], 0))
         mean = tf.ensure_shape(mean, [*features.shape[:-1], *IMAGE_SHAPE])
-        return distributions.normal(mean, event_dims=3)
+        return distributions.unit_normal(mean, event_dims=3)
 
 
 class DenseHead(keras.Model):
@@ -145,7 +145,7 @@ def build_stack(layers, size):
 
 def vector_normal(parameters):
     """Returns a unit-variance normal over vectors for their means [..., V]."""
-    return distributions.normal(parameters, event_dims=1)
+    return distributions.unit_normal(parameters, event_dims=1)
 
 
 def scalar_normal(parameters):
