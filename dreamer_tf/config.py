@@ -137,6 +137,7 @@ class Config:
     seed: int = _count(0, maximum=2**32 - 1)
     steps: int = _count(1)
     precision: str = _one_of("auto", "float32", "bfloat16", "float16")
+    xla: bool = dataclasses.field()
     envs: int = _count(1, maximum=1024)
     env: EnvConfig
     train: TrainConfig

@@ -97,9 +97,9 @@ def _convolutions(depth, features):
     return encoder + decoder + features * 32 * depth
 
 
-def matmul_speed(size=1024, seconds=0.3):
-    """Measures this machine's float32 matrix products in floating point operations a second."""
-    matrix = tf.random.stateless_normal([size, size], [0, 0])
+def matmul_speed(size=1024, seconds=0.3, dtype="float32"):
+    """Measures this machine's matrix products in floating point operations a second."""
+    matrix = tf.cast(tf.random.stateless_normal([size, size], [0, 0]), dtype)
     product = tf.function(tf.matmul, autograph=False)
     product(matrix, matrix)
     count, begin = 0, time.monotonic()

@@ -76,7 +76,7 @@ class Dreamer:
         self.variables["updates"] = self.updates
         # Nothing here needs AutoGraph, which leaves files behind where a process is killed.
         compiled = functools.partial(tf.function, autograph=False)
-        self._update = compiled(self._traced_update)
+        self._update = compiled(self._traced_update, jit_compile=config.xla or None)
         self._report = compiled(self._traced_report)
         self._predict = compiled(self._traced_predict)
         self._policy = compiled(self._traced_policy)

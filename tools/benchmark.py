@@ -1,0 +1,183 @@
+"""Measures the speed of this machine and this program, and prints tables of it.
+
+    tools/run python tools/benchmark.py [SECTION ...] [--json FILE] [--xla] [--peer sheeprl]
+
+Sections: update, parts, policy, environment, memory, start, run; all by default. Seconds are the
+best and the median of the rounds; variants of a table take turns. Leave the machine alone
+meanwhile.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(CHECKOUT)]
+TASK = "dmc_walker_walk"
+
+
+def update(options):
+    from benchmarks import agents, updates
+
+    precisions = ("float32", "bfloat16")
+    return updates.measure(agents.PRESETS, precisions, options.xla, options.rounds)
+
+
+def parts(options):
+    from benchmarks import agents, updates
+
+    rows = []
+    for size in agents.PRESETS:
+        for precision in ("float32", "bfloat16"):
+            found = updates.parts(size, precision, options.rounds)
+            rows += [{"size": size, "precision": precision, **row} for row in found]
+    return rows
+
+
+def policy(options):
+    from benchmarks import acting, agents
+
+    return acting.policy(agents.PRESETS, (1, 4, 16), 20 * options.rounds)
+
+
+def environment(options):
+    from benchmarks import acting
+
+    return acting.environments(TASK, ("paper", "fast"), (1, 2, 4), 50 * options.rounds)
+
+
+def memory(options):
+    from benchmarks import memory
+
+    return memory.measure((10, 500, 5000))
+
+
+def start(options):
+    from benchmarks import runs
+
+    return runs.startup()
+
+
+def run(options):
+    from benchmarks import runs
+
+    return runs.whole(TASK, "cpu", 2000 + 200 * options.rounds)
+
+
+def peer(options):
+    from benchmarks import peer
+
+    return peer.compare(options.peer, options.peer_python, options.rounds)
+
+
+SECTIONS = {
+    function.__name__: function
+    for function in (update, parts, policy, environment, memory, start, run)
+}
+TITLES = {
+    "update": "Seconds per update",
+    "parts": "What an update consists of, forward and backward, seconds",
+    "policy": "One policy step, seconds",
+    "environment": "Environment steps with random actions, seconds a step of all",
+    "memory": "Replay: a batch of 50 x 50, seconds; resident memory, MB",
+    "start": "Start-up, seconds",
+    "run": "A whole run, environment steps a second and shares of the time",
+    "peer": "Beside another implementation, seconds per update",
+}
+
+
+def show(name, rows):
+    """Prints the rows of a section as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=TITLES[name], title_justify="left")
+    for column in rows[0]:
+        number = not isinstance(rows[0][column], str)
+        table.add_column(column, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*map(_text, row.values()))
+    console = Console()
+    # Redirected into a file, a table is not to be broken at 80 columns.
+    Console(width=console.width if console.is_terminal else 120).print(table)
+
+
+def _text(value):
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def machine():
+    """Returns what the numbers depend on besides the code."""
+    import tensorflow as tf
+
+    model = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":")[1].strip()
+            break
+    gpus = [device.name for device in tf.config.list_physical_devices("GPU")]
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "gpus": gpus,
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+    }
+
+
+def parse(words):
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0],
+        epilog="Leave the machine alone meanwhile; everything takes about half an hour on 2 cores.",
+    )
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)} (default: all)"
+    )
+    parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser.add_argument("--rounds", type=int, default=8, help="calls of each variant (default 8)")
+    parser.add_argument(
+        "--xla", action="store_true", help="also compile with XLA, which takes minutes a variant"
+    )
+    parser.add_argument("--peer", choices=["sheeprl"], help="also time this implementation")
+    parser.add_argument(
+        "--peer-python",
+        default=sys.executable,
+        help="Python interpreter that the peer is installed for (default: this one)",
+    )
+    options = parser.parse_args(words)
+    for name in options.sections:
+        if name not in SECTIONS:
+            parser.error(f"no section {name!r}: choose from {', '.join(SECTIONS)}")
+    if options.rounds < 1:
+        parser.error(f"--rounds {options.rounds}: give at least 1")
+    return options
+
+
+def main(words=None):
+    options = parse(words)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from dreamer_tf import precision
+
+    precision.prepare_devices()
+    found = {"machine": machine()}
+    print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
+    chosen = {name: SECTIONS[name] for name in options.sections or SECTIONS}
+    if options.peer:
+        chosen["peer"] = peer
+    for name, section in chosen.items():
+        found[name] = section(options)
+        show(name, found[name])
+        if options.json:
+            from dreamer_tf import atomic
+
+            atomic.write(options.json, json.dumps(found, indent=1).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

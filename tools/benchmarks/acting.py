@@ -1,0 +1,64 @@
+"""Latency of the policy and speed of environments."""
+
+import numpy as np
+import tensorflow as tf
+from benchmarks import agents, timing
+
+from dreamer_tf.agents.random import RandomPolicy
+from dreamer_tf.collector import Collector
+from dreamer_tf.envs import gl
+from dreamer_tf.envs.remote import RemoteEnv
+
+
+def policy(sizes, counts, rounds):
+    """Times one policy step, arrays in and arrays out, for several numbers of environments."""
+    steps = {}
+    for size in sizes:
+        agent = agents.make(size, "float32")
+        for count in counts:
+            steps[size, count] = _policy_step(agent, count)
+    for step in steps.values():
+        step()
+    seconds = timing.alternate(steps, rounds)
+    return [
+        {"size": size, "environments": count, **timing.best_and_median(seconds[size, count])}
+        for size, count in steps
+    ]
+
+
+def _policy_step(agent, count):
+    image = np.random.default_rng(0).integers(0, 256, (count, 64, 64, 3), dtype=np.uint8)
+    is_first, state = np.zeros(count, bool), agent.initial_state(count)
+    seed = tf.constant([0, 1])
+    return lambda: agent.policy({"image": image}, is_first, state, seed, "explore")
+
+
+def environments(task, qualities, counts, steps):
+    """Measures environment steps a second, random actions, frames rendered in the workers."""
+    backend, _ = gl.try_backends()
+    rows = []
+    for quality in qualities:
+        for count in counts:
+            description = {"task": task, "render": quality}
+            workers = [RemoteEnv(description, gl=backend) for _ in range(count)]
+            collector = Collector(None, workers, 0, {}, print)
+            try:
+                seconds = _step_all(collector, max(steps // count, 20))
+            finally:
+                collector.close()
+            repeat = workers[0].spec.action_repeat
+            row = {"task": task, "render": quality, "environments": count}
+            row |= timing.best_and_median(seconds)
+            row["steps/s"] = count * repeat * len(seconds) / sum(seconds)
+            rows.append(row)
+    return rows
+
+
+def _step_all(collector, steps):
+    random = RandomPolicy(collector.workers[0].spec, 0)
+
+    def act(observation, is_first, state):
+        return random(len(is_first), collector.steps), state
+
+    collector.step(act)  # Includes the reset.
+    return timing.alternate({"step": lambda: collector.step(act)}, steps)["step"]

@@ -1,0 +1,80 @@
+"""Sampling time and resident memory of the replay, by number of episodes.
+
+Run as a program (`memory.py EPISODES LENGTH`) it measures in a process that holds nothing else,
+and prints one line of JSON.
+"""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+BATCH, SEQUENCE, SAMPLES, WARM = 50, 50, 40, 10
+
+
+def measure(counts):
+    """Returns a row for each number of episodes; many of them are shorter, to fit the disk."""
+    rows = []
+    for count in counts:
+        length = 501 if count <= 500 else 101
+        words = [sys.executable, __file__, str(count), str(length)]
+        checkout = Path(__file__).resolve().parent.parent.parent
+        path = f"{checkout}:{checkout / 'tools'}"
+        variables = {**os.environ, "PYTHONPATH": path}
+        found = subprocess.run(words, env=variables, capture_output=True, text=True)
+        if found.returncode:
+            raise RuntimeError(found.stderr)
+        rows.append(json.loads(found.stdout))
+    for row in rows:
+        row["to first"] = row["memory"] / rows[0]["memory"]
+    return rows
+
+
+def _program(count, length):
+    from benchmarks import timing
+
+    from dreamer_tf.replay import Replay
+
+    dtype = np.dtype(
+        [("image", "|u1", (64, 64, 3)), ("action", "<f4", (6,)), ("reward", "<f4")]
+        + [(name, "?") for name in ("is_first", "is_last", "is_terminal")]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        _write(Path(folder), dtype, count, length)
+        replay = Replay(folder, dtype, 0, print)
+        for update in range(WARM):
+            replay.sample(update, BATCH, SEQUENCE)
+        numbers = iter(range(WARM, WARM + SAMPLES))
+        sample = {"sample": lambda: replay.sample(next(numbers), BATCH, SEQUENCE)}
+        seconds = timing.alternate(sample, SAMPLES)["sample"]
+        gc.collect()
+        row = {"episodes": count, "agent steps": replay.steps, "memory": _resident()}
+        print(json.dumps(row | timing.best_and_median(seconds)))
+
+
+def _write(folder, dtype, count, length):
+    """Writes one episode and gives it many names: the replay cannot tell, the disk is spared."""
+    from dreamer_tf import episode_file
+
+    random = np.random.default_rng(0)
+    records = np.zeros(length, dtype)
+    records["image"] = random.integers(0, 256, records["image"].shape, dtype=np.uint8)
+    records["is_first"][0] = records["is_last"][-1] = True
+    first = folder / episode_file.write(folder, 0, records).name
+    for index in range(1, count):
+        os.link(first, folder / first.name.replace("000000-", f"{index:06d}-"))
+
+
+def _resident():
+    """Returns the resident memory of this process in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+if __name__ == "__main__":
+    _program(int(sys.argv[1]), int(sys.argv[2]))

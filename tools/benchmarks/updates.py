@@ -1,0 +1,145 @@
+"""Seconds per update, by size, precision and compilation, and of what an update consists."""
+
+import time
+
+import tensorflow as tf
+from benchmarks import agents, timing
+
+from dreamer_tf import cost
+from dreamer_tf.behavior import imagination, losses
+from dreamer_tf.world_model.rssm import State
+
+SEED = (0, 1)
+
+
+def measure(sizes, precisions, with_xla, rounds):
+    """Times whole updates of all variants in turn, matrix products beside them.
+
+    Returns:
+        One row a variant, the first of each size being what the others are compared with.
+    """
+    rows, updates = [], {}
+    for size in sizes:
+        for precision in precisions:
+            for xla in (False, True) if with_xla else (False,):
+                agent = agents.make(size, precision, xla=xla)
+                batch = agents.random_batch(agent)
+                begin = time.perf_counter()
+                _update(agent, batch)
+                flops = cost.update_flops(agent.config, agent.spec, False)
+                row = {"size": size, "precision": precision, "xla": "on" if xla else "off"}
+                row["first"] = time.perf_counter() - begin
+                row["gigaflop"] = flops / 1e9
+                rows.append(row)
+                updates[len(rows) - 1] = lambda agent=agent, batch=batch: _update(agent, batch)
+    speeds = {precision: 0.0 for precision in precisions}
+    seconds = {number: [] for number in updates}
+    for _ in range(rounds):
+        for precision in precisions:
+            speed = cost.matmul_speed(4096, 1.0, precision)
+            speeds[precision] = max(speed, speeds[precision])
+        for number, found in timing.alternate(updates, 1).items():
+            seconds[number] += found
+    first = {}
+    for number, row in enumerate(rows):
+        row |= timing.best_and_median(seconds[number])
+        compared = first.setdefault(row["size"], row)
+        row["ratio"] = compared["best"] / row["best"]
+        row["matmul"] = speeds[row["precision"]] / 1e9
+        row["of peak"] = row["gigaflop"] / row["best"] / row["matmul"]
+    return rows
+
+
+def _update(agent, batch):
+    return float(agent.update(batch, tf.constant(SEED))["model_loss"])
+
+
+def parts(size, precision, rounds):
+    """Times the pieces of an update on their own, forward and backward, and the whole.
+
+    The pieces are compiled apart; they add up to the whole roughly only.
+    """
+    agent = agents.make(size, precision)
+    batch = agents.random_batch(agent)
+    pieces = _pieces(agent, batch)
+    for piece in pieces.values():
+        piece()
+    seconds = timing.alternate({**pieces, "whole": lambda: _update(agent, batch)}, rounds)
+    whole = min(seconds["whole"])
+    return [
+        {"part": name, "share": min(found) / whole, **timing.best_and_median(found)}
+        for name, found in seconds.items()
+    ]
+
+
+def _pieces(agent, batch):
+    model, config = agent.world_model, agent.config
+    length, count = config.train.batch_length, config.train.batch_size
+    noise = agent.draw_noise(count, length, tf.constant(SEED))
+    embed = tf.random.stateless_normal([count, length, model.encoder.embed_size], SEED)
+    features = tf.random.stateless_normal([count, length, model.features], SEED)
+    start = State(features[..., : config.model.stoch], features[..., config.model.stoch :])
+    start, weight = imagination.start_states(start, batch["is_terminal"], can_end=False)
+    image = tf.cast(batch["image"], tf.float32) / 255.0 - 0.5
+
+    def encoder():
+        return tf.reduce_sum(model.embed(batch) ** 2)
+
+    def recurrent():
+        observed = model.rssm(embed, batch["action"], batch["is_first"], noise.posterior)
+        return tf.add_n([tf.reduce_sum(x**2) for x in tf.nest.flatten(observed)])
+
+    def decoder():
+        return -tf.reduce_mean(model.decoder(features).log_prob(image))
+
+    def behavior():
+        imagined, entropies = imagination.imagine(
+            model.rssm, agent.actor, start, noise.imagine_state, noise.imagine_action
+        )
+        behavior = config.behavior
+        evaluated = imagination.evaluate(
+            model, agent.value, imagined, weight, behavior.discount, behavior.lambda_
+        )
+        value = agent.value(tf.stop_gradient(imagined[:-1]))
+        return losses.actor_loss(evaluated, entropies, 0.0) + losses.value_loss(value, evaluated)
+
+    trained = {
+        "encoder": (encoder, [*model.encoder.trainable_variables]),
+        "RSSM": (recurrent, [*model.rssm.trainable_variables, embed]),
+        "decoder": (decoder, [*model.decoder.trainable_variables, features]),
+        "imagination": (
+            behavior,
+            [*agent.actor.trainable_variables, *agent.value.trainable_variables],
+        ),
+    }
+    found = {name: _gradient(*piece) for name, piece in trained.items()}
+    return {**found, "optimisers": _optimisers(agent)}
+
+
+def _gradient(loss, targets):
+    """Returns a compiled function of loss and gradient whose result is one number."""
+    values = [getattr(target, "value", target) for target in targets]
+
+    @tf.function(autograph=False)
+    def compute():
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            found = loss()
+        return tf.add_n([tf.reduce_sum(each) for each in tape.gradient(found, values)])
+
+    return lambda: float(compute())
+
+
+def _optimisers(agent):
+    gradients = {
+        name: [tf.zeros_like(target) for target in optimizer.targets]
+        for name, optimizer in agent.optimizers.items()
+    }
+
+    @tf.function(autograph=False)
+    def step():
+        for name, optimizer in agent.optimizers.items():
+            optimizer.apply(gradients[name])
+        return tf.constant(0.0)
+
+    return lambda: float(step())
