@@ -79,7 +79,7 @@ def test_later_presets_and_overrides_win(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("seed: 7\ntrain:\n  batch_size: 9\n")
     assert load_config(["cpu", "debug"]).train.batch_size == 8
-    assert load_config(["debug", "cpu"]).train.batch_size == 16
+    assert load_config(["debug", "cpu"]).train.batch_size == 4
     stacked = load_config(["debug", str(mine)], [("train.batch_size", "5")])
     assert (stacked.seed, stacked.train.batch_size, stacked.train.batch_length) == (7, 5, 16)
     twice = load_config([], [("seed", "1"), ("seed", "2")])

@@ -20,17 +20,17 @@ TASK = "dmc_walker_walk"
 
 
 def update(options):
-    from benchmarks import agents, updates
+    from benchmarks import updates
 
     precisions = ("float32", "bfloat16")
-    return updates.measure(agents.PRESETS, precisions, options.xla, options.rounds)
+    return updates.measure(options.sizes, precisions, options.xla, options.rounds)
 
 
 def parts(options):
-    from benchmarks import agents, updates
+    from benchmarks import updates
 
     rows = []
-    for size in agents.PRESETS:
+    for size in options.sizes:
         for precision in ("float32", "bfloat16"):
             found = updates.parts(size, precision, options.rounds)
             rows += [{"size": size, "precision": precision, **row} for row in found]
@@ -38,9 +38,9 @@ def parts(options):
 
 
 def policy(options):
-    from benchmarks import acting, agents
+    from benchmarks import acting
 
-    return acting.policy(agents.PRESETS, (1, 4, 16), 20 * options.rounds)
+    return acting.policy(options.sizes, (1, 4, 16), 20 * options.rounds)
 
 
 def environment(options):
@@ -139,6 +139,13 @@ def parse(words):
         "sections", nargs="*", metavar="SECTION", help=f"{', '.join(SECTIONS)} (default: all)"
     )
     parser.add_argument("--json", type=Path, help="also write the numbers to this file")
+    parser.add_argument(
+        "--sizes",
+        nargs="+",
+        choices=("full", "cpu"),
+        default=["full", "cpu"],
+        help="of the agent: the paper's and the cpu preset's (default: both)",
+    )
     parser.add_argument("--rounds", type=int, default=8, help="calls of each variant (default 8)")
     parser.add_argument(
         "--xla", action="store_true", help="also compile with XLA, which takes minutes a variant"

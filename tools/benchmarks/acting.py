@@ -2,8 +2,8 @@
 
 import numpy as np
 import tensorflow as tf
-from benchmarks import agents, timing
 
+from benchmarks import agents, timing
 from dreamer_tf.agents.random import RandomPolicy
 from dreamer_tf.collector import Collector
 from dreamer_tf.envs import gl

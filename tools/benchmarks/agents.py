@@ -7,7 +7,7 @@ from dreamer_tf import config as configuration
 from dreamer_tf.agents.dreamer import Dreamer
 from dreamer_tf.envs.spec import EnvSpec
 
-PRESETS = {"full size": [], "cpu preset": ["cpu"]}
+PRESETS = {"full": [], "cpu": ["cpu"]}
 
 
 def walker_spec(action_size=6):

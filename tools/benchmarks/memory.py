@@ -37,7 +37,6 @@ def measure(counts):
 
 def _program(count, length):
     from benchmarks import timing
-
     from dreamer_tf.replay import Replay
 
     dtype = np.dtype(

@@ -3,8 +3,8 @@
 import time
 
 import tensorflow as tf
-from benchmarks import agents, timing
 
+from benchmarks import agents, timing
 from dreamer_tf import cost
 from dreamer_tf.behavior import imagination, losses
 from dreamer_tf.world_model.rssm import State
