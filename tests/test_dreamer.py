@@ -30,6 +30,19 @@ def test_every_trainable_variable_changes_in_an_update(precision, discrete, term
         assert np.isfinite(value), name
 
 
+def test_xla_makes_the_same_update_of_the_same_noise():
+    batch, after = random_batch(2, 2), {}
+    for xla in (False, True):
+        agent = tiny_agent(xla=xla, behavior__horizon=2)
+        noise = agent.draw_noise(2, 2, tf.constant(SEED))
+        learn = tf.function(agent.learn, jit_compile=agent._update._jit_compile, autograph=False)
+        assert bool(agent._update._jit_compile) == xla
+        learn(batch, noise)
+        after[xla] = weights(agent)
+    for path, value in after[False].items():
+        np.testing.assert_allclose(after[True][path], value, rtol=1e-3, atol=1e-4, err_msg=path)
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_parameters_of_distributions_are_computed_in_float32(precision):
     agent = tiny_agent(precision, terminates=True)

@@ -11,19 +11,21 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT)]
 TASK = "dmc_walker_walk"
+SIZES = ["full", "cpu"]
+PRECISIONS = ["float32", "bfloat16"]
 
 
 def update(options):
     from benchmarks import updates
 
-    precisions = ("float32", "bfloat16")
-    return updates.measure(options.sizes, precisions, options.xla, options.rounds)
+    return updates.measure(options.sizes, options.precisions, options.xla, options.rounds)
 
 
 def parts(options):
@@ -31,7 +33,7 @@ def parts(options):
 
     rows = []
     for size in options.sizes:
-        for precision in ("float32", "bfloat16"):
+        for precision in options.precisions:
             found = updates.parts(size, precision, options.rounds)
             rows += [{"size": size, "precision": precision, **row} for row in found]
     return rows
@@ -70,7 +72,9 @@ def run(options):
 def peer(options):
     from benchmarks import peer
 
-    return peer.compare(options.peer, options.peer_python, options.rounds)
+    return peer.compare(
+        options.peer, options.peer_python, options.sizes, options.precisions, options.rounds
+    )
 
 
 SECTIONS = {
@@ -142,9 +146,16 @@ def parse(words):
     parser.add_argument(
         "--sizes",
         nargs="+",
-        choices=("full", "cpu"),
-        default=["full", "cpu"],
+        choices=SIZES,
+        default=SIZES,
         help="of the agent: the paper's and the cpu preset's (default: both)",
+    )
+    parser.add_argument(
+        "--precisions",
+        nargs="+",
+        choices=PRECISIONS,
+        default=PRECISIONS,
+        help="of the updates (default: both)",
     )
     parser.add_argument("--rounds", type=int, default=8, help="calls of each variant (default 8)")
     parser.add_argument(
@@ -162,6 +173,13 @@ def parse(words):
             parser.error(f"no section {name!r}: choose from {', '.join(SECTIONS)}")
     if options.rounds < 1:
         parser.error(f"--rounds {options.rounds}: give at least 1")
+    if options.peer:
+        probe = [options.peer_python, "-c", f"import {options.peer}"]
+        if subprocess.run(probe, capture_output=True).returncode:
+            parser.error(
+                f"{options.peer_python} cannot import {options.peer}: install it there, or give "
+                "another --peer-python"
+            )
     return options
 
 

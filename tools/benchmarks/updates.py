@@ -25,13 +25,13 @@ def measure(sizes, precisions, with_xla, rounds):
                 agent = agents.make(size, precision, xla=xla)
                 batch = agents.random_batch(agent)
                 begin = time.perf_counter()
-                _update(agent, batch)
+                update(agent, batch)
                 flops = cost.update_flops(agent.config, agent.spec, False)
                 row = {"size": size, "precision": precision, "xla": "on" if xla else "off"}
                 row["first"] = time.perf_counter() - begin
                 row["gigaflop"] = flops / 1e9
                 rows.append(row)
-                updates[len(rows) - 1] = lambda agent=agent, batch=batch: _update(agent, batch)
+                updates[len(rows) - 1] = lambda agent=agent, batch=batch: update(agent, batch)
     speeds = {precision: 0.0 for precision in precisions}
     seconds = {number: [] for number in updates}
     for _ in range(rounds):
@@ -50,7 +50,7 @@ def measure(sizes, precisions, with_xla, rounds):
     return rows
 
 
-def _update(agent, batch):
+def update(agent, batch):
     return float(agent.update(batch, tf.constant(SEED))["model_loss"])
 
 
@@ -64,7 +64,7 @@ def parts(size, precision, rounds):
     pieces = _pieces(agent, batch)
     for piece in pieces.values():
         piece()
-    seconds = timing.alternate({**pieces, "whole": lambda: _update(agent, batch)}, rounds)
+    seconds = timing.alternate({**pieces, "whole": lambda: update(agent, batch)}, rounds)
     whole = min(seconds["whole"])
     return [
         {"part": name, "share": min(found) / whole, **timing.best_and_median(found)}
