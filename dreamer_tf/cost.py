@@ -29,8 +29,9 @@ def update_flops(config, spec, discount_head):
     learned = observing + prior + posterior + reward + discount
     # The imagined path is differentiated with respect to states, not to the model's weights.
     imagined = behavior.horizon * (3 * actor + 2 * (prior + value))
-    # The last state only bootstraps: it has a value, but no reward, discount and target.
-    imagined += (behavior.horizon - 1) * (2 * (reward + discount) + 3 * value)
+    # The last state only bootstraps: it has a value, but no reward, discount and target. The value
+    # model is differentiated twice, with respect to states and to its weights.
+    imagined += (behavior.horizon - 1) * (2 * (reward + discount) + 2 * value)
     return 2 * (FORWARD_AND_BACKWARD * steps * learned + starts * imagined)
 
 

@@ -143,8 +143,12 @@ class Dreamer:
             batch["is_terminal"],
             can_end=self.world_model.discount_head is not None,
         )
-        with tf.GradientTape(watch_accessed_variables=False) as actor_tape:
+        with (
+            tf.GradientTape(watch_accessed_variables=False) as actor_tape,
+            tf.GradientTape(watch_accessed_variables=False) as value_tape,
+        ):
             actor_tape.watch([weight.value for weight in self.actor.trainable_variables])
+            value_tape.watch([weight.value for weight in self.value.trainable_variables])
             features, entropies = imagination.imagine(
                 self.world_model.rssm, self.actor, start, noise.imagine_state, noise.imagine_action
             )
@@ -157,8 +161,7 @@ class Dreamer:
                 behavior.lambda_,
             )
             actor_loss = losses.actor_loss(imagined, entropies, behavior.entropy_scale)
-        with tf.GradientTape() as value_tape:
-            value_loss = losses.value_loss(self.value(tf.stop_gradient(features[:-1])), imagined)
+            value_loss = losses.value_loss(imagined)
         # Update all three.
         found = {"model": model_loss, "actor": actor_loss, "value": value_loss}
         tapes = {"model": model_tape, "actor": actor_tape, "value": value_tape}

@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from dreamer_tf import distributions
+
 
 def actor_loss(imagined, entropies, entropy_scale):
     """Returns the negative mean of the weighted lambda returns (equation 7).
@@ -18,12 +20,11 @@ def actor_loss(imagined, entropies, entropy_scale):
     return -tf.reduce_mean(imagined.weights * objective)
 
 
-def value_loss(value, imagined):
+def value_loss(imagined):
     """Returns the weighted regression of values onto lambda returns (equation 8).
 
-    Args:
-        value: unit-variance normal over values, batch shape [H - 1, N].
-        imagined: `Imagined`; its returns are targets and carry no gradient.
+    The returns are targets and carry no gradient; values are means of unit-variance normals.
     """
+    value = distributions.normal(imagined.value)
     target = tf.stop_gradient(imagined.lambda_returns)
     return -tf.reduce_mean(imagined.weights * value.log_prob(target))

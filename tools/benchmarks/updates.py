@@ -100,8 +100,7 @@ def _pieces(agent, batch):
         evaluated = imagination.evaluate(
             model, agent.value, imagined, weight, behavior.discount, behavior.lambda_
         )
-        value = agent.value(tf.stop_gradient(imagined[:-1]))
-        return losses.actor_loss(evaluated, entropies, 0.0) + losses.value_loss(value, evaluated)
+        return losses.actor_loss(evaluated, entropies, 0.0) + losses.value_loss(evaluated)
 
     trained = {
         "encoder": (encoder, [*model.encoder.trainable_variables]),
