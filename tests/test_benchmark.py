@@ -22,8 +22,10 @@ def test_update_parts_and_policy_of_the_cpu_preset(tmp_path):
     found = benchmark(*words, "--rounds", 2, "--json", path)
     assert found.returncode == 0, found.stderr
     numbers = json.loads(path.read_text())
-    (row,) = numbers["update"]
-    assert (row["size"], row["precision"], row["xla"], row["ratio"]) == ("cpu", "float32", "off", 1)
+    plain, row = numbers["update"]
+    assert (plain["code"], plain["ratio"]) == ("plain port", 1)
+    assert row["ratio"] == pytest.approx(plain["best"] / row["best"])
+    assert (row["size"], row["precision"], row["xla"]) == ("cpu", "float32", "off")
     assert 0 < row["best"] <= row["median"] < row["first"]
     speed = row["gigaflop"] / row["best"]
     assert row["of peak"] == pytest.approx(speed / row["matmul"]) and 0 < row["of peak"] < 1

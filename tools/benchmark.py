@@ -2,9 +2,9 @@
 
     tools/run python tools/benchmark.py [SECTION ...] [--json FILE] [--xla] [--peer sheeprl]
 
-Sections: update, parts, policy, environment, memory, start, run; all by default. Seconds are the
-best and the median of the rounds; variants of a table take turns. Leave the machine alone
-meanwhile.
+Sections: update, parts, variants, policy, environment, memory, start, run; all by default.
+Seconds are the best and the median of the rounds; variants of a table take turns. Leave the
+machine alone meanwhile.
 """
 
 import argparse
@@ -36,6 +36,16 @@ def parts(options):
         for precision in options.precisions:
             found = updates.parts(size, precision, options.rounds)
             rows += [{"size": size, "precision": precision, **row} for row in found]
+    return rows
+
+
+def variants(options):
+    from benchmarks import variants
+
+    rows = []
+    for size in options.sizes:
+        for precision in options.precisions:
+            rows += variants.measure(size, precision, options.rounds)
     return rows
 
 
@@ -79,11 +89,12 @@ def peer(options):
 
 SECTIONS = {
     function.__name__: function
-    for function in (update, parts, policy, environment, memory, start, run)
+    for function in (update, parts, variants, policy, environment, memory, start, run)
 }
 TITLES = {
     "update": "Seconds per update",
     "parts": "What an update consists of, forward and backward, seconds",
+    "variants": "Ways to compute the same thing, forward and backward, seconds",
     "policy": "One policy step, seconds",
     "environment": "Environment steps with random actions, seconds a step of all",
     "memory": "Replay: a batch of 50 x 50, seconds; resident memory, MB",
@@ -185,10 +196,12 @@ def parse(words):
 
 def main(words=None):
     options = parse(words)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from dreamer_tf import precision
+    from dreamer_tf import program
 
-    precision.prepare_devices()
+    with program.quiet_start():
+        from dreamer_tf import precision
+
+        precision.prepare_devices()
     found = {"machine": machine()}
     print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
     chosen = {name: SECTIONS[name] for name in options.sections or SECTIONS}

@@ -5,6 +5,7 @@ import time
 import tensorflow as tf
 
 from benchmarks import agents, timing
+from benchmarks.plain import PlainDreamer
 from dreamer_tf import cost
 from dreamer_tf.behavior import imagination, losses
 from dreamer_tf.world_model.rssm import State
@@ -16,22 +17,21 @@ def measure(sizes, precisions, with_xla, rounds):
     """Times whole updates of all variants in turn, matrix products beside them.
 
     Returns:
-        One row a variant, the first of each size being what the others are compared with.
+        One row a variant; ratios are to the first of each size, a plain port in float32.
     """
     rows, updates = [], {}
     for size in sizes:
+        agent = agents.make(size, "float32")
+        batch = agents.random_batch(agent)
+        plain = PlainDreamer(agent.config, agent.spec.action_size)
+        updates[len(rows)] = lambda plain=plain, batch=batch: float(plain.update(batch))
+        rows.append(_first(updates[len(rows)], "plain port", size, "float32", False, agent))
         for precision in precisions:
             for xla in (False, True) if with_xla else (False,):
                 agent = agents.make(size, precision, xla=xla)
                 batch = agents.random_batch(agent)
-                begin = time.perf_counter()
-                update(agent, batch)
-                flops = cost.update_flops(agent.config, agent.spec, False)
-                row = {"size": size, "precision": precision, "xla": "on" if xla else "off"}
-                row["first"] = time.perf_counter() - begin
-                row["gigaflop"] = flops / 1e9
-                rows.append(row)
-                updates[len(rows) - 1] = lambda agent=agent, batch=batch: update(agent, batch)
+                updates[len(rows)] = lambda agent=agent, batch=batch: update(agent, batch)
+                rows.append(_first(updates[len(rows)], "dreamer_tf", size, precision, xla, agent))
     speeds = {precision: 0.0 for precision in precisions}
     seconds = {number: [] for number in updates}
     for _ in range(rounds):
@@ -48,6 +48,17 @@ def measure(sizes, precisions, with_xla, rounds):
         row["matmul"] = speeds[row["precision"]] / 1e9
         row["of peak"] = row["gigaflop"] / row["best"] / row["matmul"]
     return rows
+
+
+def _first(function, code, size, precision, xla, agent):
+    """Returns the beginning of a row, with the seconds of the first call: it compiles."""
+    begin = time.perf_counter()
+    function()
+    return {
+        **{"size": size, "code": code, "precision": precision, "xla": "on" if xla else "off"},
+        "first": time.perf_counter() - begin,
+        "gigaflop": cost.update_flops(agent.config, agent.spec, False) / 1e9,
+    }
 
 
 def update(agent, batch):
