@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = {
@@ -52,6 +53,7 @@ def run(folder, **changes):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.timeout(600)  # It learns for minutes, and others may have the cores, too.
 def test_dreamer_beats_its_initial_return_and_random_actions(tmp_path, capsys):
     # The same agent and the same test episodes, before any update.
     untrained = run(tmp_path / "untrained", steps=42, train__prefill=40, train__pretrain=0)
