@@ -91,10 +91,12 @@ def evaluate(world_model, value_head, features, start_weight, discount, lambda_)
     Returns:
         `Imagined`.
     """
-    reward = world_model.reward(features[:-1]).mean()
+    # Split rather than sliced: TensorFlow is slow at the gradient of a slice.
+    valued, _ = tf.split(features, [features.shape[0] - 1, 1])
+    reward = world_model.reward(valued).mean()
     value = value_head(features).mean()
     if world_model.discount_head is not None:
-        discounts = world_model.discount_head(features[:-1]).mean()
+        discounts = world_model.discount_head(valued).mean()
     else:
         discounts = discount * tf.ones_like(reward)
     targets = returns.lambda_return(reward, value[:-1], discounts, value[-1], lambda_)

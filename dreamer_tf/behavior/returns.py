@@ -20,10 +20,11 @@ def lambda_return(reward, value, discount, bootstrap, lambda_):
         [T, N] returns.
     """
     next_values = tf.concat([value[1:], bootstrap[None]], 0)
-    targets = reward + discount * next_values * (1.0 - lambda_)
+    targets = tf.unstack(reward + discount * next_values * (1.0 - lambda_))
+    factors = tf.unstack(discount * lambda_)
     returns, following = [], bootstrap
-    for index in reversed(range(targets.shape[0])):
-        following = targets[index] + discount[index] * lambda_ * following
+    for target, factor in zip(reversed(targets), reversed(factors), strict=True):
+        following = target + factor * following
         returns.append(following)
     return tf.stack(returns[::-1])
 

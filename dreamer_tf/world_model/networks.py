@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from dreamer_tf import distributions
+from dreamer_tf.world_model.layers import DenseTransposedConvolution, NarrowTransposedConvolution
 
 IMAGE_SHAPE = (64, 64, 3)
 
@@ -77,10 +78,10 @@ class Decoder(keras.Model):
         super().__init__(name=make.scope, dtype=make.dtype)
         self.dense = make.dense("h1", 32 * depth)
         self.transposed = [
-            make.transposed("h2", 4 * depth, 5, "relu", dense=True),
+            make.transposed("h2", 4 * depth, 5, "relu", DenseTransposedConvolution),
             make.transposed("h3", 2 * depth, 5, "relu"),
             make.transposed("h4", depth, 6, "relu"),
-            make.transposed("h5", IMAGE_SHAPE[-1], 6, None),
+            make.transposed("h5", IMAGE_SHAPE[-1], 6, None, NarrowTransposedConvolution),
         ]
         self.build((None, features))
 

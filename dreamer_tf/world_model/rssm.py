@@ -174,8 +174,7 @@ class RSSM(keras.Model):
     def advance(self, previous, action):
         """Returns the next deter [N, D] (the GRU step)."""
         hidden = self.recurrent_input(tf.concat([previous.stoch, action], -1))
-        deter, _ = self.gru(hidden, [previous.deter])
-        return tf.cast(deter, tf.float32)
+        return self.gru(hidden, previous.deter)
 
     def prior(self, deter):
         """Returns the `Gaussian` of stoch given deter [..., D] alone."""

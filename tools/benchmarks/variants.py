@@ -10,7 +10,11 @@ import tensorflow as tf
 from benchmarks import agents, timing
 from dreamer_tf import distributions
 from dreamer_tf.behavior import imagination
-from dreamer_tf.world_model.layers import LayerFactory
+from dreamer_tf.world_model.layers import (
+    DenseTransposedConvolution,
+    LayerFactory,
+    NarrowTransposedConvolution,
+)
 from dreamer_tf.world_model.rssm import State
 
 SEED = (0, 1)
@@ -25,6 +29,8 @@ def measure(size, precision, rounds):
         "decoder's first layer": _first_layers(agent),
         "decoder's last layer": _last_layers(agent),
         "encoder's first layer": _channels(agent),
+        "reward of all states but the last": _slices(agent),
+        "value model, both gradients": _values(agent),
         "Adam": _adams(agent),
     }
     rows = []
@@ -97,70 +103,99 @@ def _likelihoods(agent):
     }
 
 
-def _factory(agent):
-    return LayerFactory("variant", 0, agent.world_model.encoder.dtype_policy)
+def _layer(agent, inputs, make_layer, learned_inputs=True):
+    """Returns a compiled forward and backward pass of a layer on inputs [N, H, W, C]."""
+    layer = make_layer(LayerFactory("variant", 0, agent.world_model.encoder.dtype_policy))
+    layer.build(inputs.shape)
+    targets = [*layer.trainable_variables, *([inputs] if learned_inputs else [])]
+    return compiled(lambda: tf.reduce_sum(layer(inputs) ** 2), targets)
 
 
-def _layer(layer, shape, inputs):
-    """Returns a compiled forward and backward pass of one layer."""
-    layer.build(shape)
-    return compiled(lambda: tf.reduce_sum(layer(inputs) ** 2), [*layer.trainable_variables, inputs])
+def _transposed(agent, size, inputs, variants):
+    """Returns transposed convolutions {name: (output channels, kernel, form)} in comparison."""
+    count = _images(agent).shape[0]
+    inputs = tf.random.stateless_normal([count, size, size, inputs], SEED)
+    return {
+        name: _layer(
+            agent,
+            inputs,
+            lambda make, channels=channels, kernel=kernel, form=form: make.transposed(
+                "layer", channels, kernel, None, form
+            ),
+        )
+        for name, (channels, kernel, form) in variants.items()
+    }
 
 
 def _first_layers(agent):
-    depth, count = agent.config.model.cnn_depth, _images(agent).shape[0]
-    inputs = tf.random.stateless_normal([count, 1, 1, 32 * depth], SEED)
-    make = _factory(agent)
-    return {
-        name: _layer(make.transposed(name, 4 * depth, 5, "relu", dense=dense), inputs.shape, inputs)
-        for name, dense in (("dense", True), ("transposed_convolution", False))
+    depth = agent.config.model.cnn_depth
+    variants = {
+        "dense": (4 * depth, 5, DenseTransposedConvolution),
+        "transposed convolution": (4 * depth, 5, keras.layers.Conv2DTranspose),
     }
-
-
-class DepthToSpace(keras.layers.Layer):
-    """A transposed convolution of kernel 6 and stride 2 as a convolution of kernel 3."""
-
-    def __init__(self, channels, dtype):
-        super().__init__(dtype=dtype)
-        self.convolution = keras.layers.Conv2D(4 * channels, 3, dtype=dtype)
-
-    def build(self, input_shape):
-        """Creates the weights."""
-        count, height, width, channels = input_shape
-        self.convolution.build((count, height + 4, width + 4, channels))
-        self.built = True
-
-    def call(self, inputs):
-        """Maps [N, H, W, C] to [N, 2 H + 4, 2 W + 4, channels]."""
-        padded = tf.pad(inputs, [[0, 0], [2, 2], [2, 2], [0, 0]])
-        return tf.nn.depth_to_space(self.convolution(padded), 2)
+    return _transposed(agent, 1, 32 * depth, variants)
 
 
 def _last_layers(agent):
-    depth, count = agent.config.model.cnn_depth, _images(agent).shape[0]
-    inputs = tf.random.stateless_normal([count, 30, 30, depth], SEED)
-    make = _factory(agent)
-    layers = {
-        "transposed convolution": make.transposed("last", 3, 6, None),
-        "4 channels instead of 3": make.transposed("padded", 4, 6, None),
-        "depth to space": DepthToSpace(3, make.dtype),
+    variants = {
+        "narrow": (3, 6, NarrowTransposedConvolution),
+        "transposed convolution": (3, 6, keras.layers.Conv2DTranspose),
+        "the same to 4 channels": (4, 6, keras.layers.Conv2DTranspose),
     }
-    return {name: _layer(layer, inputs.shape, inputs) for name, layer in layers.items()}
+    return _transposed(agent, 30, agent.config.model.cnn_depth, variants)
 
 
 def _channels(agent):
     depth, image = agent.config.model.cnn_depth, _images(agent)
-    make = _factory(agent)
+    padded = tf.pad(image, [[0, 0], [0, 0], [0, 0], [0, 1]])
+    blocks = tf.nn.space_to_depth(image, 2)
+    strides = {"3 channels": 2, "4 channels": 2, "2 x 2 pixels as channels": 1}
     variants = {}
-    for name, inputs in (
-        ("3 channels", image),
-        ("4 channels", tf.pad(image, [[0, 0], [0, 0], [0, 0], [0, 1]])),
-    ):
-        layer = make.convolution(name.replace(" ", "_"), depth, kernel=4, activation="relu")
-        layer.build(inputs.shape)
-        loss = lambda layer=layer, inputs=inputs: tf.reduce_sum(layer(inputs) ** 2)  # noqa: E731
-        variants[name] = compiled(loss, layer.trainable_variables)
+    for (name, step), inputs in zip(strides.items(), (image, padded, blocks), strict=True):
+        variants[name] = _layer(
+            agent,
+            inputs,
+            lambda make, step=step: keras.layers.Conv2D(
+                depth, 2 * step, step, activation="relu", dtype=make.dtype
+            ),
+            learned_inputs=False,
+        )
     return variants
+
+
+def _slices(agent):
+    train, behavior, head = agent.config.train, agent.config.behavior, agent.world_model.reward
+    shape = [behavior.horizon, train.batch_size * train.batch_length, agent.world_model.features]
+    features = tf.random.stateless_normal(shape, SEED)
+
+    def all_but_last():
+        return tf.split(features, [behavior.horizon - 1, 1])[0]
+
+    return {
+        "split": compiled(lambda: tf.reduce_sum(head(all_but_last()).mean()), [features]),
+        "slice": compiled(lambda: tf.reduce_sum(head(features[:-1]).mean()), [features]),
+    }
+
+
+def _values(agent):
+    train, behavior = agent.config.train, agent.config.behavior
+    shape = [behavior.horizon, train.batch_size * train.batch_length, agent.world_model.features]
+    features = tf.random.stateless_normal(shape, SEED)
+    targets = [weight.value for weight in agent.value.trainable_variables]
+
+    def gradients(models_run):
+        with tf.GradientTape() as actor_tape, tf.GradientTape() as value_tape:
+            actor_tape.watch(features)
+            value_tape.watch(targets)
+            first = agent.value(features).mean()
+            second = first if models_run == 1 else agent.value(tf.stop_gradient(features)).mean()
+            losses = tf.reduce_sum(first), tf.reduce_sum(second**2)
+        found = [actor_tape.gradient(losses[0], features), *value_tape.gradient(losses[1], targets)]
+        return tf.add_n([tf.reduce_sum(each) for each in found])
+
+    once = tf.function(lambda: gradients(1), autograph=False)
+    twice = tf.function(lambda: gradients(2), autograph=False)
+    return {"run once": lambda: float(once()), "run twice": lambda: float(twice())}
 
 
 def _adams(agent):
