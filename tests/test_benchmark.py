@@ -28,7 +28,7 @@ def test_update_parts_and_policy_of_the_cpu_preset(tmp_path):
     assert (row["size"], row["precision"], row["xla"]) == ("cpu", "float32", "off")
     assert 0 < row["best"] <= row["median"] < row["first"]
     speed = row["gigaflop"] / row["best"]
-    assert row["of peak"] == pytest.approx(speed / row["matmul"]) and 0 < row["of peak"] < 1
+    assert row["of peak"] == pytest.approx(speed / row["matmul"])
     parts = [row["part"] for row in numbers["parts"]]
     assert parts == ["encoder", "RSSM", "decoder", "imagination", "optimisers", "whole"]
     assert all(0 < row["share"] <= 1 for row in numbers["parts"])

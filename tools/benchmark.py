@@ -2,7 +2,7 @@
 
     tools/run python tools/benchmark.py [SECTION ...] [--json FILE] [--xla] [--peer sheeprl]
 
-Sections: update, parts, variants, policy, environment, memory, start, run; all by default.
+Sections: update, parts, variants, threads, policy, environment, memory, start, run; all by default.
 Seconds are the best and the median of the rounds; variants of a table take turns. Leave the
 machine alone meanwhile.
 """
@@ -49,6 +49,14 @@ def variants(options):
     return rows
 
 
+def threads(options):
+    from benchmarks import runs
+
+    cores = len(os.sched_getaffinity(0))
+    counts = ((cores, cores), (cores, 1), (1, cores), (1, 1))
+    return runs.threads(counts, options.sizes, options.rounds)
+
+
 def policy(options):
     from benchmarks import acting
 
@@ -89,12 +97,13 @@ def peer(options):
 
 SECTIONS = {
     function.__name__: function
-    for function in (update, parts, variants, policy, environment, memory, start, run)
+    for function in (update, parts, variants, threads, policy, environment, memory, start, run)
 }
 TITLES = {
     "update": "Seconds per update",
     "parts": "What an update consists of, forward and backward, seconds",
     "variants": "Ways to compute the same thing, forward and backward, seconds",
+    "threads": "Threads of TensorFlow: seconds per update in float32",
     "policy": "One policy step, seconds",
     "environment": "Environment steps with random actions, seconds a step of all",
     "memory": "Replay: a batch of 50 x 50, seconds; resident memory, MB",

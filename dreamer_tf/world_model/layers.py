@@ -89,14 +89,12 @@ class Dense(keras.layers.Dense):
     """A dense layer whose bias learns in every precision."""
 
     def call(self, inputs):
-        """Maps [..., in] to [..., units]."""
+        """Maps [..., in], at most one of whose sizes is unknown, to [..., units]."""
         # With two dimensions, TensorFlow fuses product, bias and activation.
         hidden = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), self.kernel)
         if self.use_bias:
             hidden = hidden + self.bias
-        leading = tf.unstack(tf.shape(inputs)[:-1])
-        static = inputs.shape[:-1]
-        leading = [known or size for known, size in zip(static, leading, strict=True)]
+        leading = [-1 if size is None else size for size in inputs.shape[:-1]]
         return tf.reshape(self.activation(hidden), [*leading, self.units])
 
 

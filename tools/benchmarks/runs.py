@@ -1,6 +1,7 @@
 """Start-up, and the speed of a whole run: real commands in processes of their own."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,40 @@ def startup():
         begin = time.perf_counter()
         subprocess.run(words, cwd=CHECKOUT, capture_output=True, check=True)
         rows.append({"what": name, "seconds": time.perf_counter() - begin})
+    return rows
+
+
+def threads(counts, sizes, rounds):
+    """Times updates in float32 with several numbers of TensorFlow's threads.
+
+    Args:
+        counts: pairs of threads inside an operation and of operations at a time.
+        sizes: of the agent.
+        rounds: number of updates.
+    """
+    rows = []
+    for inside, beside in counts:
+        variables = {
+            **os.environ,
+            "TF_NUM_INTRAOP_THREADS": str(inside),
+            "TF_NUM_INTEROP_THREADS": str(beside),
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "update.json"
+            words = [sys.executable, str(CHECKOUT / "tools" / "benchmark.py"), "update"]
+            words += ["--precisions", "float32", "--rounds", str(rounds), "--json", str(path)]
+            words += ["--sizes", *sizes]
+            subprocess.run(words, env=variables, capture_output=True, check=True)
+            found = json.loads(path.read_text())["update"]
+        for row in found:
+            if row["code"] == "dreamer_tf":
+                times = {"best": row["best"], "median": row["median"]}
+                rows.append(
+                    {"size": row["size"], "in an operation": inside, "operations": beside} | times
+                )
+    first = {}
+    for row in rows:
+        row["ratio"] = first.setdefault(row["size"], row["best"]) / row["best"]
     return rows
 
 
