@@ -7,6 +7,27 @@ import tensorflow as tf
 SMALLEST_LOSS_SCALE = 1.0
 
 
+class FusedAdam(keras.optimizers.Adam):
+    """Keras' Adam by TensorFlow's kernel for it: one pass over a variable instead of a dozen."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Changes a variable and its moments."""
+        index = self._get_variable_index(variable)
+        step = tf.cast(self.iterations + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.pow(self.beta_1, step),
+            beta2_power=tf.pow(self.beta_2, step),
+            lr=learning_rate,
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
 class Optimizer:
     """Updates one set of variables by the gradient of one loss.
 
@@ -22,7 +43,7 @@ class Optimizer:
     def __init__(self, name, variables, learning_rate, clip, epsilon, scale_loss):
         self.name = name
         self.targets = variables
-        self.adam = keras.optimizers.Adam(learning_rate, epsilon=epsilon, global_clipnorm=clip)
+        self.adam = FusedAdam(learning_rate, epsilon=epsilon, global_clipnorm=clip)
         self.scaler = keras.optimizers.LossScaleOptimizer(self.adam) if scale_loss else None
         (self.scaler or self.adam).build(variables)
 
