@@ -22,7 +22,8 @@ def update_flops(config, spec, discount_head):
     reward = dense_stack(features, model.units, model.reward_layers, 1)
     discount = dense_stack(features, model.units, model.discount_layers, 1) * discount_head
     value = dense_stack(features, behavior.units, behavior.value_layers, 1)
-    actor = dense_stack(features, behavior.units, behavior.actor_layers, 2 * spec.action_size)
+    outputs = spec.action_size * (1 if spec.discrete else 2)
+    actor = dense_stack(features, behavior.units, behavior.actor_layers, outputs)
     prior = _prior(model, spec.action_size)
     observing, embed = _observing(model, spec, features)
     posterior = model.hidden * (model.deter + embed + 2 * model.stoch)

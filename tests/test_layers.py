@@ -104,7 +104,9 @@ def test_the_gru_cell_keeps_a_state_that_half_precision_would_round():
     np.testing.assert_array_equal(cell(tf.ones([1, 3], tf.bfloat16), state), state)
 
 
-@pytest.mark.parametrize("name", ["dense", "transposed", "dense_transposed", "narrow"])
+@pytest.mark.parametrize(
+    "name", ["dense", "convolution", "transposed", "dense_transposed", "narrow"]
+)
 def test_biases_learn_in_bfloat16(name):
     """TensorFlow's own sum of so many numbers ends hundreds of times too small."""
     found = {}
@@ -112,6 +114,7 @@ def test_biases_learn_in_bfloat16(name):
         make = LayerFactory("test", 0, dtype)
         layer, inputs = {
             "dense": (make.dense("x", 4), normal(30000, 3)),
+            "convolution": (make.convolution("x", 4, 4, None), normal(20, 64, 64, 3)),
             "transposed": (make.transposed("x", 4, 5, None), normal(100, 9, 9, 3)),
             "dense_transposed": (
                 make.transposed("x", 4, 5, None, DenseTransposedConvolution),

@@ -3,7 +3,6 @@
 import re
 
 import numpy as np
-import pytest
 from agents_for_tests import BOTH, random_batch, tiny_agent
 from runs_for_tests import ROOT
 
@@ -32,7 +31,7 @@ def test_every_metric_of_the_loop_is_explained():
 
 def test_the_constant_parts_are_right():
     constant = 0.5 * np.log(2 * np.pi)
-    assert constant * 64 * 64 * 3 == pytest.approx(11292, abs=1)
-    assert f"{constant:.2f}" == "0.92"
+    assert f"{constant * 64 * 64 * 3:,.0f}".replace(",", " ") in TEXT
+    assert f"{constant:.2f}" in TEXT
     entropy = -(0.99 * np.log(0.99) + 0.01 * np.log(0.01))
-    assert f"{entropy:.2f}" == "0.06"
+    assert f"{entropy:.2f}" in TEXT

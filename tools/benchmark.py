@@ -3,8 +3,8 @@
     tools/run python tools/benchmark.py [SECTION ...] [--json FILE] [--xla] [--peer sheeprl]
 
 Sections: update, parts, variants, threads, policy, environment, memory, start, run; all by default.
-Seconds are the best and the median of the rounds; variants of a table take turns. Leave the
-machine alone meanwhile.
+Seconds are the best and the median of the rounds; the rows of a table take turns where they are
+variants of one thing. Leave the machine alone meanwhile.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def memory(options):
 def start(options):
     from benchmarks import runs
 
-    return runs.startup()
+    return runs.startup(3)
 
 
 def run(options):
@@ -181,7 +181,11 @@ def parse(words):
     parser.add_argument(
         "--xla", action="store_true", help="also compile with XLA, which takes minutes a variant"
     )
-    parser.add_argument("--peer", choices=["sheeprl"], help="also time this implementation")
+    parser.add_argument(
+        "--peer",
+        choices=["sheeprl"],
+        help="time this implementation beside ours, and only that unless sections are named",
+    )
     parser.add_argument(
         "--peer-python",
         default=sys.executable,
@@ -194,8 +198,7 @@ def parse(words):
     if options.rounds < 1:
         parser.error(f"--rounds {options.rounds}: give at least 1")
     if options.peer:
-        probe = [options.peer_python, "-c", f"import {options.peer}"]
-        if subprocess.run(probe, capture_output=True).returncode:
+        if not _can_import(options.peer_python, options.peer):
             parser.error(
                 f"{options.peer_python} cannot import {options.peer}: install it there, or give "
                 "another --peer-python"
@@ -203,7 +206,16 @@ def parse(words):
     return options
 
 
-def main(words=None):
+def _can_import(python, name):
+    try:
+        found = subprocess.run([python, "-c", f"import {name}"], capture_output=True)
+    except OSError:
+        return False
+    return found.returncode == 0
+
+
+def main(words):
+    """Measures what the words of the command line ask for; returns the exit status."""
     options = parse(words)
     from dreamer_tf import program
 
@@ -213,7 +225,8 @@ def main(words=None):
         precision.prepare_devices()
     found = {"machine": machine()}
     print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
-    chosen = {name: SECTIONS[name] for name in options.sections or SECTIONS}
+    names = options.sections or ([] if options.peer else SECTIONS)
+    chosen = {name: SECTIONS[name] for name in names}
     if options.peer:
         chosen["peer"] = peer
     for name, section in chosen.items():
@@ -227,4 +240,6 @@ def main(words=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    from dreamer_tf import program
+
+    sys.exit(program.guarded(main)(sys.argv[1:]))

@@ -28,7 +28,7 @@ class Noise(NamedTuple):
 
 class PolicyNoise(NamedTuple):
     """All randomness of a policy step: state [N, S], action [N, A], explore [N, A], coin [N]
-    and, for evaluation, candidates [100, N, A]."""
+    and, for evaluation, candidates [MODE_SAMPLES, N, A]."""
 
     state: tf.Tensor
     action: tf.Tensor

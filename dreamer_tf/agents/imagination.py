@@ -5,9 +5,8 @@ import functools
 import tensorflow as tf
 
 from dreamer_tf import distributions
+from dreamer_tf.agents.dreamer import MODE_SAMPLES
 from dreamer_tf.world_model.rssm import State
-
-MODE_SAMPLES = 100
 
 
 class Imagination:

@@ -72,8 +72,7 @@ def imagine(rssm, actor, start, state_noise, action_noise):
         entropy = distributions.entropy(policy, noise[1][None])
         return rssm.prior_step(state, action, noise[0]), entropy
 
-    nothing = tf.zeros_like(state_noise[0, :, 0])
-    states, entropies = scan(step, (start, nothing), (state_noise, action_noise))
+    states, entropies = scan(step, (start, None), (state_noise, action_noise))
     return states.features, entropies
 
 

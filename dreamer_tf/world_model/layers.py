@@ -51,11 +51,11 @@ class LayerFactory:
 
     def convolution(self, name, channels, kernel, activation):
         """Returns a convolution of stride 2 without padding."""
-        return keras.layers.Conv2D(channels, kernel, 2, **self._keywords(name, activation))
+        return Convolution(channels, kernel, 2, **self._keywords(name, activation))
 
     def transposed(self, name, channels, kernel, activation, form=None):
-        """Returns a transposed convolution of stride 2; `form` is how it is computed:
-        `TransposedConvolution` (default) or, for special cases, a subclass of it.
+        """Returns a transposed convolution of stride 2; `form` is the class that
+        computes it, `TransposedConvolution` unless another one is faster.
         """
         form = form or TransposedConvolution
         return form(channels, kernel, 2, **self._keywords(name, activation))
@@ -96,6 +96,16 @@ class Dense(keras.layers.Dense):
             hidden = hidden + self.bias
         leading = [-1 if size is None else size for size in inputs.shape[:-1]]
         return tf.reshape(self.activation(hidden), [*leading, self.units])
+
+
+class Convolution(keras.layers.Conv2D):
+    """A convolution whose bias learns in every precision."""
+
+    def call(self, inputs):
+        """Maps [N, H, W, in] to [N, H', W', out]."""
+        if self.compute_dtype == "float32":
+            return super().call(inputs)  # TensorFlow fuses the gradients of kernel and bias.
+        return self.activation(self.convolution_op(inputs, self.kernel) + self.bias)
 
 
 class GRUCell(keras.layers.GRUCell):

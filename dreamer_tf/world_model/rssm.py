@@ -49,7 +49,7 @@ def scan(step, initial, inputs):
 
     Args:
         step: function of (state, inputs of one time step) returning the next state.
-        initial: structure of tensors.
+        initial: what the first call gets as its state.
         inputs: structure of tensors with a static leading time dimension.
 
     Returns:
@@ -142,8 +142,7 @@ class RSSM(keras.Model):
             previous = tf.nest.map_structure(lambda x: x * keep, carry[0])
             return self.posterior_step(previous, action, projected, noise)
 
-        nothing = tf.zeros_like(noise[0])
-        initial = (self.initial(tf.shape(embed)[0]), Gaussian(nothing, nothing))
+        initial = (self.initial(tf.shape(embed)[0]), None)
         states, posterior = swap_time(scan(step, initial, inputs))
         return Observed(states, posterior, self.prior(states.deter))
 

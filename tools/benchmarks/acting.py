@@ -4,9 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import agents, timing
+from dreamer_tf import config as configuration
+from dreamer_tf import program
 from dreamer_tf.agents.random import RandomPolicy
 from dreamer_tf.collector import Collector
-from dreamer_tf.envs import gl
 from dreamer_tf.envs.remote import RemoteEnv
 
 
@@ -34,8 +35,12 @@ def _policy_step(agent, count):
 
 
 def environments(task, qualities, counts, steps):
-    """Measures environment steps a second, random actions, frames rendered in the workers."""
-    backend, _ = gl.try_backends()
+    """Measures environment steps a second, random actions, frames rendered in the workers.
+
+    Raises:
+        UserError: nothing here can render.
+    """
+    backend = program.find_gl(configuration.load_config([], [("task", task)]))
     rows = []
     for quality in qualities:
         for count in counts:

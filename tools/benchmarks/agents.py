@@ -10,11 +10,11 @@ from dreamer_tf.envs.spec import EnvSpec
 PRESETS = {"full": [], "cpu": ["cpu"]}
 
 
-def walker_spec(action_size=6):
-    """Returns the `EnvSpec` of dmc_walker_walk, or of another number of actions."""
+def walker_spec():
+    """Returns the `EnvSpec` of dmc_walker_walk."""
     return EnvSpec(
         observations={"image": ((64, 64, 3), "|u1")},
-        action_size=action_size,
+        action_size=6,
         discrete=False,
         action_repeat=2,
         time_limit=1000,
@@ -22,11 +22,14 @@ def walker_spec(action_size=6):
     )
 
 
-def make(size, precision, spec=None, **keys):
-    """Returns a `Dreamer` of a size in `PRESETS`; keys as in `model__cnn_depth=16`."""
-    overrides = [(key.replace("__", "."), str(value)) for key, value in keys.items()]
+def make(size, precision, xla=False):
+    """Returns a `Dreamer` of a size in `PRESETS`.
+
+    It has no entropy bonus, as neither the author's code nor others that it is compared with do.
+    """
+    overrides = [("behavior.entropy_scale", "0"), ("xla", str(xla).lower())]
     config = configuration.load_config(PRESETS[size], overrides)
-    return Dreamer(config, spec or walker_spec(), precision)
+    return Dreamer(config, walker_spec(), precision)
 
 
 def random_batch(agent):

@@ -1,41 +1,36 @@
 """Sampling time and resident memory of the replay, by number of episodes.
 
-Run as a program (`memory.py EPISODES LENGTH`) it measures in a process that holds nothing else,
+Run as a program (`memory.py EPISODES`) it measures in a process that holds nothing else,
 and prints one line of JSON.
 """
 
 import gc
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import processes
+
 BATCH, SEQUENCE, SAMPLES, WARM = 50, 50, 40, 10
+LENGTH = 501  # Records of an episode of 1000 steps with an action repeat of 2.
 
 
 def measure(counts):
-    """Returns a row for each number of episodes; many of them are shorter, to fit the disk."""
+    """Returns a row for each number of episodes."""
     rows = []
     for count in counts:
-        length = 501 if count <= 500 else 101
-        words = [sys.executable, __file__, str(count), str(length)]
-        checkout = Path(__file__).resolve().parent.parent.parent
-        path = f"{checkout}:{checkout / 'tools'}"
-        variables = {**os.environ, "PYTHONPATH": path}
-        found = subprocess.run(words, env=variables, capture_output=True, text=True)
-        if found.returncode:
-            raise RuntimeError(found.stderr)
-        rows.append(json.loads(found.stdout))
+        words = [sys.executable, __file__, str(count)]
+        rows.append(json.loads(processes.output(words)))
     for row in rows:
         row["to first"] = row["memory"] / rows[0]["memory"]
     return rows
 
 
-def _program(count, length):
+def _program(count):
     from benchmarks import timing
     from dreamer_tf.replay import Replay
 
@@ -44,7 +39,7 @@ def _program(count, length):
         + [(name, "?") for name in ("is_first", "is_last", "is_terminal")]
     )
     with tempfile.TemporaryDirectory() as folder:
-        _write(Path(folder), dtype, count, length)
+        _write(Path(folder), dtype, count)
         replay = Replay(folder, dtype, 0, print)
         for update in range(WARM):
             replay.sample(update, BATCH, SEQUENCE)
@@ -56,12 +51,12 @@ def _program(count, length):
         print(json.dumps(row | timing.best_and_median(seconds)))
 
 
-def _write(folder, dtype, count, length):
+def _write(folder, dtype, count):
     """Writes one episode and gives it many names: the replay cannot tell, the disk is spared."""
     from dreamer_tf import episode_file
 
     random = np.random.default_rng(0)
-    records = np.zeros(length, dtype)
+    records = np.zeros(LENGTH, dtype)
     records["image"] = random.integers(0, 256, records["image"].shape, dtype=np.uint8)
     records["is_first"][0] = records["is_last"][-1] = True
     first = folder / episode_file.write(folder, 0, records).name
@@ -76,4 +71,4 @@ def _resident():
 
 
 if __name__ == "__main__":
-    _program(int(sys.argv[1]), int(sys.argv[2]))
+    _program(int(sys.argv[1]))

@@ -37,6 +37,7 @@ SIZES = {
 
 def configuration(size, numbers):
     overrides = ["exp=dreamer_v1", "env=dummy", "algo.mlp_keys.encoder=[]"]
+    overrides += ["algo.world_model.reward_model.mlp_layers=2", "algo.critic.mlp_layers=3"]
     overrides += [each.format(**numbers) for each in SIZES[size]]
     with initialize_config_module("sheeprl.configs", version_base="1.3"):
         composed = compose("config", overrides)
@@ -58,8 +59,10 @@ def prepare(cfg, precision):
     ]
     optimizers = fabric.setup_optimizers(*optimizers)
 
+    data = batch(cfg, fabric)
+
     def update():
-        train(fabric, world_model, actor, critic, *optimizers, batch(cfg, fabric), None, cfg)
+        train(fabric, world_model, actor, critic, *optimizers, data, None, cfg)
 
     return update
 

@@ -8,6 +8,7 @@ from benchmarks import agents, timing
 from benchmarks.plain import PlainDreamer
 from dreamer_tf import cost
 from dreamer_tf.behavior import imagination, losses
+from dreamer_tf.world_model import networks
 from dreamer_tf.world_model.rssm import State
 
 SEED = (0, 1)
@@ -32,10 +33,10 @@ def measure(sizes, precisions, with_xla, rounds):
                 batch = agents.random_batch(agent)
                 updates[len(rows)] = lambda agent=agent, batch=batch: update(agent, batch)
                 rows.append(_first(updates[len(rows)], "dreamer_tf", size, precision, xla, agent))
-    speeds = {precision: 0.0 for precision in precisions}
+    speeds = {row["precision"]: 0.0 for row in rows}
     seconds = {number: [] for number in updates}
     for _ in range(rounds):
-        for precision in precisions:
+        for precision in speeds:
             speed = cost.matmul_speed(4096, 1.0, precision)
             speeds[precision] = max(speed, speeds[precision])
         for number, found in timing.alternate(updates, 1).items():
@@ -61,7 +62,20 @@ def _first(function, code, size, precision, xla, agent):
     }
 
 
+def seconds(sizes, rounds):
+    """Returns {size: seconds of each update in float32}."""
+    found = {}
+    for size in sizes:
+        agent = agents.make(size, "float32")
+        batch = agents.random_batch(agent)
+        update(agent, batch)  # Compiles it.
+        step = {"step": lambda agent=agent, batch=batch: update(agent, batch)}
+        found[size] = timing.alternate(step, rounds)["step"]
+    return found
+
+
 def update(agent, batch):
+    """Makes one update and waits for it."""
     return float(agent.update(batch, tf.constant(SEED))["model_loss"])
 
 
@@ -72,10 +86,10 @@ def parts(size, precision, rounds):
     """
     agent = agents.make(size, precision)
     batch = agents.random_batch(agent)
-    pieces = _pieces(agent, batch)
+    pieces = _pieces(agent, batch) | {"whole": lambda: update(agent, batch)}
     for piece in pieces.values():
-        piece()
-    seconds = timing.alternate({**pieces, "whole": lambda: update(agent, batch)}, rounds)
+        piece()  # Compiles it.
+    seconds = timing.alternate(pieces, rounds)
     whole = min(seconds["whole"])
     return [
         {"part": name, "share": min(found) / whole, **timing.best_and_median(found)}
@@ -91,7 +105,7 @@ def _pieces(agent, batch):
     features = tf.random.stateless_normal([count, length, model.features], SEED)
     start = State(features[..., : config.model.stoch], features[..., config.model.stoch :])
     start, weight = imagination.start_states(start, batch["is_terminal"], can_end=False)
-    image = tf.cast(batch["image"], tf.float32) / 255.0 - 0.5
+    image = networks.preprocess(batch["image"])
 
     def encoder():
         return tf.reduce_sum(model.embed(batch) ** 2)
@@ -111,7 +125,9 @@ def _pieces(agent, batch):
         evaluated = imagination.evaluate(
             model, agent.value, imagined, weight, behavior.discount, behavior.lambda_
         )
-        return losses.actor_loss(evaluated, entropies, 0.0) + losses.value_loss(evaluated)
+        return losses.actor_loss(evaluated, entropies, behavior.entropy_scale) + losses.value_loss(
+            evaluated
+        )
 
     trained = {
         "encoder": (encoder, [*model.encoder.trainable_variables]),
@@ -122,22 +138,8 @@ def _pieces(agent, batch):
             [*agent.actor.trainable_variables, *agent.value.trainable_variables],
         ),
     }
-    found = {name: _gradient(*piece) for name, piece in trained.items()}
+    found = {name: timing.gradient(*piece) for name, piece in trained.items()}
     return {**found, "optimisers": _optimisers(agent)}
-
-
-def _gradient(loss, targets):
-    """Returns a compiled function of loss and gradient whose result is one number."""
-    values = [getattr(target, "value", target) for target in targets]
-
-    @tf.function(autograph=False)
-    def compute():
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            found = loss()
-        return tf.add_n([tf.reduce_sum(each) for each in tape.gradient(found, values)])
-
-    return lambda: float(compute())
 
 
 def _optimisers(agent):

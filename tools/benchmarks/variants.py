@@ -45,20 +45,6 @@ def measure(size, precision, rounds):
     return rows
 
 
-def compiled(loss, targets):
-    """Returns a function of loss and gradient that waits for its one number."""
-    values = [getattr(target, "value", target) for target in targets]
-
-    @tf.function(autograph=False)
-    def compute():
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            found = loss()
-        return tf.add_n([tf.reduce_sum(each) for each in tape.gradient(found, values)])
-
-    return lambda: float(compute())
-
-
 def _scans(agent):
     train, model = agent.config.train, agent.world_model
     count = train.batch_size * train.batch_length
@@ -80,8 +66,8 @@ def _scans(agent):
 
     targets = agent.actor.trainable_variables
     return {
-        "unrolled": compiled(lambda: tf.reduce_sum(unrolled() ** 2), targets),
-        "while loop": compiled(lambda: tf.reduce_sum(looped() ** 2), targets),
+        "unrolled": timing.gradient(lambda: tf.reduce_sum(unrolled() ** 2), targets),
+        "while loop": timing.gradient(lambda: tf.reduce_sum(looped() ** 2), targets),
     }
 
 
@@ -98,8 +84,8 @@ def _likelihoods(agent):
         return lambda: -tf.reduce_mean(distribution(mean, event_dims=3).log_prob(image))
 
     return {
-        "unit variance": compiled(loss(distributions.unit_normal), [mean]),
-        "general normal": compiled(loss(distributions.normal), [mean]),
+        "unit variance": timing.gradient(loss(distributions.unit_normal), [mean]),
+        "general normal": timing.gradient(loss(distributions.normal), [mean]),
     }
 
 
@@ -108,7 +94,7 @@ def _layer(agent, inputs, make_layer, learned_inputs=True):
     layer = make_layer(LayerFactory("variant", 0, agent.world_model.encoder.dtype_policy))
     layer.build(inputs.shape)
     targets = [*layer.trainable_variables, *([inputs] if learned_inputs else [])]
-    return compiled(lambda: tf.reduce_sum(layer(inputs) ** 2), targets)
+    return timing.gradient(lambda: tf.reduce_sum(layer(inputs) ** 2), targets)
 
 
 def _transposed(agent, size, inputs, variants):
@@ -172,8 +158,8 @@ def _slices(agent):
         return tf.split(features, [behavior.horizon - 1, 1])[0]
 
     return {
-        "split": compiled(lambda: tf.reduce_sum(head(all_but_last()).mean()), [features]),
-        "slice": compiled(lambda: tf.reduce_sum(head(features[:-1]).mean()), [features]),
+        "split": timing.gradient(lambda: tf.reduce_sum(head(all_but_last()).mean()), [features]),
+        "slice": timing.gradient(lambda: tf.reduce_sum(head(features[:-1]).mean()), [features]),
     }
 
 
