@@ -3,8 +3,6 @@
 import statistics
 import time
 
-import tensorflow as tf
-
 
 def alternate(functions, rounds):
     """Calls every function once a round, in turn.
@@ -28,17 +26,3 @@ def alternate(functions, rounds):
 def best_and_median(seconds):
     """Returns {"best": ..., "median": ...} of a list of seconds."""
     return {"best": min(seconds), "median": statistics.median(seconds)}
-
-
-def gradient(loss, targets):
-    """Returns a compiled function of a loss and its gradients that waits for its one number."""
-    values = [getattr(target, "value", target) for target in targets]
-
-    @tf.function(autograph=False)
-    def compute():
-        with tf.GradientTape() as tape:
-            tape.watch(values)
-            found = loss()
-        return tf.add_n([tf.reduce_sum(each) for each in tape.gradient(found, values)])
-
-    return lambda: float(compute())

@@ -4,7 +4,7 @@ import time
 
 import tensorflow as tf
 
-from benchmarks import agents, timing
+from benchmarks import agents, compiled, timing
 from benchmarks.plain import PlainDreamer
 from dreamer_tf import cost
 from dreamer_tf.behavior import imagination, losses
@@ -138,7 +138,7 @@ def _pieces(agent, batch):
             [*agent.actor.trainable_variables, *agent.value.trainable_variables],
         ),
     }
-    found = {name: timing.gradient(*piece) for name, piece in trained.items()}
+    found = {name: compiled.gradient(*piece) for name, piece in trained.items()}
     return {**found, "optimisers": _optimisers(agent)}
 
 

@@ -7,7 +7,7 @@ that is used.
 import keras
 import tensorflow as tf
 
-from benchmarks import agents, timing
+from benchmarks import agents, compiled, timing
 from dreamer_tf import distributions
 from dreamer_tf.behavior import imagination
 from dreamer_tf.world_model.layers import (
@@ -66,8 +66,8 @@ def _scans(agent):
 
     targets = agent.actor.trainable_variables
     return {
-        "unrolled": timing.gradient(lambda: tf.reduce_sum(unrolled() ** 2), targets),
-        "while loop": timing.gradient(lambda: tf.reduce_sum(looped() ** 2), targets),
+        "unrolled": compiled.gradient(lambda: tf.reduce_sum(unrolled() ** 2), targets),
+        "while loop": compiled.gradient(lambda: tf.reduce_sum(looped() ** 2), targets),
     }
 
 
@@ -84,8 +84,8 @@ def _likelihoods(agent):
         return lambda: -tf.reduce_mean(distribution(mean, event_dims=3).log_prob(image))
 
     return {
-        "unit variance": timing.gradient(loss(distributions.unit_normal), [mean]),
-        "general normal": timing.gradient(loss(distributions.normal), [mean]),
+        "unit variance": compiled.gradient(loss(distributions.unit_normal), [mean]),
+        "general normal": compiled.gradient(loss(distributions.normal), [mean]),
     }
 
 
@@ -94,7 +94,7 @@ def _layer(agent, inputs, make_layer, learned_inputs=True):
     layer = make_layer(LayerFactory("variant", 0, agent.world_model.encoder.dtype_policy))
     layer.build(inputs.shape)
     targets = [*layer.trainable_variables, *([inputs] if learned_inputs else [])]
-    return timing.gradient(lambda: tf.reduce_sum(layer(inputs) ** 2), targets)
+    return compiled.gradient(lambda: tf.reduce_sum(layer(inputs) ** 2), targets)
 
 
 def _transposed(agent, size, inputs, variants):
@@ -158,8 +158,8 @@ def _slices(agent):
         return tf.split(features, [behavior.horizon - 1, 1])[0]
 
     return {
-        "split": timing.gradient(lambda: tf.reduce_sum(head(all_but_last()).mean()), [features]),
-        "slice": timing.gradient(lambda: tf.reduce_sum(head(features[:-1]).mean()), [features]),
+        "split": compiled.gradient(lambda: tf.reduce_sum(head(all_but_last()).mean()), [features]),
+        "slice": compiled.gradient(lambda: tf.reduce_sum(head(features[:-1]).mean()), [features]),
     }
 
 
