@@ -54,8 +54,9 @@ class LayerFactory:
         return Convolution(channels, kernel, 2, **self._keywords(name, activation))
 
     def transposed(self, name, channels, kernel, activation, form=None):
-        """Returns a transposed convolution of stride 2; `form` is the class that
-        computes it, `TransposedConvolution` unless another one is faster.
+        """Returns a transposed convolution of stride 2; `form` is its class.
+
+        It is a `TransposedConvolution` unless another one is faster.
         """
         form = form or TransposedConvolution
         return form(channels, kernel, 2, **self._keywords(name, activation))

@@ -125,9 +125,8 @@ def _pieces(agent, batch):
         evaluated = imagination.evaluate(
             model, agent.value, imagined, weight, behavior.discount, behavior.lambda_
         )
-        return losses.actor_loss(evaluated, entropies, behavior.entropy_scale) + losses.value_loss(
-            evaluated
-        )
+        actor_loss = losses.actor_loss(evaluated, entropies, behavior.entropy_scale)
+        return actor_loss + losses.value_loss(evaluated)
 
     trained = {
         "encoder": (encoder, [*model.encoder.trainable_variables]),
