@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamer_tf import player, program, video
-from dreamer_tf.errors import UserError
+from dreamer_tf import player
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.reports import terminal, video
 
 PAGE = Path(__file__).with_name("dream.html")
 # Real steps before a dream begins, for the model to see how things move.
@@ -146,7 +147,7 @@ def parse(words):
     return arguments
 
 
-@program.guarded
+@terminal.guarded
 def main(words):
     """Serves until it is interrupted; returns the exit status."""
     arguments = parse(words)

@@ -6,8 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-from dreamer_tf import atomic, evaluation, pictures, program, resume, saved_agent, seeding
-from dreamer_tf.errors import UserError
+from dreamer_tf.basics import atomic, seeding
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs.process import starting
+from dreamer_tf.reports import pictures, terminal
+from dreamer_tf.runs import resume, saved_agent
+from dreamer_tf.training import evaluator
 
 
 def parse(words):
@@ -46,7 +50,7 @@ def parse(words):
 
 def results(episodes, arguments, settings, saved):
     """Returns what `--json` writes."""
-    mean, error = evaluation.summarize(episodes)
+    mean, error = evaluator.summarize(episodes)
     return {
         "run": str(arguments.run),
         "task": settings.task,
@@ -60,7 +64,7 @@ def results(episodes, arguments, settings, saved):
     }
 
 
-@program.guarded
+@terminal.guarded
 def main(words):
     """Evaluates; returns the exit status."""
     arguments = parse(words)
@@ -69,17 +73,17 @@ def main(words):
         arguments.run, lambda text: print(f"warning: {text}", file=sys.stderr)
     )
     filming = arguments.video is not None
-    backend = program.find_gl(settings, filming)
-    start_worker = program.worker_starter(settings, backend, filming)
+    backend = starting.find_gl(settings, filming)
+    start_worker = starting.worker_starter(settings, backend, filming)
     agent = saved_agent.restore_agent(settings, saved)
     if arguments.predict is not None and "image" not in agent.spec.observations:
         raise UserError(f"--predict {arguments.predict}: this agent observes no image to predict")
-    evaluator = evaluation.Evaluator(start_worker, agent, arguments.seed, print, int(filming))
+    runner = evaluator.Evaluator(start_worker, agent, arguments.seed, print, int(filming))
     try:
-        resume.check_environment(saved, evaluator.spec)
-        episodes = evaluator.run(arguments.episodes)
+        resume.check_environment(saved, runner.spec)
+        episodes = runner.run(arguments.episodes)
     finally:
-        evaluator.close()
+        runner.close()
     summary = results(episodes, arguments, settings, saved)
     for number, episode in enumerate(episodes):
         print(f"episode {number}: return {episode.total:.2f}, {episode.length} agent steps")

@@ -4,7 +4,9 @@ import sys
 
 import numpy as np
 
-from dreamer_tf import program, resume, saved_agent, seeding
+from dreamer_tf.basics import seeding
+from dreamer_tf.envs.process import starting
+from dreamer_tf.runs import resume, saved_agent
 
 
 class Player:
@@ -17,7 +19,7 @@ class Player:
     """
 
     def __init__(self, config, saved, agent):
-        from dreamer_tf.agents.imagination import Imagination
+        from dreamer_tf.agents.dreams import Imagination
 
         self.config = config
         self._saved = saved
@@ -29,7 +31,7 @@ class Player:
 
     def environment(self):
         """Returns the run's environment in a process of its own, an `Environment`."""
-        start = program.worker_starter(self.config, program.find_gl(self.config, True), True)
+        start = starting.worker_starter(self.config, starting.find_gl(self.config, True), True)
         environment = Environment(start())
         try:
             resume.check_environment(self._saved, environment.worker.spec)

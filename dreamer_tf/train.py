@@ -5,26 +5,22 @@ TensorFlow is imported late, inside functions: a wrong command line or task is a
 
 import sys
 
-from dreamer_tf import (
-    checkpoint,
-    command_line,
-    episode_file,
-    program,
-    resume,
-    run_directory,
-    saved_agent,
-)
-from dreamer_tf.collector import Collector
-from dreamer_tf.config import flatten
+from dreamer_tf.config import command_line
+from dreamer_tf.config.schema import flatten
 from dreamer_tf.envs import check_task
-from dreamer_tf.evaluation import Evaluator
-from dreamer_tf.means import Means
-from dreamer_tf.replay import Replay
-from dreamer_tf.run_directory import RunDirectory
-from dreamer_tf.schedule import Schedule
+from dreamer_tf.envs.process import starting
+from dreamer_tf.experience import episode_file
+from dreamer_tf.experience.collector import Collector
+from dreamer_tf.experience.replay import Replay
+from dreamer_tf.reports import terminal
+from dreamer_tf.reports.means import Means
+from dreamer_tf.runs import checkpoint, resume, run_directory, saved_agent
+from dreamer_tf.runs.run_directory import RunDirectory
+from dreamer_tf.training.evaluator import Evaluator
+from dreamer_tf.training.schedule import Schedule
 
 
-@program.guarded
+@terminal.guarded
 def main(words):
     """Trains; returns the exit status."""
     arguments = command_line.parse(words)
@@ -36,8 +32,8 @@ def main(words):
         print(f"{run.path} is complete, nothing to do")
         return 0
     check_task(arguments.config.task)
-    backend = program.find_gl(arguments.config)
-    start_worker = program.worker_starter(arguments.config, backend)
+    backend = starting.find_gl(arguments.config)
+    start_worker = starting.worker_starter(arguments.config, backend)
     workers = []
     try:
         # All started before the first is waited for: each takes a moment to load its simulator.
@@ -81,11 +77,11 @@ def initial_weights(source, run):
 
 def train(config, run, start_worker, workers, backend, weights=None):
     """Makes or restores the parts of a run and trains; returns the exit status."""
-    with program.quiet_start():
-        from dreamer_tf import precision
+    with terminal.quiet_start():
         from dreamer_tf.agents.dreamer import Dreamer
-        from dreamer_tf.display import Display
-        from dreamer_tf.startup import describe
+        from dreamer_tf.networks import precision
+        from dreamer_tf.reports.display import Display
+        from dreamer_tf.training.startup import describe
 
         device = precision.prepare_devices()
     resolved = precision.resolve(config.precision)
@@ -121,8 +117,8 @@ def train(config, run, start_worker, workers, backend, weights=None):
 
 def make_trainer(config, run, agent, precision, display, start_worker, workers, saved):
     """Returns the `Trainer` of a run whose newest checkpoint is `saved` or None."""
-    from dreamer_tf.logger import Logger
-    from dreamer_tf.trainer import Trainer
+    from dreamer_tf.reports.logger import Logger
+    from dreamer_tf.training.trainer import Trainer
 
     state = None if saved is None else saved.state
     capacity = None if config.replay.capacity == "all" else config.replay.capacity

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dreamer_tf import config as configuration
 from dreamer_tf.agents.dreamer import Dreamer
+from dreamer_tf.config import files
 from dreamer_tf.envs.spec import EnvSpec
 
 TINY = {
@@ -25,7 +25,7 @@ BOTH = {**IMAGE, **VECTORS}
 def tiny_config(**changes):
     """Returns a `Config` of tiny networks; keys as `model__free_nats=0`."""
     overrides = {**TINY, **{key.replace("__", "."): value for key, value in changes.items()}}
-    return configuration.load_config([], [(key, str(value)) for key, value in overrides.items()])
+    return files.load_config([], [(key, str(value)) for key, value in overrides.items()])
 
 
 def tiny_spec(discrete=False, terminates=False, observations=IMAGE):

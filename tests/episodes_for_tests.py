@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dreamer_tf import seeding
-from dreamer_tf.replay import Replay
+from dreamer_tf.basics import seeding
+from dreamer_tf.experience.replay import Replay
 
 ROOT = Path(__file__).parent.parent
 RECORD = np.dtype(

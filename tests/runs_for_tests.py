@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dreamer_tf import checkpoint
+from dreamer_tf.runs import checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = [

@@ -217,10 +217,10 @@ def _can_import(python, name):
 def main(words):
     """Measures what the words of the command line ask for; returns the exit status."""
     options = parse(words)
-    from dreamer_tf import program
+    from dreamer_tf.reports import terminal
 
-    with program.quiet_start():
-        from dreamer_tf import precision
+    with terminal.quiet_start():
+        from dreamer_tf.networks import precision
 
         precision.prepare_devices()
     found = {"machine": machine()}
@@ -233,13 +233,13 @@ def main(words):
         found[name] = section(options)
         show(name, found[name])
         if options.json:
-            from dreamer_tf import atomic
+            from dreamer_tf.basics import atomic
 
             atomic.write(options.json, json.dumps(found, indent=1).encode())
     return 0
 
 
 if __name__ == "__main__":
-    from dreamer_tf import program
+    from dreamer_tf.reports import terminal
 
-    sys.exit(program.guarded(main)(sys.argv[1:]))
+    sys.exit(terminal.guarded(main)(sys.argv[1:]))

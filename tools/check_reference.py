@@ -16,11 +16,11 @@ import zipfile
 
 import numpy as np
 
-from dreamer_tf import config as configuration
-from dreamer_tf import program
+from dreamer_tf.config import files
 from dreamer_tf.envs.spec import EnvSpec
+from dreamer_tf.reports import terminal
 
-with program.quiet_start():
+with terminal.quiet_start():
     import tensorflow as tf
 
     from dreamer_tf.agents.dreamer import Dreamer, Noise, PolicyNoise
@@ -48,7 +48,7 @@ def build_agent(case):
         head: sum(name.startswith(f"weights/{head}/h") for name in case) // 2 - 1
         for head in ("reward", "value", "actor", "discount")
     }
-    base = configuration.load_config([], [])
+    base = files.load_config([], [])
     config = dataclasses.replace(
         base,
         model=dataclasses.replace(

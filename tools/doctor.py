@@ -28,7 +28,7 @@ TOO_LITTLE_DISK, LOW_DISK = 1, 35  # GiB; the episodes of the paper's five milli
 
 _TENSORFLOW = """
 import tensorflow as tf
-from dreamer_tf import cost
+from dreamer_tf.training import cost
 for device in tf.config.list_physical_devices():
     if device.device_type != "CPU":
         details = tf.config.experimental.get_device_details(device)
@@ -157,7 +157,7 @@ def check_gl():
 
 def check_worker():
     """An environment in a process of its own, as training runs it."""
-    from dreamer_tf.envs.remote import RemoteEnv, WorkerError
+    from dreamer_tf.envs.process.remote import RemoteEnv, WorkerError
 
     start = time.perf_counter()
     try:

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from dreamer_tf import distributions
 from dreamer_tf.behavior import exploration, imagination, losses
-from dreamer_tf.optimizer import Optimizer
-from dreamer_tf.precision import POLICIES
-from dreamer_tf.world_model.layers import LayerFactory, named_variables
-from dreamer_tf.world_model.networks import DenseHead, scalar_normal
+from dreamer_tf.networks import distributions
+from dreamer_tf.networks.layers import LayerFactory, named_variables
+from dreamer_tf.networks.optimizer import Optimizer
+from dreamer_tf.networks.perceptrons import DenseHead, scalar_normal
+from dreamer_tf.networks.precision import POLICIES
 from dreamer_tf.world_model.rssm import State
 from dreamer_tf.world_model.world_model import Reconstruction, WorldModel
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dreamer_tf import seeding
+from dreamer_tf.basics import seeding
 
 
 class RandomPolicy:

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from dreamer_tf import distributions
 from dreamer_tf.behavior import returns
+from dreamer_tf.networks import distributions
 from dreamer_tf.world_model.rssm import State, scan
 
 

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from dreamer_tf import distributions
+from dreamer_tf.networks import distributions
 
 
 def actor_loss(imagined, entropies, entropy_scale):

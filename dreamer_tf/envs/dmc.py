@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.builtin import BuiltinEnv
 from dreamer_tf.envs.tasks import suite_task
-from dreamer_tf.errors import UserError
 
 UNBOUNDED = 1e9
 

@@ -4,7 +4,7 @@ import importlib
 
 import gymnasium
 
-from dreamer_tf.errors import UserError
+from dreamer_tf.basics.errors import UserError
 
 
 def make_from_factory(task):

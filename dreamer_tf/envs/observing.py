@@ -7,8 +7,8 @@ import numpy as np
 from gymnasium import spaces
 from PIL import Image
 
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.builtin import IMAGE_SHAPE
-from dreamer_tf.errors import UserError
 
 # More numbers than this are no vector for a perceptron but, most likely, a mistaken image.
 LONGEST_VECTOR = 2048

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dreamer_tf.errors import UserError
+from dreamer_tf.basics.errors import UserError
 
 
 class RecordingEnv:

@@ -4,7 +4,7 @@ import difflib
 
 import gymnasium
 
-from dreamer_tf.errors import UserError
+from dreamer_tf.basics.errors import UserError
 
 PREFIX = "gym_"
 # Families whose `step` always returns terminated = False; they end by their time limit alone.

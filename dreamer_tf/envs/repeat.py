@@ -5,8 +5,8 @@ import numbers
 import gymnasium
 import numpy as np
 
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.tasks import PAPERS_LIMIT
-from dreamer_tf.errors import UserError
 
 
 class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import gymnasium
 import numpy as np
 
-from dreamer_tf.errors import UserError
+from dreamer_tf.basics.errors import UserError
 
 STEP_FIELDS = ("action", "reward", "is_first", "is_last", "is_terminal")
 

@@ -7,7 +7,7 @@ importing dm_control would load an OpenGL library beside it.
 import difflib
 import re
 
-from dreamer_tf.errors import UserError
+from dreamer_tf.basics.errors import UserError
 
 PAPER_TASKS = (
     "dmc_acrobot_swingup",

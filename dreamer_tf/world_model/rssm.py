@@ -9,7 +9,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from dreamer_tf import distributions
+from dreamer_tf.networks import distributions
 
 
 class State(NamedTuple):

@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from dreamer_tf import distributions
-from dreamer_tf.world_model import networks
-from dreamer_tf.world_model.layers import LayerFactory
+from dreamer_tf.networks import distributions, images, perceptrons
+from dreamer_tf.networks.layers import LayerFactory
 from dreamer_tf.world_model.rssm import RSSM, Observed, State, scan, swap_time
 
 
@@ -50,28 +49,30 @@ class WorldModel:
         self.encoder = self.decoder = self.vector_encoder = self.vector_decoder = None
         self.discount_head = None
         if "image" in spec.observations:
-            self.encoder = networks.Encoder(self.make("encoder"), config.cnn_depth)
-            self.decoder = networks.Decoder(self.make("decoder"), config.cnn_depth, self.features)
+            self.encoder = images.Encoder(self.make("encoder"), config.cnn_depth)
+            self.decoder = images.Decoder(self.make("decoder"), config.cnn_depth, self.features)
         if self.vectors:
             size, layers = spec.vector_size, config.vector_layers
-            self.vector_encoder = networks.VectorEncoder(
+            self.vector_encoder = perceptrons.VectorEncoder(
                 self.make("vector_encoder"), size, layers, config.units
             )
-            self.vector_decoder = self._head("vector_decoder", layers, networks.vector_normal, size)
+            self.vector_decoder = self._head(
+                "vector_decoder", layers, perceptrons.vector_normal, size
+            )
         encoders = [each for each in (self.encoder, self.vector_encoder) if each is not None]
         embed_size = sum(each.embed_size for each in encoders)
         self.rssm = RSSM(self.make("rssm"), config, spec.action_size, embed_size)
-        self.reward = self._head("reward", config.reward_layers, networks.scalar_normal)
+        self.reward = self._head("reward", config.reward_layers, perceptrons.scalar_normal)
         if use_discount_head:
             self.discount_head = self._head(
-                "discount", config.discount_layers, networks.scalar_bernoulli
+                "discount", config.discount_layers, perceptrons.scalar_bernoulli
             )
         heads = (self.decoder, self.vector_decoder, self.reward, self.discount_head)
         self.models = [*encoders, self.rssm, *(head for head in heads if head is not None)]
 
     def _head(self, scope, layers, distribution, outputs=1):
         units = self.config.units
-        return networks.DenseHead(
+        return perceptrons.DenseHead(
             self.make(scope), self.features, layers, units, outputs, distribution
         )
 
@@ -84,7 +85,7 @@ class WorldModel:
         """Maps an observation, {name: [..., *shape]}, to embeddings [..., E]."""
         embeds = []
         if self.encoder is not None:
-            embeds.append(self.encoder(networks.preprocess(observation["image"])))
+            embeds.append(self.encoder(images.preprocess(observation["image"])))
         if self.vector_encoder is not None:
             embeds.append(self.vector_encoder(self.concatenate_vectors(observation)))
         return tf.concat(embeds, -1)
@@ -107,7 +108,7 @@ class WorldModel:
         targets = {"reward": batch["reward"]}
         if self.decoder is not None:
             predicted["image"] = self.decoder(features)
-            targets["image"] = networks.preprocess(batch["image"])
+            targets["image"] = images.preprocess(batch["image"])
         if self.vector_decoder is not None:
             predicted["vector"] = self.vector_decoder(features)
             targets["vector"] = self.concatenate_vectors(batch)
@@ -147,7 +148,7 @@ class WorldModel:
 
     def decode_image(self, features):
         """Maps features [..., F] to uint8 images [..., 64, 64, 3]; needs observed images."""
-        return networks.to_pixels(self.decoder(features).mean())
+        return images.to_pixels(self.decoder(features).mean())
 
     def loss(self, reconstruction):
         """Returns (loss, metrics): negative log densities plus the clipped KL (equation 10)."""

@@ -4,11 +4,11 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import agents, timing
-from dreamer_tf import config as configuration
-from dreamer_tf import program
 from dreamer_tf.agents.random import RandomPolicy
-from dreamer_tf.collector import Collector
-from dreamer_tf.envs.remote import RemoteEnv
+from dreamer_tf.config import files
+from dreamer_tf.envs.process import starting
+from dreamer_tf.envs.process.remote import RemoteEnv
+from dreamer_tf.experience.collector import Collector
 
 
 def policy(sizes, counts, rounds):
@@ -40,7 +40,7 @@ def environments(task, qualities, counts, steps):
     Raises:
         UserError: nothing here can render.
     """
-    backend = program.find_gl(configuration.load_config([], [("task", task)]))
+    backend = starting.find_gl(files.load_config([], [("task", task)]))
     rows = []
     for quality in qualities:
         for count in counts:

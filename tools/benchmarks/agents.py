@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf import config as configuration
 from dreamer_tf.agents.dreamer import Dreamer
+from dreamer_tf.config import files
 from dreamer_tf.envs.spec import EnvSpec
 
 PRESETS = {"full": [], "cpu": ["cpu"]}
@@ -28,7 +28,7 @@ def make(size, precision, xla=False):
     It has no entropy bonus, as neither the author's code nor others that it is compared with do.
     """
     overrides = [("behavior.entropy_scale", "0"), ("xla", str(xla).lower())]
-    config = configuration.load_config(PRESETS[size], overrides)
+    config = files.load_config(PRESETS[size], overrides)
     return Dreamer(config, walker_spec(), precision)
 
 

@@ -32,7 +32,7 @@ def measure(counts):
 
 def _program(count):
     from benchmarks import timing
-    from dreamer_tf.replay import Replay
+    from dreamer_tf.experience.replay import Replay
 
     dtype = np.dtype(
         [("image", "|u1", (64, 64, 3)), ("action", "<f4", (6,)), ("reward", "<f4")]
@@ -53,7 +53,7 @@ def _program(count):
 
 def _write(folder, dtype, count):
     """Writes one episode and gives it many names: the replay cannot tell, the disk is spared."""
-    from dreamer_tf import episode_file
+    from dreamer_tf.experience import episode_file
 
     random = np.random.default_rng(0)
     records = np.zeros(LENGTH, dtype)

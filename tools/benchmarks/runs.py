@@ -16,7 +16,7 @@ def startup(rounds):
     """Times what a start consists of, each time in a fresh process."""
     programs = {
         "help": ["-m", "dreamer_tf.train", "--help"],
-        "import of the program": ["-c", "import dreamer_tf.trainer"],
+        "import of the program": ["-c", "import dreamer_tf.training.trainer"],
         "import of TensorFlow": ["-c", "import tensorflow"],
     }
     starts = {
@@ -37,7 +37,7 @@ def threads(counts, sizes, rounds):
     """
     program = f"""
 import json
-from dreamer_tf import precision
+from dreamer_tf.networks import precision
 precision.prepare_devices()
 from benchmarks import updates
 print(json.dumps(updates.seconds({sizes!r}, {rounds})))

@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from benchmarks import agents, compiled, timing
 from benchmarks.plain import PlainDreamer
-from dreamer_tf import cost
 from dreamer_tf.behavior import imagination, losses
-from dreamer_tf.world_model import networks
+from dreamer_tf.networks import images
+from dreamer_tf.training import cost
 from dreamer_tf.world_model.rssm import State
 
 SEED = (0, 1)
@@ -105,7 +105,7 @@ def _pieces(agent, batch):
     features = tf.random.stateless_normal([count, length, model.features], SEED)
     start = State(features[..., : config.model.stoch], features[..., config.model.stoch :])
     start, weight = imagination.start_states(start, batch["is_terminal"], can_end=False)
-    image = networks.preprocess(batch["image"])
+    image = images.preprocess(batch["image"])
 
     def encoder():
         return tf.reduce_sum(model.embed(batch) ** 2)

@@ -8,9 +8,9 @@ import keras
 import tensorflow as tf
 
 from benchmarks import agents, compiled, timing
-from dreamer_tf import distributions
 from dreamer_tf.behavior import imagination
-from dreamer_tf.world_model.layers import (
+from dreamer_tf.networks import distributions
+from dreamer_tf.networks.layers import (
     DenseTransposedConvolution,
     LayerFactory,
     NarrowTransposedConvolution,

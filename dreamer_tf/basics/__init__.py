@@ -1,0 +1,1 @@
+"""What everybody may use: errors for people, seeds, files written whole."""

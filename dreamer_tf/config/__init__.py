@@ -1,0 +1,1 @@
+"""The keys of a run: their types, presets, the command line."""

@@ -1,0 +1,269 @@
+"""The trainer's side of an environment worker."""
+
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs.gl import rendering_variables, requires_gl
+from dreamer_tf.envs.process import wire
+from dreamer_tf.envs.spec import EnvSpec
+from dreamer_tf.envs.tasks import is_suite
+
+# What a worker's libraries print is kept for error messages, up to this many bytes.
+LOG_BYTES = 1 << 20
+CLOSE_SECONDS = 5.0
+
+
+class WorkerError(RuntimeError):
+    """A worker died, raised or did not answer. Its process is gone by now.
+
+    Attributes:
+        pid: the process id that the worker had.
+        renders: whether it had to render with OpenGL.
+        started: whether the environment had been made and could begin an episode.
+    """
+
+    def __init__(self, message, pid, renders=False, started=True):
+        super().__init__(message)
+        self.pid = pid
+        self.renders = renders
+        self.started = started
+
+
+class RemoteEnv:
+    """An environment in a process of its own, which starts at once and in the background.
+
+    Sending and receiving are separate, so that several workers step at the same time: send to
+    all, then receive from all. Every command is answered by one `receive`.
+
+    Args:
+        description: the arguments of `make_env`, {"task", "observation", ...}.
+        timeout: seconds without an answer after which the worker counts as dead.
+        gl: OpenGL back end; by default `MUJOCO_GL`, or else "egl".
+
+    All methods and `spec` raise WorkerError when the worker fails, or UserError when what the
+    worker was asked for is the user's mistake; either way it is dead and reaped afterwards.
+    """
+
+    def __init__(self, description, timeout=120.0, gl=None):
+        self._task = description["task"]
+        self._timeout = timeout
+        self._spec = None
+        self._dtype = None
+        self._received = bytearray()
+        self._log = tempfile.TemporaryFile()
+        # Appending keeps the log's end where it is when the log is cut.
+        fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
+        self._renders = requires_gl(
+            self._task, description.get("observation", "auto"), description.get("frames", False)
+        )
+        self._process = _start(self._log, _variables(self._task, self._renders, gl))
+        self._open = True
+        os.set_blocking(self._process.stdin.fileno(), False)
+        os.set_blocking(self._process.stdout.fileno(), False)
+        self._send(json.dumps(description).encode() + b"\n")
+
+    @property
+    def pid(self):
+        """The worker's process id."""
+        return self._process.pid
+
+    @property
+    def spec(self):
+        """The environment's EnvSpec. The first use waits until the worker is ready."""
+        if self._spec is None:
+            self._spec = EnvSpec.from_json(self._answer(wire.SPEC).decode())
+            self._dtype = self._spec.record_dtype
+        return self._spec
+
+    def send_reset(self, seed):
+        """Asks for the start of the episode of a seed, an integer in [0, 2**32)."""
+        self._send(wire.pack(wire.RESET, wire.SEED.pack(seed)))
+
+    def send_step(self, action):
+        """Asks for a step with a float32 action [A]."""
+        self._send(wire.pack(wire.STEP, np.asarray(action, "<f4").tobytes()))
+
+    def receive(self):
+        """Returns the answer to a reset or step: a 0-d array of `spec.record_dtype`."""
+        dtype = self._dtype or self.spec.record_dtype
+        return np.frombuffer(self._answer(wire.RECORD), dtype).reshape(())
+
+    def render(self):
+        """Returns the present state as uint8 [H, W, 3]; see `make_env`'s `frames`."""
+        self._send(wire.pack(wire.RENDER))
+        answer = self._answer(wire.FRAME)
+        size = wire.SIZE.unpack_from(answer)
+        return np.frombuffer(answer, np.uint8, offset=wire.SIZE.size).reshape(*size, 3)
+
+    def replay(self, seed, actions):
+        """Replays an episode without drawing; stepping then goes on from its end.
+
+        Args:
+            seed: the episode's seed.
+            actions: float32 [T, A].
+
+        Returns:
+            The T + 1 records without images, of `spec.blind_dtype`; their reward is NaN after an
+            unexpected end of the episode.
+        """
+        actions = np.asarray(actions, "<f4")
+        dtype = self.spec.blind_dtype
+        self._send(wire.pack(wire.REPLAY, wire.SEED.pack(seed) + actions.tobytes()))
+        records = [self._answer(wire.BLIND) for _ in range(len(actions) + 1)]
+        return np.frombuffer(b"".join(records), dtype)
+
+    def close(self):
+        """Ends the worker, by force if it does not end itself. Does nothing the second time."""
+        if not self._open:
+            return
+        try:
+            os.write(self._process.stdin.fileno(), wire.pack(wire.CLOSE))
+        except OSError:  # It is gone or does not listen, and is ended below.
+            pass
+        self._end(patience=CLOSE_SECONDS)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _send(self, data):
+        """Writes all of `data`. A broken pipe is left to `receive`, which can tell why."""
+        self._check_open()
+        deadline = time.monotonic() + self._timeout
+        view = memoryview(data)
+        while view:
+            self._wait(self._process.stdin, select.POLLOUT, deadline)
+            try:
+                view = view[os.write(self._process.stdin.fileno(), view) :]
+            except BlockingIOError:
+                continue
+            except BrokenPipeError:
+                return
+
+    def _answer(self, expected):
+        """Returns the payload of the next frame."""
+        self._check_open()
+        deadline = time.monotonic() + self._timeout
+        self._fill(wire.HEADER.size, deadline)
+        kind, size = wire.HEADER.unpack_from(self._received)
+        self._fill(wire.HEADER.size + size, deadline)
+        payload = self._received[wire.HEADER.size : wire.HEADER.size + size]
+        del self._received[: wire.HEADER.size + size]
+        if kind == wire.ERROR:
+            self._raise_reported(json.loads(payload))
+        if kind != expected:
+            self._fail(f"answered {kind} instead of {expected}")
+        self._trim_log()
+        return payload
+
+    def _fill(self, count, deadline):
+        """Reads until `count` bytes are there."""
+        while len(self._received) < count:
+            self._wait(self._process.stdout, select.POLLIN, deadline)
+            try:
+                data = os.read(self._process.stdout.fileno(), 1 << 16)
+            except BlockingIOError:
+                continue
+            if not data:
+                self._fail(self._describe_death())
+            self._received += data
+
+    def _wait(self, stream, event, deadline):
+        poller = select.poll()
+        poller.register(stream, event)
+        if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            self._fail(f"gave no answer within {self._timeout:g} seconds{self._last_words()}")
+
+    def _check_open(self):
+        if not self._open:
+            raise WorkerError(f"environment worker {self.pid} ({self._task}) is closed", self.pid)
+
+    def _raise_reported(self, report):
+        if report["user"]:
+            self._end(patience=CLOSE_SECONDS)
+            raise UserError(report["message"], report["status"])
+        self._fail(f"raised {report['type']}: {report['message']} ({report['where']})")
+
+    def _fail(self, what):
+        self._end(patience=0.0)
+        message = f"environment worker {self.pid} ({self._task}) {what}"
+        raise WorkerError(message, self.pid, self._renders, self._spec is not None)
+
+    def _describe_death(self):
+        try:
+            status = self._process.wait(CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            return f"closed its pipe{self._last_words()}"
+        if status < 0:
+            return f"was ended by {signal.Signals(-status).name}{self._last_words()}"
+        return f"ended with status {status}{self._last_words()}"
+
+    def _last_words(self):
+        """Returns the end of what the worker printed, or nothing."""
+        size = os.fstat(self._log.fileno()).st_size
+        text = os.pread(self._log.fileno(), 2000, max(0, size - 2000)).decode(errors="replace")
+        return f"; it printed:\n{text.strip()}" if text.strip() else ""
+
+    def _trim_log(self):
+        if os.fstat(self._log.fileno()).st_size > LOG_BYTES:
+            os.ftruncate(self._log.fileno(), 0)
+
+    def _end(self, patience):
+        """Closes the pipes, waits `patience` seconds, kills, reaps."""
+        self._open = False
+        self._process.stdin.close()
+        self._process.stdout.close()
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+
+def _start(log, variables):
+    """Starts the program with Ctrl-C and SIGTERM blocked: they cannot hit it while it starts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, wire.LEFT_TO_TRAINER)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "dreamer_tf.envs.process.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            bufsize=0,
+            env=variables,
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _variables(task, renders, gl):
+    """Returns the worker's environment variables; this process's own stay as they are."""
+    backend = gl or os.environ.get("MUJOCO_GL") or "egl"
+    if is_suite(task) and not renders:
+        backend = "off"  # Importing dm_control would load an OpenGL library otherwise.
+    variables = rendering_variables(backend)
+    # The worker imports what this process would import.
+    package = str(Path(__file__).resolve().parents[3])
+    paths = [path or os.getcwd() for path in sys.path]
+    variables["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*paths, package]))
+    # pygame greets on stdout otherwise, which is not for warnings.
+    variables.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    if not renders:
+        # Keeps other people's libraries off the GPU that the agent uses. Not for MuJoCo, which
+        # has no CUDA to hide, but whose EGL may render on that GPU.
+        variables["CUDA_VISIBLE_DEVICES"] = ""
+    return variables

@@ -1,0 +1,1 @@
+"""What is learned from: made, kept and drawn. Nothing here imports TensorFlow."""

@@ -1,0 +1,181 @@
+"""One episode in one `.npy` file: its name, its check, writing it and reading a part of it.
+
+`{index:06d}-{length}.npy` holds a one-dimensional array of `length` packed records, the reset's
+included; `numpy.load` opens it. The first record alone has `is_first`, the last alone `is_last`.
+Nothing here unpickles or otherwise executes what it reads.
+"""
+
+import io
+import os
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from dreamer_tf.basics import atomic
+
+NAME = re.compile(r"([0-9]{6,})-([1-9][0-9]*)\.npy")
+# More than any header of records needs; it bounds what is read of a foreign file.
+HEADER_LIMIT = 8192
+
+
+class DamagedFile(ValueError):
+    """A file is not what its name says; the message is the reason, without the file's name."""
+
+
+class Episode(NamedTuple):
+    """A known episode: its index, its number of records, the bytes before the first of them."""
+
+    index: int
+    length: int
+    offset: int
+
+    @property
+    def name(self):
+        return f"{self.index:06d}-{self.length}.npy"
+
+
+def write(folder, index, records):
+    """Writes an episode's file atomically; returns its `Episode`.
+
+    Raises:
+        ValueError: the records are not one whole episode.
+        OSError: the file cannot be written, for example because the disk is full; nothing is left
+            of it then.
+    """
+    records = np.ascontiguousarray(records)
+    if records.ndim != 1 or not len(records):
+        raise ValueError(f"an episode is one row of records, not an array of {records.shape}")
+    try:
+        check_flags(records, 0, len(records))
+    except DamagedFile as error:
+        raise ValueError(f"not one whole episode: {error}") from None
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(records))
+    episode = Episode(index, len(records), header.tell())
+    with atomic.writing(folder / episode.name) as file:
+        file.write(header.getvalue())
+        file.write(records.view(np.uint8))
+    return episode
+
+
+def examine(path, dtype):
+    """Returns the `Episode` of a file after checking all but the inside of its records.
+
+    Args:
+        path: the file.
+        dtype: structured dtype that the records must have.
+
+    Raises:
+        DamagedFile: it is not an episode of such records.
+        OSError: it cannot be read.
+    """
+    match = NAME.fullmatch(path.name)
+    if not match:
+        raise DamagedFile("its name is not an episode's")
+    if not path.is_file():
+        raise DamagedFile("it is not a file")
+    index, length = int(match[1]), int(match[2])
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        offset = _check_header(os.pread(descriptor, HEADER_LIMIT, 0), dtype, length)
+        episode = Episode(index, length, offset)
+        if episode.name != path.name:
+            raise DamagedFile("its name is not an episode's")
+        _check_size(descriptor, episode, dtype)
+        ends = (("is_first", 0), ("is_last", length - 1))
+        for name, position in ends:
+            flag = offset + position * dtype.itemsize + dtype.fields[name][1]
+            if os.pread(descriptor, 1, flag) != b"\x01":
+                raise DamagedFile(f"record {position} lacks {name}")
+    finally:
+        os.close(descriptor)
+    return episode
+
+
+def read_into(records, folder, episode, start):
+    """Fills an array with an episode's records from `start` on, reading by position.
+
+    Args:
+        records: contiguous array of records, no longer than the rest of the episode.
+        folder: where the episodes are.
+        episode: `Episode`.
+        start: position of the first record to read.
+
+    Raises:
+        DamagedFile: the file has changed or its records are not an episode's.
+        OSError: it is missing or cannot be read.
+    """
+    descriptor = os.open(folder / episode.name, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _check_size(descriptor, episode, records.dtype)
+        space = memoryview(records.view(np.uint8))
+        position = episode.offset + start * records.dtype.itemsize
+        while space:
+            count = os.preadv(descriptor, [space], position)
+            if not count:
+                raise DamagedFile("it ends too early")
+            space, position = space[count:], position + count
+    finally:
+        os.close(descriptor)
+    check_flags(records, start, episode.length)
+
+
+def remove_all(folder):
+    """Deletes the files of all episodes in a folder."""
+    for path in folder.iterdir():
+        if NAME.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def check_flags(records, start, length):
+    """Checks `is_first` and `is_last` of the records from `start` on of an episode of `length`.
+
+    A flag is a byte of 0 or 1, so that noise in place of records is found out as well.
+
+    Raises:
+        DamagedFile: a flag is missing or out of place.
+    """
+    for name, place in (("is_first", -start), ("is_last", length - 1 - start)):
+        flags = records[name].view(np.uint8)
+        expected = np.zeros(len(records), np.uint8)
+        if 0 <= place < len(records):
+            expected[place] = 1
+        wrong = np.flatnonzero(flags != expected)
+        if len(wrong):
+            raise DamagedFile(f"record {start + wrong[0]} has a wrong {name}")
+
+
+def _check_header(data, dtype, length):
+    """Returns the size of the header that a file begins with."""
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, _, stored = np.lib.format.read_array_header_1_0(stream)
+        elif version == (2, 0):
+            shape, _, stored = np.lib.format.read_array_header_2_0(stream)
+        else:
+            raise DamagedFile(f"its format is version {version}")
+    except DamagedFile:
+        raise
+    # NumPy's parser meets arbitrary bytes here and does not say what it raises for them.
+    except Exception as error:
+        raise DamagedFile(f"it has no NumPy header ({one_line(error)})") from None
+    if stored != dtype:
+        raise DamagedFile("its records have other fields than this task's")
+    if shape != (length,):
+        raise DamagedFile(f"it holds an array of shape {shape}, its name says {length} records")
+    return stream.tell()
+
+
+def _check_size(descriptor, episode, dtype):
+    size = os.fstat(descriptor).st_size
+    expected = episode.offset + episode.length * dtype.itemsize
+    if size != expected:
+        raise DamagedFile(f"it has {size} bytes instead of {expected}")
+
+
+def one_line(error):
+    """Returns an exception's text, short and without line breaks."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,1 @@
+"""Building blocks: the one place that knows the quirks of Keras and TensorFlow Probability."""

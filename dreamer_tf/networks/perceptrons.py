@@ -1,0 +1,82 @@
+"""Dense encoders and heads, and the distributions that they end in (paper, appendix A)."""
+
+import keras
+
+from dreamer_tf.networks import distributions
+
+
+class VectorEncoder(keras.Model):
+    """A perceptron with ELU units from all vectors of an observation to an embedding."""
+
+    def __init__(self, make, size, layers, units):
+        super().__init__(name=make.scope, dtype=make.dtype)
+        self.hidden = [make.dense(f"h{i}", units, "elu") for i in range(layers)]
+        self.embed_size = units
+        self.build((None, size))
+
+    def build(self, input_shape):
+        """Creates the weights."""
+        build_stack(self.hidden, input_shape[-1])
+        self.built = True
+
+    def call(self, vector):
+        """Maps concatenated vectors [..., V] to embeddings [..., units]."""
+        hidden = vector
+        for layer in self.hidden:
+            hidden = layer(hidden)
+        return hidden
+
+
+class DenseHead(keras.Model):
+    """A multi-layer perceptron with ELU units that ends in a distribution.
+
+    Args:
+        make: `LayerFactory` whose scope names the head.
+        features: number of inputs.
+        layers: number of hidden layers.
+        units: width of the hidden layers.
+        outputs: number of distribution parameters.
+        distribution: function from float32 parameters [..., outputs] to a distribution.
+    """
+
+    def __init__(self, make, features, layers, units, outputs, distribution):
+        super().__init__(name=make.scope, dtype=make.dtype)
+        self.hidden = [make.dense(f"h{i}", units, "elu") for i in range(layers)]
+        # The parameters of a distribution are computed in float32 in every precision.
+        self.parameters = make.dense("hout", outputs, dtype="float32")
+        self.distribution = distribution
+        self.build((None, features))
+
+    def build(self, input_shape):
+        """Creates the weights."""
+        build_stack((*self.hidden, self.parameters), input_shape[-1])
+        self.built = True
+
+    def call(self, features):
+        """Maps features [..., F] to the head's distribution with batch shape [...]."""
+        hidden = features
+        for layer in self.hidden:
+            hidden = layer(hidden)
+        return self.distribution(self.parameters(hidden))
+
+
+def build_stack(layers, size):
+    """Creates the weights of dense layers that follow each other, for inputs [..., size]."""
+    for layer in layers:
+        layer.build((None, size))
+        size = layer.units
+
+
+def vector_normal(parameters):
+    """Returns a unit-variance normal over vectors for their means [..., V]."""
+    return distributions.unit_normal(parameters, event_dims=1)
+
+
+def scalar_normal(parameters):
+    """Returns a unit-variance normal over scalars for parameters [..., 1]."""
+    return distributions.normal(parameters[..., 0])
+
+
+def scalar_bernoulli(parameters):
+    """Returns a binary distribution over scalars for logits [..., 1]."""
+    return distributions.bernoulli(parameters[..., 0])

@@ -1,0 +1,108 @@
+"""One call writes a measurement to metrics.jsonl and TensorBoard."""
+
+import contextlib
+import errno
+import json
+import os
+
+import tensorflow as tf
+from tensorboard.plugins.image import metadata as image_metadata
+
+from dreamer_tf.reports import dashboard, pictures, video
+
+
+class Logger:
+    """Writes scalars; keeps the step counters that every line begins with.
+
+    Args:
+        metrics_path: the run's metrics.jsonl.
+        folder: where TensorBoard's event files go.
+        offset: length in bytes that metrics.jsonl is cut back to, None to keep it whole.
+    """
+
+    def __init__(self, metrics_path, folder, offset=None):
+        # Unbuffered: what cannot be written now must not be tried again later.
+        self.file = open(metrics_path, "ab", buffering=0)
+        if offset is not None and self.offset > offset:
+            os.ftruncate(self.file.fileno(), offset)
+        self.writer = tf.summary.create_file_writer(str(folder))
+
+    @property
+    def offset(self):
+        """Length of metrics.jsonl in bytes."""
+        return os.fstat(self.file.fileno()).st_size
+
+    def write(self, group, counters, metrics):
+        """Writes one line and one TensorBoard point per metric.
+
+        Args:
+            group: `"agent"` or `"sim"`, TensorBoard's prefix.
+            counters: {"step", "agent_step", "update", "wall_time"}; step is in environment steps.
+            metrics: {name: float or int}.
+
+        Raises:
+            ValueError: a metric is not finite, which JSON cannot hold.
+            OSError: it cannot be written, for example because the disk is full; metrics.jsonl
+                ends with a whole line then.
+        """
+        line = json.dumps({**counters, **metrics}, allow_nan=False)
+        self._append(line.encode() + b"\n")
+        with _os_errors(), self.writer.as_default(step=counters["step"]):
+            for name, value in metrics.items():
+                tf.summary.scalar(f"{group}/{name}", value)
+
+    def describe(self, values):
+        """Gives TensorBoard the configuration, {key: value}, and the layout of its charts.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with _os_errors(), self.writer.as_default(step=0):
+            for content in (dashboard.layout(), dashboard.configuration(values)):
+                tf.summary.experimental.write_raw_pb(content)
+
+    def video(self, tag, step, frames):
+        """Shows uint8 [T, H, W, 3] among TensorBoard's images, as a GIF that moves.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        height, width = (str(size).encode() for size in frames.shape[1:3])
+        picture = video.encode_gif(frames, pictures.FRAMES_PER_SECOND)
+        metadata = image_metadata.create_summary_metadata(tag, "")
+        with _os_errors(), self.writer.as_default(step=step):
+            tf.summary.write(tag, tf.constant([width, height, picture]), metadata=metadata)
+
+    def flush(self):
+        """Makes everything written so far visible, and durable in metrics.jsonl."""
+        os.fsync(self.file.fileno())
+        with _os_errors():
+            self.writer.flush()
+
+    def close(self):
+        """Closes both files. What matters was flushed before, so nothing is raised here."""
+        with contextlib.suppress(OSError):
+            self.flush()
+        with contextlib.suppress(OSError), _os_errors():
+            self.writer.close()
+        self.file.close()
+
+    def _append(self, data):
+        begin, view = self.offset, memoryview(data)
+        try:
+            while view:
+                view = view[self.file.write(view) :]
+        except OSError:
+            os.ftruncate(self.file.fileno(), begin)
+            raise
+
+
+@contextlib.contextmanager
+def _os_errors():
+    """Raises TensorFlow's errors of writing a file as the OSError that they stand for."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+    except tf.errors.OpError as error:
+        raise OSError(errno.EIO, error.message.split("\n")[0], "TensorBoard's events") from None

@@ -1,0 +1,79 @@
+"""The videos of a run: its evaluation episodes, and what the model predicts of sequences."""
+
+import numpy as np
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.reports import video
+
+SEQUENCES = 6
+LENGTH = 50
+CONTEXT = 5
+LONGEST_VIDEO = 250
+WIDEST_VIDEO = 320
+FRAMES_PER_SECOND = 20
+# The columns of figure 5: the context, then every fifth step.
+STRIP_STEPS = (*range(CONTEXT), 6, *range(10, 51, 5))
+
+
+def episode(records):
+    """Returns an episode's images as frames, every n-th where there are many."""
+    stride = 1 + (len(records) - 1) // LONGEST_VIDEO
+    return video.enlarge(records["image"][::stride], 2)
+
+
+def film(frames):
+    """Returns the bytes of a GIF of rendered frames, every n-th where there are many."""
+    stride = 1 + (len(frames) - 1) // LONGEST_VIDEO
+    return video.encode_gif(video.shrink(frames[::stride], WIDEST_VIDEO), FRAMES_PER_SECOND)
+
+
+def predictions(agent, batch, seed):
+    """Returns the bytes of a GIF of all sequences and of a PNG strip of the first.
+
+    Raises:
+        UserError: the sequences are too short for a prediction.
+    """
+    length = batch["reward"].shape[1]
+    if length <= CONTEXT:
+        raise UserError(f"the episode has {length} steps, a prediction needs {CONTEXT + 1}")
+    model = agent.predict(batch, CONTEXT, seed)
+    grid = video.prediction_grid(batch["image"], model, CONTEXT)
+    steps = [step for step in STRIP_STEPS if step < length]
+    strip = video.prediction_strip(batch["image"][0], model[0], CONTEXT, steps)
+    moving = video.encode_gif(video.enlarge(grid, 2), FRAMES_PER_SECOND)
+    return moving, video.encode_png(video.enlarge(strip, 2))
+
+
+def windows(episodes, count=SEQUENCES, length=LENGTH):
+    """Cuts sequences evenly out of episodes.
+
+    Args:
+        episodes: list of records [T].
+        count: number of sequences.
+        length: records in each; less where an episode is shorter.
+
+    Returns:
+        {field: [count, length, ...]}.
+    """
+    length = min(length, *(len(records) for records in episodes))
+    sequences = []
+    for i, records in enumerate(episodes):
+        share = len(range(i, count, len(episodes)))
+        starts = np.linspace(0, len(records) - length, share).astype(int)
+        sequences += [records[start : start + length] for start in starts]
+    joined = np.stack(sequences)
+    return {name: np.ascontiguousarray(joined[name]) for name in joined.dtype.names}
+
+
+def prediction(agent, batch, seed):
+    """Returns frames with rows truth, model and error; None where there is nothing to show.
+
+    Args:
+        agent: an `Agent`.
+        batch: {field: [N, L, ...]} with images.
+        seed: int32 [2].
+    """
+    if batch["reward"].shape[1] <= CONTEXT:
+        return None
+    model = agent.predict(batch, CONTEXT, seed)
+    return None if model is None else video.prediction_grid(batch["image"], model, CONTEXT)

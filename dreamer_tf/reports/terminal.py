@@ -1,0 +1,72 @@
+"""What the project's programs share: errors for people, quiet TensorFlow, environment workers."""
+
+import contextlib
+import errno
+import os
+import sys
+import tempfile
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs.process.remote import WorkerError
+
+
+def guarded(main):
+    """Returns `main` with exceptions that a user can mend turned into one line and a status.
+
+    Args:
+        main: function of the command line's words returning an exit status.
+    """
+
+    def run(arguments):
+        try:
+            return main(arguments)
+        except UserError as error:
+            message, status = str(error), error.status
+        except WorkerError as error:
+            what = "keeps failing" if error.started else "does not start"
+            message, status = f"the environment {what}: {error}{_gl_hint(error)}", 1
+        except KeyboardInterrupt:  # Training itself stops at the first and saves.
+            message, status = "interrupted: nothing was saved since the last checkpoint", 130
+        except OSError as error:
+            message, status = _describe(error), 1
+        print(f"error: {message}", file=sys.stderr)
+        return status
+
+    return run
+
+
+def _describe(error):
+    """Returns one line for an OSError of the file system; raises any other again."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error.strerror}): free some space, then run this again"
+    if error.filename is None:
+        raise error
+    return f"{error.filename}: {error.strerror}; make it usable, then run this again"
+
+
+def _gl_hint(error):
+    """Returns what to try if a worker failed because of the OpenGL that was chosen by hand."""
+    chosen = os.environ.get("MUJOCO_GL") if error.renders else None
+    return f" [MUJOCO_GL is {chosen}; if rendering fails, unset it or run doctor]" if chosen else ""
+
+
+@contextlib.contextmanager
+def quiet_start():
+    """Keeps from the terminal what libraries print while they load; shows it if they fail.
+
+    TensorFlow writes notes on its start straight to the file descriptor of stderr.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            notes.seek(0)
+            os.write(kept, notes.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

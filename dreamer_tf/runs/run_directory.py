@@ -1,0 +1,261 @@
+"""The folder of one run: making it, continuing it, refusing it, and its meta data.
+
+LOGDIR/<task>/<name>/<seed>/
+    config.yaml               the resolved configuration
+    meta.json                 one entry for each start of the run
+    metrics.jsonl, events.*   measurements
+    episodes/, checkpoints/   experience and what an exact resume needs
+"""
+
+import contextlib
+import datetime
+import fcntl
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+from dreamer_tf.basics import atomic
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.files import from_yaml, to_yaml
+from dreamer_tf.config.schema import flatten
+
+CONFIG = "config.yaml"
+META = "meta.json"
+METRICS = "metrics.jsonl"
+EPISODES = "episodes"
+CHECKPOINTS = "checkpoints"
+# Of the differences between two configurations, so many are shown.
+SHOWN_CHANGES = 4
+PACKAGES = (
+    "tensorflow",
+    "keras",
+    "tensorflow-probability",
+    "dm_control",
+    "mujoco",
+    "numpy",
+)
+
+
+class RunDirectory:
+    """A run's folder, held exclusively by this process until `close` or the process ends.
+
+    Attributes:
+        path: the folder.
+        resuming: whether an earlier process has written its configuration here.
+        episodes, checkpoints, metrics: paths of the two folders and of `metrics.jsonl`. The folders
+            exist; the file is made by who writes it.
+    """
+
+    def __init__(self, path, resuming, descriptor):
+        self.path = path
+        self.resuming = resuming
+        self.episodes = path / EPISODES
+        self.checkpoints = path / CHECKPOINTS
+        self.metrics = path / METRICS
+        self._descriptor = descriptor
+
+    @classmethod
+    def open(cls, arguments):
+        """Makes or continues the run's folder for the command line's `Arguments`.
+
+        Raises:
+            UserError: the folder holds another configuration or something foreign, another process
+                uses it, or it cannot be made. Nothing has been changed then.
+        """
+        config = arguments.config
+        path = run_path(arguments.logdir, config.task, arguments.name, config.seed)
+        descriptor = _lock(_make(path))
+        try:
+            resuming = _prepare(path, arguments)
+            for name in (EPISODES, CHECKPOINTS):
+                (path / name).mkdir(exist_ok=True)
+        except BaseException as error:
+            os.close(descriptor)
+            if isinstance(error, OSError):
+                raise UserError(f"cannot write in {path}: {error.strerror}", status=1) from None
+            raise
+        return cls(path, resuming, descriptor)
+
+    def close(self):
+        """Lets another process use the folder."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def run_path(logdir, task, name, seed):
+    """Returns LOGDIR/<task>/<name>/<seed>, with `-` for characters unfit for a folder's name."""
+    return Path(logdir) / re.sub(r"[^\w.+-]", "-", task, flags=re.ASCII) / name / str(seed)
+
+
+def write_meta(run, extra):
+    """Appends one entry to the list `sessions` in the run's meta.json.
+
+    Args:
+        run: the `RunDirectory`.
+        extra: what the caller knows of this start and JSON can hold: device, precision, GL back
+            end, render mode.
+    """
+    path = run.path / META
+    try:
+        sessions = list(json.loads(path.read_text(encoding="utf-8"))["sessions"])
+    except (OSError, ValueError, KeyError, TypeError):
+        sessions = []
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    session = {
+        "date": now,
+        "command": shlex.join(sys.orig_argv),
+        "git": git_state(),
+        "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
+        "platform": platform.platform(),
+        **extra,
+    }
+    try:
+        text = json.dumps({"sessions": [*sessions, session]}, indent=2) + "\n"
+        atomic.write(path, text.encode())
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}", status=1) from None
+
+
+def git_state():
+    """Returns {"commit": hash, "dirty": whether files differ from it}, None outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    commit = _git(root, "rev-parse", "HEAD")
+    changes = _git(root, "status", "--porcelain")
+    return None if commit is None or changes is None else {"commit": commit, "dirty": changes != ""}
+
+
+def _git(root, *words):
+    command = ["git", "-C", str(root), *words]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _make(path):
+    """Makes the folder and those above it; leaves none of them behind where that fails."""
+    made = []
+    try:
+        missing = [each for each in (path, *path.parents) if not each.exists()]
+        for each in reversed(missing):
+            each.mkdir(exist_ok=True)
+            made.append(each)
+        # A folder that exists already need not be one or may be someone else's.
+        if not path.is_dir():
+            raise NotADirectoryError(0, "it is not a folder")
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(0, "it is not writable")
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            for each in reversed(made):
+                each.rmdir()
+        raise UserError(
+            f"cannot make the run directory {path}: {error.strerror}; choose another --logdir"
+        ) from None
+    return path
+
+
+def _lock(path):
+    """Returns a descriptor of the folder that holds its lock. Children do not inherit it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UserError(
+            f"another process is running in {path}: wait for it or choose another --name or --seed",
+            status=1,
+        ) from None
+    except OSError as error:
+        # Some network file systems cannot lock folders.
+        warnings.warn(
+            f"cannot lock {path} ({error.strerror}): do not start the same run twice", stacklevel=3
+        )
+    return descriptor
+
+
+def _prepare(path, arguments):
+    """Brings the locked folder to the state of the arguments; returns whether it holds a run."""
+    stored = path / CONFIG
+    entries = {each.name for each in path.iterdir()} - {CONFIG + atomic.TEMPORARY}
+    if entries and CONFIG not in entries:
+        raise UserError(
+            f"{path} is not empty and holds no {CONFIG}, so it is no run of ours: "
+            "choose another --name or --logdir"
+        )
+    if entries and arguments.fresh:
+        _clear(path)
+        entries = set()
+    if not entries:
+        atomic.write(stored, to_yaml(arguments.config).encode())
+        return False
+    if _differs(stored, arguments):
+        atomic.write(stored, to_yaml(arguments.config).encode())
+    return True
+
+
+def _differs(stored, arguments):
+    """Returns whether --extend has the stored config replaced; refuses any other difference."""
+    try:
+        earlier = flatten(from_yaml(stored))
+    except UserError as error:
+        raise UserError(f"{error}; choose another --name, or start again with --fresh") from None
+    now = flatten(arguments.config)
+    different = [key for key in now if now[key] != earlier[key]]
+    if not different:
+        return False
+    longer = different == ["steps"] and now["steps"] > earlier["steps"]
+    if longer and arguments.extend:
+        return True
+    changes = [f"{key} is {earlier[key]} there, {now[key]} here" for key in different]
+    if len(changes) > SHOWN_CHANGES:
+        changes[SHOWN_CHANGES:] = [f"{len(changes) - SHOWN_CHANGES} more keys differ"]
+    advice = "choose another --name, or delete that run and start again with --fresh"
+    if longer:
+        advice = f"--extend continues it up to {now['steps']} steps; or {advice}"
+    message = f"{stored.parent} holds a run with a different configuration:"
+    raise UserError("\n".join([message, f"  {'; '.join(changes)}", advice]))
+
+
+def _clear(path):
+    """Deletes what a run makes, the config last, unless there is anything else."""
+    for each in path.iterdir():
+        if not _is_own(each):
+            raise UserError(f"--fresh deletes nothing: {each} was not made by a run; move it away")
+    for each in sorted(path.iterdir(), key=lambda each: each.name == CONFIG):
+        shutil.rmtree(each) if each.is_dir() else each.unlink()
+
+
+def _is_own(path):
+    if path.is_symlink():
+        return False
+    if path.name in (EPISODES, CHECKPOINTS):
+        return path.is_dir() and all(_is_data(each) for each in path.iterdir())
+    name = path.name.removesuffix(atomic.TEMPORARY)
+    own = name in (CONFIG, META, METRICS) or name.startswith("events.")
+    return own and path.is_file()
+
+
+def _is_data(path):
+    # Unfinished files have .npy or .npz somewhere in their names as well.
+    regular = path.is_file() and not path.is_symlink()
+    return regular and (".npy" in path.name or ".npz" in path.name)

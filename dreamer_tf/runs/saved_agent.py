@@ -1,0 +1,136 @@
+"""An agent's variables in a checkpoint, and the agent of a run."""
+
+import json
+from pathlib import Path
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config import files, schema
+from dreamer_tf.envs.spec import EnvSpec
+from dreamer_tf.reports import terminal
+from dreamer_tf.runs import checkpoint, resume, run_directory
+
+PREFIX = "agent/"
+# Keys of the configuration that the shapes of the weights follow from.
+SHAPING_KEYS = (
+    *(f"model.{name}" for name in ("deter", "stoch", "hidden", "cnn_depth", "vector_layers")),
+    *(f"model.{name}" for name in ("units", "reward_layers", "discount_layers", "discount_head")),
+    *(f"behavior.{name}" for name in ("units", "actor_layers", "value_layers")),
+)
+
+
+def variable_arrays(agent):
+    """Returns {"agent/path": array} of all that the agent needs to go on exactly."""
+    return {PREFIX + path: variable.numpy() for path, variable in agent.variables.items()}
+
+
+def put_variables(agent, saved, weights_only=False):
+    """Assigns a checkpoint's arrays to the agent's variables, all of them or none.
+
+    Args:
+        agent: an `Agent`.
+        saved: `Checkpoint`.
+        weights_only: leave optimisers and counters as they are. The weights do not depend on the
+            precision that the checkpoint was trained in.
+
+    Raises:
+        UserError: the checkpoint holds other variables or other shapes.
+    """
+    arrays = {
+        name.removeprefix(PREFIX): array
+        for name, array in saved.arrays.items()
+        if name.startswith(PREFIX)
+    }
+    variables = agent.variables
+    if weights_only:
+        arrays, variables = _weights(arrays), _weights(variables)
+    shapes = {path: tuple(variable.shape) for path, variable in variables.items()}
+    wrong = list(shapes.keys() ^ arrays.keys())
+    wrong += [path for path in shapes.keys() & arrays.keys() if arrays[path].shape != shapes[path]]
+    if wrong:
+        raise UserError(
+            f"{saved.path} does not fit this configuration ({min(wrong)} differs): "
+            f"use the version of the program and the configuration that wrote it",
+            status=1,
+        )
+    for path, variable in variables.items():
+        variable.assign(arrays[path])
+
+
+def _weights(paths):
+    others = ("optimizer/", "updates")
+    return {path: each for path, each in paths.items() if not path.startswith(others)}
+
+
+def check_same_networks(run, saved, settings, spec):
+    """Raises a UserError unless a run's weights fit another configuration and environment.
+
+    Args:
+        run: folder of the run that the weights come from.
+        saved: its `Checkpoint`.
+        settings: the `Config` that they are for.
+        spec: the `EnvSpec` that they are for.
+    """
+    there, here = schema.flatten(load_config(run)), schema.flatten(settings)
+    source = json.loads(saved.state["spec"])
+    target = json.loads(spec.to_json())
+    for key in SHAPING_KEYS:
+        if there[key] != here[key]:
+            raise UserError(
+                f"--init_from {run}: {key} is {there[key]} there and {here[key]} here; "
+                f"give --{key} {there[key]}"
+            )
+    decisive = ["observations", "action_size", "discrete"]
+    if settings.model.discount_head == "auto":
+        decisive.append("terminates")
+    for name in decisive:
+        if source[name] != target[name]:
+            raise UserError(
+                f"--init_from {run}: its environment's {name} is {source[name]}, here it is "
+                f"{target[name]}; the networks cannot be the same"
+            )
+
+
+def load_config(run):
+    """Returns the configuration of a run's folder.
+
+    Raises:
+        UserError: the folder is not a run.
+    """
+    path = Path(run) / run_directory.CONFIG
+    if not path.is_file():
+        raise UserError(
+            f"{run} is not a run: it has no {run_directory.CONFIG}; "
+            f"give a folder like runs/<task>/<name>/<seed>"
+        )
+    return files.from_yaml(path)
+
+
+def load_checkpoint(run, warn):
+    """Returns the newest readable checkpoint of a run's folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    saved = checkpoint.load_newest(Path(run) / run_directory.CHECKPOINTS, warn)
+    if saved is None:
+        raise UserError(f"{run} holds no checkpoint yet: wait for the first one", status=1)
+    resume.check_format(saved.state)
+    return saved
+
+
+def restore_agent(settings, saved):
+    """Returns the agent of a checkpoint.
+
+    Args:
+        settings: the run's `Config`.
+        saved: `Checkpoint`.
+    """
+    with terminal.quiet_start():
+        from dreamer_tf.agents.dreamer import Dreamer
+        from dreamer_tf.networks import precision
+
+        precision.prepare_devices()
+    spec = EnvSpec.from_json(saved.state["spec"])
+    agent = Dreamer(settings, spec, precision.resolve(settings.precision))
+    put_variables(agent, saved, weights_only=True)
+    return agent

@@ -1,0 +1,1 @@
+"""The loop that makes a run, and what it needs to begin."""

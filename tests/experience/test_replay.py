@@ -1,0 +1,245 @@
+"""The replay: what is drawn, how often, ahead of time, and after files were damaged."""
+
+import itertools
+import os
+import resource
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from episodes_for_tests import RECORD, SEED, make_records, make_replay, places, same
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.experience.prefetch import Prefetch
+from dreamer_tf.experience.replay import Replay
+
+# What is drawn.
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 12), min_size=1, max_size=5),
+    batch_size=st.integers(1, 6),
+    length=st.integers(1, 15),
+    update=st.integers(0, 10**6),
+)
+def test_sequences_are_pieces_of_the_files(lengths, batch_size, length, update):
+    with tempfile.TemporaryDirectory() as folder:
+        batch = make_replay(folder, lengths).sample(update, batch_size, length)
+        stored = {int(path.name[:6]): np.load(path) for path in Path(folder).iterdir()}
+    for row in range(batch_size):
+        expected_index, expected_position = None, None
+        for step in range(length):
+            index, position = places(batch)[row, step]
+            record = stored[index][position]
+            for name in RECORD.names:
+                assert np.array_equal(batch[name][row, step], record[name])
+            assert batch["is_first"][row, step] == (position == 0)
+            if step == 0:
+                # Episodes at least as long as the sequence are never left before its end.
+                assert position + length <= lengths[index] or position == 0
+            elif expected_index is not None:
+                assert (index, position) == (expected_index, expected_position)
+            else:
+                assert position == 0
+            ended = position + 1 == lengths[index]
+            expected_index, expected_position = (None, None) if ended else (index, position + 1)
+
+
+def test_fields_keep_their_types_and_are_contiguous(tmp_path):
+    batch = make_replay(tmp_path, [20, 30]).sample(0, 3, 10)
+    assert list(batch) == list(RECORD.names)
+    assert batch["image"].shape == (3, 10, 4, 4, 3) and batch["image"].dtype == np.uint8
+    assert batch["action"].shape == (3, 10, 2) and batch["action"].dtype == np.float32
+    assert batch["reward"].shape == (3, 10) and batch["is_last"].dtype == bool
+    assert all(array.flags.c_contiguous and array.flags.aligned for array in batch.values())
+
+
+def test_episodes_and_starts_are_uniform(tmp_path):
+    lengths, length = [10, 13, 30], 10
+    replay = make_replay(tmp_path, lengths)
+    drawn = np.concatenate([places(replay.sample(u, 20, length))[:, 0] for u in range(300)])
+    assert stats.chisquare(np.bincount(drawn[:, 0], minlength=3)).pvalue > 1e-3
+    for index, records in enumerate(lengths):
+        starts = drawn[drawn[:, 0] == index, 1]
+        counts = np.bincount(starts, minlength=records - length + 1)
+        # Every possible start, 0 and the one that ends with the last record included.
+        assert len(counts) == records - length + 1 and counts.min() > 0
+        if len(counts) > 1:
+            assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_an_episode_after_a_short_one_is_uniform_and_begins_at_its_reset(tmp_path):
+    replay = make_replay(tmp_path, [3, 4, 40])
+    batches = np.concatenate([places(replay.sample(u, 20, 10)) for u in range(200)])
+    after = batches[batches[:, 0, 0] == 0][:, 3]
+    assert (after[:, 1] == 0).all()
+    assert stats.chisquare(np.bincount(after[:, 0], minlength=3)).pvalue > 1e-3
+
+
+def test_batches_depend_on_seed_update_and_known_episodes_only(tmp_path):
+    lengths = [20, 25, 6, 30]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    replay = make_replay(tmp_path / "a", lengths)
+    first = replay.sample(5, 4, 10)
+    replay.sample(6, 4, 10)
+    assert same(replay.sample(5, 4, 10), first)
+    assert same(Replay(tmp_path / "a", RECORD, SEED, pytest.fail).sample(5, 4, 10), first)
+    other_order = Replay(tmp_path / "b", RECORD, SEED, pytest.fail)
+    for index in (2, 0, 3, 1):
+        other_order.add(index, make_records(index, lengths[index]))
+    assert other_order.episodes == ((0, 20), (1, 25), (2, 6), (3, 30))
+    assert same(other_order.sample(5, 4, 10), first)
+    assert not same(replay.sample(6, 4, 10), first)
+    assert not same(Replay(tmp_path / "a", RECORD, SEED + 1, pytest.fail).sample(5, 4, 10), first)
+    replay.add(9, make_records(9, 30))
+    assert not same(replay.sample(5, 4, 10), first)
+
+
+# Prefetching.
+
+
+def prefetchers():
+    return [thread for thread in threading.enumerate() if thread.name == "prefetch"]
+
+
+def test_prefetched_batches_are_the_sampled_ones(tmp_path):
+    replay = make_replay(tmp_path, [20, 25, 6, 30])
+    expected = [replay.sample(update, 4, 10) for update in range(3, 12)]
+    with replay.batches(3, 9, 4, 10) as batches:
+        replay.add(8, make_records(8, 50))  # Too late for these.
+        obtained = list(batches)
+        assert next(batches, None) is None
+    assert len(obtained) == 9
+    assert all(same(*pair) for pair in zip(obtained, expected, strict=True))
+    assert not prefetchers()
+
+
+@pytest.mark.parametrize("taken", [0, 1, 4])
+def test_closing_early_leaves_no_thread(tmp_path, taken):
+    replay = make_replay(tmp_path, [20, 25])
+    with replay.batches(0, 1000, 4, 10) as batches:
+        assert prefetchers()
+        obtained = list(itertools.islice(batches, taken))
+    assert len(obtained) == taken
+    assert not prefetchers()
+    with pytest.raises(ZeroDivisionError), replay.batches(0, 1000, 4, 10):
+        _ = 1 / 0
+    assert not prefetchers()
+
+
+def test_no_more_than_the_depth_is_made_ahead():
+    made = []
+    with Prefetch((made.append(i) or i for i in range(100)), 2) as items:
+        time.sleep(0.2)
+        assert made == [0, 1]
+        assert next(items) == 0
+        time.sleep(0.2)
+        assert made == [0, 1, 2]
+
+
+def test_an_exception_in_the_thread_is_raised_in_its_place(tmp_path):
+    def items():
+        yield 1
+        raise OSError("broken")
+
+    with Prefetch(items(), 2) as prefetch:
+        assert next(prefetch) == 1
+        with pytest.raises(OSError, match="broken"):
+            next(prefetch)
+        assert next(prefetch, "ended") == "ended"
+    replay = Replay(tmp_path, RECORD, SEED, pytest.fail)
+    with replay.batches(0, 1, 4, 10) as batches, pytest.raises(UserError, match="no episodes"):
+        next(batches)
+    assert not prefetchers()
+
+
+# Damage while a run uses the files.
+
+
+def spoil_truncate(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def spoil_noise(path):
+    size = path.stat().st_size
+    path.write_bytes(np.random.default_rng(0).bytes(size))
+
+
+def spoil_inside(path):
+    content = bytearray(path.read_bytes())
+    middle = slice(len(content) // 4, 3 * len(content) // 4)
+    content[middle] = np.random.default_rng(0).bytes(middle.stop - middle.start)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("spoil", [spoil_truncate, spoil_noise, spoil_inside, os.remove])
+def test_episodes_damaged_later_are_replaced_by_others(tmp_path, spoil):
+    results = []
+    for copy in ("a", "b"):
+        folder = tmp_path / copy
+        folder.mkdir()
+        replay = make_replay(folder, [100, 100, 100])
+        warnings = []
+        replay._warn = warnings.append
+        with replay.batches(0, 5, 10, 20) as batches:
+            list(batches)
+        spoil(folder / "000001-100.npy")
+        with replay.batches(5, 5, 10, 20) as batches:
+            results.append(list(batches))
+        assert len(warnings) == 1 and "000001-100.npy" in warnings[0]
+        assert replay.episodes == ((0, 100), (2, 100))
+    assert all(same(*pair) for pair in zip(*results, strict=True))
+    for batch in results[0]:
+        for sequence in places(batch):
+            assert sequence[0, 0] in (0, 2)
+            assert (np.diff(sequence[:, 1]) == 1).all() and len(set(sequence[:, 0])) == 1
+
+
+def test_a_process_out_of_descriptors_does_not_forget_episodes(tmp_path):
+    replay = make_replay(tmp_path, [20, 20])
+    opened = []
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, limit[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            while True:
+                opened.append(os.open(os.devnull, os.O_RDONLY))
+        assert "Too many" in caught.value.strerror
+        with pytest.raises(OSError, match="Too many"):
+            replay.sample(0, 4, 10)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+    assert len(replay.episodes) == 2
+    replay.sample(0, 4, 10)
+
+
+def test_an_empty_replay_says_what_to_do(tmp_path):
+    warnings = []
+    replay = make_replay(tmp_path, [20])
+    replay._warn = warnings.append
+    os.remove(tmp_path / "000000-20.npy")
+    with pytest.raises(UserError, match="prefill") as caught:
+        replay.sample(0, 4, 10)
+    assert caught.value.status == 1 and len(warnings) == 1
+    with pytest.raises(KeyError):
+        replay.read(0)
+
+
+def test_reading_a_damaged_episode_is_an_error_that_names_it(tmp_path):
+    warnings = []
+    replay = make_replay(tmp_path, [20, 20])
+    replay._warn = warnings.append
+    spoil_truncate(tmp_path / "000001-20.npy")
+    with pytest.raises(UserError, match="000001-20.npy"):
+        replay.read(1)
+    assert replay.episodes == ((0, 20),) and len(warnings) == 1

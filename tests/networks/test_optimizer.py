@@ -1,0 +1,30 @@
+"""The optimiser's steps against those of Keras."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dreamer_tf.networks.optimizer import FusedAdam
+
+
+def steps(optimizer_class, count):
+    """Returns weights, moments and counters after steps on gradients that are clipped and not."""
+    random = np.random.default_rng(0)
+    shapes = ((5, 4), (3,), ())
+    weights = [keras.Variable(random.standard_normal(shape), dtype="float32") for shape in shapes]
+    optimizer = optimizer_class(1e-2, epsilon=1e-3, global_clipnorm=5.0)
+    optimizer.build(weights)
+    apply = tf.function(lambda gradients: optimizer.apply(gradients, weights), autograph=False)
+    for number in range(count):
+        scale = 0.1 if number % 2 else 10.0
+        gradients = [scale * random.standard_normal(each.shape) for each in weights]
+        apply([tf.constant(each, tf.float32) for each in gradients])
+    return [variable.numpy() for variable in (*weights, *optimizer.variables)]
+
+
+def test_fused_adam_makes_the_steps_of_keras_adam():
+    ours, theirs = steps(FusedAdam, 50), steps(keras.optimizers.Adam, 50)
+    assert len(ours) == len(theirs) == 3 + 2 + 6
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    assert np.abs(ours[0] - steps(FusedAdam, 0)[0]).max() > 0.1

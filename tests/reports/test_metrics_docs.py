@@ -1,0 +1,37 @@
+"""docs/metrics.md knows every scalar and image that the program writes."""
+
+import re
+
+import numpy as np
+from agents_for_tests import BOTH, random_batch, tiny_agent
+from runs_for_tests import ROOT
+
+TEXT = (ROOT / "docs" / "metrics.md").read_text()
+NAMES = set(re.findall(r"`([a-z_/]+)`", TEXT))
+SEED = np.array([1, 2], np.int32)
+
+
+def test_every_metric_of_an_update_and_report_is_explained():
+    agent = tiny_agent("float16", terminates=True, observations=BOTH)
+    batch = random_batch(observations=BOTH)
+    found = {**agent.update(batch, SEED), **agent.report(batch, SEED)}
+    assert set(found) <= NAMES, set(found) - NAMES
+
+
+def test_every_metric_of_the_loop_is_explained():
+    written = set()
+    for name in ("trainer.py", "evaluator.py"):
+        source = (ROOT / "dreamer_tf" / "training" / name).read_text()
+        written |= set(
+            re.findall(r'"((?:sim|agent|test|train)/\w+(?:/\w+)?|episodes|fps)"', source)
+        )
+    assert {"test/return", "train/length", "agent/test/open_loop", "fps"} <= written
+    assert written <= NAMES, written - NAMES
+
+
+def test_the_constant_parts_are_right():
+    constant = 0.5 * np.log(2 * np.pi)
+    assert f"{constant * 64 * 64 * 3:,.0f}".replace(",", " ") in TEXT
+    assert f"{constant:.2f}" in TEXT
+    entropy = -(0.99 * np.log(0.99) + 0.01 * np.log(0.01))
+    assert f"{entropy:.2f}" in TEXT

@@ -1,0 +1,126 @@
+"""GIFs, grids and strips, against what was put in."""
+
+import io
+
+import numpy as np
+import pytest
+from agents_for_tests import BOTH, VECTORS, random_batch, tiny_agent
+from PIL import Image
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.reports import pictures, video
+
+SEED = np.array([1, 2], np.int32)
+
+
+def moving_square(length=12):
+    frames = np.zeros((length, 32, 48, 3), np.uint8)
+    for t in range(length):
+        frames[t, 8:16, 2 * t : 2 * t + 8] = (250, 40, 10)
+    return frames
+
+
+def test_a_gif_holds_the_frames_and_repeats():
+    frames = moving_square()
+    picture = Image.open(io.BytesIO(video.encode_gif(frames, 20)))
+    assert (picture.n_frames, picture.info["loop"], picture.info["duration"]) == (12, 0, 50)
+    for t in range(12):
+        picture.seek(t)
+        found = np.asarray(picture.convert("RGB")).astype(int)
+        assert abs(found - frames[t]).max() <= 16, t
+
+
+def test_an_image_of_one_colour_can_be_a_gif():
+    picture = Image.open(io.BytesIO(video.encode_gif(np.full((3, 8, 8, 3), 77, np.uint8), 10)))
+    assert abs(int(np.asarray(picture.convert("RGB"))[0, 0, 0]) - 77) <= 8
+
+
+def test_the_grid_has_truth_model_and_error_and_marks_where_prediction_begins():
+    random = np.random.default_rng(0)
+    truth, model = random.integers(0, 256, (2, 3, 7, 16, 16, 3), dtype=np.uint8)
+    grid = video.prediction_grid(truth, model, context=5)
+    assert grid.shape[0] == 7
+    left = video.LABEL_WIDTH + video.GAP + (16 + video.GAP)  # The second sequence.
+    for t in range(7):
+        rows = [video.GAP + row * (16 + video.GAP) for row in range(3)]
+        cells = [grid[t, top : top + 16, left : left + 16].astype(int) for top in rows]
+        np.testing.assert_array_equal(cells[0], truth[1, t])
+        np.testing.assert_array_equal(cells[1], model[1, t])
+        expected = 128 + (model[1, t].astype(int) - truth[1, t]) // 2
+        np.testing.assert_array_equal(cells[2], expected)
+        colour = video.CONTEXT_COLOUR if t < 5 else video.PREDICTED_COLOUR
+        assert tuple(grid[t, rows[1] - 1, left + 4]) == colour
+
+
+def test_the_strip_shows_the_steps_of_figure_5():
+    frames = np.repeat(np.arange(51, dtype=np.uint8), 16 * 16 * 3).reshape(51, 16, 16, 3)
+    steps = pictures.STRIP_STEPS
+    assert steps == (0, 1, 2, 3, 4, 6, 10, 15, 20, 25, 30, 35, 40, 45, 50)
+    strip = video.prediction_strip(frames, 255 - frames, 5, steps)
+    for column, step in enumerate(steps):
+        x = video.LABEL_WIDTH + video.GAP + column * (16 + video.GAP) + 8
+        assert strip[video.GAP + 8, x, 0] == step
+        assert strip[video.GAP + 8 + 16 + video.GAP, x, 0] == 255 - step
+
+
+def test_windows_are_pieces_of_whole_episodes_from_their_beginning_to_their_end():
+    dtype = [("episode", "i4"), ("time", "i4")]
+    episodes = [np.zeros(length, dtype) for length in (30, 80)]
+    for number, records in enumerate(episodes):
+        records["episode"], records["time"] = number, np.arange(len(records))
+    found = pictures.windows(episodes, count=5, length=20)
+    assert found["time"].shape == (5, 20)
+    assert (np.diff(found["time"]) == 1).all() and (np.ptp(found["episode"], 1) == 0).all()
+    starts = {tuple(row) for row in zip(found["episode"][:, 0], found["time"][:, 0], strict=True)}
+    assert starts == {(0, 0), (0, 5), (0, 10), (1, 0), (1, 60)}
+    assert pictures.windows(episodes, count=2, length=50)["time"].shape == (2, 30)
+
+
+@pytest.mark.parametrize("observations", [BOTH, None], ids=["both", "image"])
+def test_predictions_use_the_first_images_and_then_the_actions_alone(observations):
+    kind = {} if observations is None else {"observations": observations}
+    agent, batch = tiny_agent(**kind), random_batch(length=9, **kind)
+    first = agent.predict(batch, 5, SEED)
+    assert first.shape == batch["image"].shape and first.dtype == np.uint8
+    later = {name: value.copy() for name, value in batch.items()}
+    later["image"][:, 5:] = 0
+    np.testing.assert_array_equal(agent.predict(later, 5, SEED), first)
+    later["image"][:, 4] = 0
+    changed = (agent.predict(later, 5, SEED) != first).any((0, 2, 3, 4))
+    assert not changed[:4].any() and changed[4:].any()
+    other = {**batch, "action": batch["action"].copy()}
+    other["action"][:, 6] *= -1
+    changed = (agent.predict(other, 5, SEED) != first).any((0, 2, 3, 4))
+    assert not changed[:6].any() and changed[6:].any()
+
+
+def test_open_loop_states_are_the_prior_rolled_forward_step_by_step():
+    agent, batch = tiny_agent(), random_batch(length=7)
+    noise = np.random.default_rng(3).normal(size=(7, 3, 3)).astype(np.float32)
+    model = agent.world_model
+    found = model.open_loop(batch, 4, noise)
+    filtered = model.rssm(model.embed(batch), batch["action"], batch["is_first"], noise).states
+    state = type(filtered)(*(value[:, 3] for value in filtered))
+    for name in ("stoch", "deter"):
+        expected = getattr(filtered, name)[:, :4]
+        np.testing.assert_allclose(getattr(found, name)[:, :4], expected, atol=1e-6)
+    for t in range(4, 7):
+        state = model.rssm.prior_step(state, batch["action"][:, t], noise[t])
+        np.testing.assert_allclose(found.deter[:, t], state.deter, atol=1e-6)
+        np.testing.assert_allclose(found.stoch[:, t], state.stoch, atol=1e-6)
+
+
+def test_what_cannot_be_shown_is_said_or_left_out():
+    agent = tiny_agent(observations=VECTORS)
+    assert agent.predict(random_batch(observations=VECTORS), 2, SEED) is None
+    assert pictures.prediction(tiny_agent(), random_batch(length=5), SEED) is None
+    with pytest.raises(UserError, match="5 steps"):
+        pictures.predictions(tiny_agent(), random_batch(length=5), SEED)
+
+
+def test_pixels_and_preprocessing_are_inverse():
+    from dreamer_tf.networks import images
+
+    pixels = np.arange(256, dtype=np.uint8)
+    np.testing.assert_array_equal(images.to_pixels(images.preprocess(pixels)), pixels)
+    assert images.to_pixels(np.float32([-9, 9])).numpy().tolist() == [0, 255]

@@ -1,0 +1,63 @@
+"""The benchmark runs and tells what it measured; no speed is asserted."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "tools" / "benchmark.py"
+
+
+def benchmark(*words, timeout=250):
+    command = [sys.executable, str(SCRIPT), *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+
+
+def test_update_parts_and_policy_of_the_cpu_preset(tmp_path):
+    path = tmp_path / "found.json"
+    words = ["update", "parts", "policy", "--sizes", "cpu", "--precisions", "float32"]
+    found = benchmark(*words, "--rounds", 2, "--json", path)
+    assert found.returncode == 0, found.stderr
+    numbers = json.loads(path.read_text())
+    plain, row = numbers["update"]
+    assert (plain["code"], plain["ratio"]) == ("plain port", 1)
+    assert row["ratio"] == pytest.approx(plain["best"] / row["best"])
+    assert (row["size"], row["precision"], row["xla"]) == ("cpu", "float32", "off")
+    assert 0 < row["best"] <= row["median"] < row["first"]
+    speed = row["gigaflop"] / row["best"]
+    assert row["of peak"] == pytest.approx(speed / row["matmul"])
+    parts = [row["part"] for row in numbers["parts"]]
+    assert parts == ["encoder", "RSSM", "decoder", "imagination", "optimisers", "whole"]
+    assert all(0 < row["share"] <= 1 for row in numbers["parts"])
+    assert [row["environments"] for row in numbers["policy"]] == [1, 4, 16]
+    assert numbers["machine"]["cores"] >= 1
+    for title in ("Seconds per update", "What an update consists of", "One policy step"):
+        assert title in found.stdout
+
+
+def test_memory_of_the_replay_is_measured_in_processes_of_its_own(tmp_path):
+    path = tmp_path / "found.json"
+    found = benchmark("memory", "--json", path)
+    assert found.returncode == 0, found.stderr
+    rows = json.loads(path.read_text())["memory"]
+    assert [row["episodes"] for row in rows] == [10, 500, 5000]
+    assert [row["agent steps"] for row in rows] == [5000, 250000, 2500000]
+    assert all(row["memory"] > 10 and 0 < row["best"] <= row["median"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    "words, offence",
+    [
+        (["speed"], "'speed'"),
+        (["--rounds", "0"], "--rounds 0"),
+        (["--peer", "sheeprl", "--peer-python", "/nowhere/python"], "cannot import sheeprl"),
+        (["update", "--sizes", "huge"], "'huge'"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(words, offence):
+    found = benchmark(*words)
+    assert found.returncode == 2
+    assert offence in found.stderr and "Traceback" not in found.stderr

@@ -1,0 +1,43 @@
+"""The counted cost of an update against TensorFlow's own profiler."""
+
+import dataclasses
+
+import pytest
+import tensorflow as tf
+from agents_for_tests import IMAGE, VECTORS, random_batch, tiny_spec
+
+from dreamer_tf.agents.dreamer import Dreamer
+from dreamer_tf.config import files
+from dreamer_tf.training import cost
+
+SMALL = {"train.batch_size": "4", "train.batch_length": "6", "model.cnn_depth": "16"}
+
+
+@pytest.mark.parametrize(
+    "terminates, observations", [(False, IMAGE), (True, IMAGE), (True, VECTORS)]
+)
+def test_counted_operations_are_those_of_the_graph(terminates, observations):
+    config = files.load_config([], list(SMALL.items()))
+    spec = tiny_spec(terminates=terminates, observations=observations)
+    agent = Dreamer(config, spec, "float32")
+    experience = random_batch(4, 6, observations=observations)
+    batch = {name: tf.TensorSpec(x.shape, x.dtype) for name, x in experience.items()}
+    graph = agent._update.get_concrete_function(batch, tf.TensorSpec([2], tf.int32)).graph
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    profiled = tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
+    counted = cost.update_flops(config, spec, terminates)
+    # The profiler also counts additions, activations and the optimisers.
+    assert 0.8 < counted / profiled < 1.05
+
+
+def test_a_full_size_update_is_about_one_teraflop():
+    walker = dataclasses.replace(tiny_spec(), action_size=6)
+    config = files.load_config([], [])
+    assert cost.update_flops(config, walker, False) == pytest.approx(0.94e12, rel=0.05)
+
+
+def test_the_papers_run_is_half_a_million_updates():
+    config = files.load_config([], [])
+    assert cost.run_seconds(config, flops=1.0, speed=1.0) == 100 + 100 * 4995
+    assert cost.matmul_speed(size=64, seconds=0.01) > 0

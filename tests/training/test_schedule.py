@@ -1,0 +1,66 @@
+"""What is due when, against the order of the author's TF2 code."""
+
+from dreamer_tf.config import files
+from dreamer_tf.runs.counters import Counters
+from dreamer_tf.training.schedule import Schedule
+
+
+def events(steps, jump=2, **changes):
+    """Plays the trainer's loop on counters alone; returns [(step, what, updates made)]."""
+    overrides = [(key.replace("__", "."), str(value)) for key, value in changes.items()]
+    config = files.load_config([], [("steps", str(steps)), *overrides])
+    schedule, counters, found = Schedule(config), Counters(), []
+    while not schedule.finished(counters):
+        if counters.update < schedule.updates_due(counters):
+            end = schedule.block_end(counters.update)
+            found.append((counters.step, "updates", end - counters.update))
+            counters.update = end
+        elif schedule.evaluation_due(counters):
+            found.append((counters.step, "evaluation", 0))
+            past = counters.step - config.train.prefill
+            counters.evaluations = 1 + past // config.evaluate.every
+            counters.evaluated_at = counters.step
+        else:
+            counters.step += jump
+    return found
+
+
+def test_the_papers_order():
+    found = events(16000)
+    assert found[:4] == [
+        (5000, "updates", 100),
+        (5000, "evaluation", 0),
+        (6000, "updates", 100),
+        (7000, "updates", 100),
+    ]
+    assert [step for step, what, _ in found if what == "evaluation"] == [5000, 15000, 16000]
+    assert sum(count for _, _, count in found) == 100 + 100 * 11
+
+
+def test_environments_share_the_steps_between_blocks():
+    four = events(16000, jump=8)
+    assert [step for step, what, _ in four if what == "updates"] == list(range(5000, 16001, 1000))
+    # Seven environments of two steps do not divide 1000; nothing is lost or made twice.
+    seven = events(16000, jump=14)
+    assert sum(count for _, _, count in seven) == sum(count for _, _, count in four)
+
+
+def test_a_longer_run_goes_on_as_if_it_had_been_planned():
+    config = files.load_config([], [("steps", "40000")])
+    counters = Counters(step=20000, update=1600, evaluations=2, evaluated_at=20000)
+    schedule = Schedule(config)
+    assert not schedule.finished(counters)
+    assert not schedule.evaluation_due(counters)
+    counters.step = 25000
+    assert schedule.evaluation_due(counters)
+
+
+def test_overdue_updates_come_in_blocks():
+    schedule = Schedule(files.load_config([], []))
+    counters = Counters(step=9000, update=130)
+    assert schedule.updates_due(counters) == 500
+    ends, update = [], counters.update
+    while update < 500:
+        update = schedule.block_end(update)
+        ends.append(update)
+    assert ends == [200, 300, 400, 500]
