@@ -81,7 +81,7 @@ def main(words):
     runner = evaluator.Evaluator(start_worker, agent, arguments.seed, print, int(filming))
     try:
         resume.check_environment(saved, runner.spec)
-        episodes = runner.run(arguments.episodes)
+        episodes = runner.run(arguments.episodes, recorded=int(arguments.predict is not None))
     finally:
         runner.close()
     summary = results(episodes, arguments, settings, saved)
@@ -93,7 +93,7 @@ def main(words):
         text = json.dumps(summary, indent=2) + "\n"
         atomic.write(arguments.json, text.encode())
     if filming:
-        atomic.write(arguments.video, pictures.film(episodes[0].frames))
+        atomic.write(arguments.video, episodes[0].film.encode())
         print(f"{arguments.video}: episode 0, return {episodes[0].total:.2f}")
     if arguments.predict is not None:
         show_prediction(agent, episodes[0].records, arguments)

@@ -11,7 +11,8 @@ from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
 from dreamer_tf.experience import episode_file
 from dreamer_tf.experience.collector import Collector
-from dreamer_tf.experience.replay import Replay
+from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.sources import make_source
 from dreamer_tf.reports import terminal
 from dreamer_tf.reports.means import Means
 from dreamer_tf.runs import checkpoint, resume, run_directory, saved_agent
@@ -118,7 +119,7 @@ def train(config, run, start_worker, workers, backend, weights=None):
 def make_trainer(config, run, agent, precision, display, start_worker, workers, saved):
     """Returns the `Trainer` of a run whose newest checkpoint is `saved` or None."""
     from dreamer_tf.reports.logger import Logger
-    from dreamer_tf.training.trainer import Trainer
+    from dreamer_tf.training.trainer import Parts, Reports, Trainer
 
     state = None if saved is None else saved.state
     capacity = None if config.replay.capacity == "all" else config.replay.capacity
@@ -127,20 +128,17 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
     initial = agent.initial_state(config.envs)
     logger = Logger(run.metrics, run.path, state["metrics_offset"] if state else 0)
     logger.describe(flatten(config))
-    return Trainer(
-        config=config,
-        schedule=Schedule(config),
-        counters=resume.counters(state),
+    episodes = Episodes(run.episodes, dtype, display.warn, config.envs, capacity, floor)
+    parts = Parts(
         agent=agent,
-        collector=Collector(start_worker, workers, config.seed, initial, display.warn),
+        source=make_source(agent.experience, episodes, config.seed),
+        collector=Collector(start_worker, workers, config.seed, initial, episodes, display.warn),
+        episodes=episodes,
         evaluator=Evaluator(start_worker, agent, config.seed, display.warn),
-        replay=Replay(run.episodes, dtype, config.seed, display.warn, capacity, floor),
-        logger=logger,
-        display=display,
-        checkpoints=run.checkpoints,
-        means=Means(state["means"] if state else None),
-        precision=precision,
     )
+    counters, means = resume.counters(state), Means(state["means"] if state else None)
+    reports = Reports(logger, display)
+    return Trainer(config, counters, means, parts, reports, run.checkpoints, precision)
 
 
 def stopped_by_fault(display, error):

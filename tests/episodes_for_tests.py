@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from dreamer_tf.basics import seeding
-from dreamer_tf.experience.replay import Replay
+from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.sequences import SequenceSource
+from dreamer_tf.experience.sources import Sequences
 
 ROOT = Path(__file__).parent.parent
 RECORD = np.dtype(
@@ -38,11 +40,20 @@ def make_records(index, length, dtype=RECORD):
     return records
 
 
-def make_replay(folder, lengths, seed=SEED):
-    replay = Replay(folder, RECORD, seed, pytest.fail)
+def make_episodes(folder, lengths):
+    episodes = Episodes(folder, RECORD, pytest.fail)
     for index, length in enumerate(lengths):
-        replay.add(index, make_records(index, length))
-    return replay
+        episodes.add(index, make_records(index, length))
+    return episodes
+
+
+def draw(episodes, update, batch_size, length, seed=SEED):
+    return SequenceSource(None, episodes, seed).sample(update, batch_size, length)
+
+
+def prefetched(episodes, first_update, count, batch_size, length, seed=SEED):
+    source = SequenceSource(Sequences(batch_size, length), episodes, seed)
+    return source.batches(first_update, count)
 
 
 def places(batch):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from dreamer_tf.behavior import exploration, imagination, losses
+from dreamer_tf.experience.sources import Sequences
 from dreamer_tf.networks import distributions
 from dreamer_tf.networks.layers import LayerFactory, named_variables
 from dreamer_tf.networks.optimizer import Optimizer
@@ -60,6 +61,7 @@ class Dreamer:
     def __init__(self, config, spec, precision):
         self.config = config
         self.spec = spec
+        self.experience = Sequences(config.train.batch_size, config.train.batch_length)
         dtype = POLICIES[precision]
         switch = config.model.discount_head
         use_discount_head = spec.terminates if switch == "auto" else switch == "on"

@@ -38,7 +38,7 @@ def writing(path):
             temporary.unlink(missing_ok=True)
             _discard(file)
             raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write(path, data):
@@ -104,7 +104,8 @@ def _discard(file):
         file.close()
 
 
-def _sync_folder(folder):
+def sync_folder(folder):
+    """Brings the names in a folder to the disk, where its file system can do that."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with _tolerating_unsupported():

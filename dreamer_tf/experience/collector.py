@@ -1,41 +1,83 @@
 """Collects experience: steps N environments with one batched policy."""
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
 import numpy as np
 
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process.remote import WorkerError
+from dreamer_tf.experience.episode_file import DamagedFile
 
 # An environment whose worker failed this often without finishing an episode ends the run.
 FAILURES_IN_A_ROW = 5
 
 
+class Finished(NamedTuple):
+    """A finished episode: its index, its return and its length in agent steps."""
+
+    index: int
+    total: float
+    length: int
+
+
+class Underway:
+    """What must be known of an unfinished episode: its last record and all its rewards."""
+
+    def __init__(self, record, rewards=()):
+        self.record = record
+        self.rewards = list(rewards)  # The reset's among them, as in the episode's records.
+
+    def add(self, record):
+        """Takes the next record."""
+        self.record = record
+        self.rewards.append(record["reward"])
+
+    @property
+    def steps(self):
+        """Agent steps made so far."""
+        return len(self.rewards) - 1
+
+    @property
+    def total(self):
+        """The return so far."""
+        return float(np.array(self.rewards, np.float32).sum(dtype=np.float64))
+
+
 class Collector:
-    """N environments in their workers, their unfinished episodes and the policy's state.
+    """N environments in their workers, the policy's state, and what becomes of their records.
 
-    `steps` counts the agent steps that were made since the start, lost ones included.
-
-    Every episode's seed is a function of (run seed, environment, episode number); episode
-    `number` of environment `i` has the index `number * N + i`.
+    Every record goes to `Episodes` at once. Every episode's seed is a function of (run seed,
+    environment, episode number).
 
     Args:
         start_worker: function that starts one more worker and returns its `RemoteEnv`.
         workers: the N `RemoteEnv`s to begin with.
         seed: the run's seed.
         initial_state: the policy's state before anything was observed, {name: [N, ...]}.
+        episodes: `Episodes` of N environments.
         warn: called with one line about each failure.
+
+    Attributes:
+        steps: agent steps that were made since the start, lost ones included.
+        ticks: steps that every environment has made, over all sessions.
+        rows: [(environment, record), ...] of the last `step`, see `Source.observe`.
+        numbers: episode number of each environment.
     """
 
-    def __init__(self, start_worker, workers, seed, initial_state, warn):
+    def __init__(self, start_worker, workers, seed, initial_state, episodes, warn):
         self.start_worker = start_worker
         self.seed = seed
+        self.episodes = episodes
         self.warn = warn
         self.workers = workers
         self.policy_state = initial_state
         self.numbers = [0] * len(workers)
-        self.records = [[] for _ in workers]
         self.failures = [0] * len(workers)
-        self.steps = 0
+        self.underway = [None] * len(workers)
+        self.steps = self.ticks = 0
+        self.rows = []
         self.fatal = None
 
     def __len__(self):
@@ -49,7 +91,7 @@ class Collector:
                 (actions [N, A], state).
 
         Returns:
-            Finished episodes, a list of (index, records).
+            [`Finished`, ...].
 
         Raises:
             WorkerError, UserError: an environment failed too often in a row. It is raised when
@@ -57,15 +99,17 @@ class Collector:
         """
         if self.fatal is not None:
             raise self.fatal
-        starting = [i for i, records in enumerate(self.records) if not records]
+        self.rows = []
+        starting = [i for i, underway in enumerate(self.underway) if underway is None]
         self._exchange(starting, lambda i, worker: worker.send_reset(self.episode_seed(i)))
-        if not all(self.records):
+        if not all(self.underway):
             return []  # A worker died in its reset; its replacement begins in the next call.
-        current = np.stack([records[-1] for records in self.records])
+        current = np.stack([underway.record for underway in self.underway])
         names = self.workers[0].spec.observations
         observation = {name: np.ascontiguousarray(current[name]) for name in names}
         actions, self.policy_state = act(observation, current["is_first"], self.policy_state)
         everyone = range(len(self))
+        self.ticks += 1
         self.steps += self._exchange(everyone, lambda i, worker: worker.send_step(actions[i]))
         return [self._finish(i) for i in everyone if self._ended(i)]
 
@@ -74,7 +118,7 @@ class Collector:
         return seeding.integer(self.seed, "environment", i, self.numbers[i])
 
     def _exchange(self, chosen, send):
-        """Sends to the chosen workers, which then work in parallel, and stores their records.
+        """Sends to the chosen workers, which then work in parallel, and keeps their records.
 
         Returns how many answered; the others have been replaced.
         """
@@ -88,19 +132,27 @@ class Collector:
             if i in failed:
                 continue
             try:
-                self.records[i].append(self.workers[i].receive())
+                record = self.workers[i].receive()
             except (WorkerError, UserError) as error:
                 failed[i] = error
+            else:
+                self._keep(i, record)
         for i, error in failed.items():
             self._replace(i, error)
         return len(chosen) - len(failed)
 
+    def _keep(self, i, record):
+        if self.underway[i] is None:
+            self.episodes.begin(i, self.numbers[i], self.ticks)
+            self.underway[i] = Underway(record)
+        self.underway[i].add(record)
+        self.episodes.append(i, record)
+        self.rows.append((i, record))
+
     def _replace(self, i, error):
         self.failures[i] += 1
-        lost = max(len(self.records[i]) - 1, 0)
-        self.numbers[i] += 1
-        self.records[i] = []
         self.workers[i].close()
+        lost = self._abandon(i)
         if self.failures[i] >= FAILURES_IN_A_ROW:
             self.fatal = error
             return
@@ -110,52 +162,83 @@ class Collector:
         )
         self.workers[i] = self.start_worker()
 
+    def _abandon(self, i):
+        """Gives up environment i's unfinished episode; returns how many steps are lost."""
+        lost = self.episodes.abandon(i, self._index(i)) if i in self.episodes.growing else 0
+        self.numbers[i] += 1
+        self.underway[i] = None
+        return lost
+
     def _ended(self, i):
-        return bool(self.records[i]) and bool(self.records[i][-1]["is_last"])
+        return self.underway[i] is not None and bool(self.underway[i].record["is_last"])
 
     def _finish(self, i):
-        episode = (self.numbers[i] * len(self) + i, np.stack(self.records[i]))
+        underway = self.underway[i]
+        self.episodes.finish(i, self._index(i))
         self.numbers[i] += 1
-        self.records[i] = []
+        self.underway[i] = None
         self.failures[i] = 0
-        return episode
+        return Finished(self._index(i), underway.total, underway.steps)
 
-    def unfinished(self):
-        """Returns {environment: records so far} for a checkpoint."""
-        return {i: np.stack(records) for i, records in enumerate(self.records) if records}
+    def _index(self, i):
+        return self.ticks * len(self) + i
 
-    def restore(self, numbers, unfinished, policy_state):
+    def restore(self, numbers, ticks, policy_state):
         """Brings environments and policy to where a checkpoint left them.
 
         An environment has no state that could be saved, but it is deterministic: it is reset
         with its episode's seed and its actions are made again without rendering. Where that
-        gives other rewards, ends or vectors than before, the episode is dropped with a warning.
+        gives other rewards, ends or vectors than before, the episode is given up with a warning.
 
         Args:
             numbers: episode number of each environment.
-            unfinished: {environment: records so far}.
+            ticks: steps that every environment has made.
             policy_state: {name: [N, ...]}.
         """
         self.numbers = list(numbers)
+        self.ticks = ticks
         self.policy_state = policy_state
-        for i, records in unfinished.items():
-            self.records[i] = list(records)
-            try:
-                actions = np.ascontiguousarray(records["action"][1:])
-                repeated = self.workers[i].replay(self.episode_seed(i), actions)
-            except (WorkerError, UserError) as error:
-                self._replace(i, error)
-                continue
-            names = repeated.dtype.names
-            if not all(np.array_equal(repeated[name], records[name]) for name in names):
-                self.warn(
-                    f"environment {i} does not repeat its unfinished episode; "
-                    f"its {len(records) - 1} steps are dropped"
-                )
-                self.numbers[i] += 1
-                self.records[i] = []
+        unfinished = sorted(self.episodes.growing)
+        with ThreadPoolExecutor(max(1, len(unfinished))) as threads:
+            repeated = list(threads.map(self._repeat, unfinished))
+        for i, result in zip(unfinished, repeated, strict=True):
+            if isinstance(result, WorkerError | UserError):
+                self._replace(i, result)
+            elif isinstance(result, Underway):
+                self.underway[i] = result
+            else:
+                self.warn(f"environment {i} {result}; the {self._abandon(i)} steps are dropped")
+
+    def _repeat(self, i):
+        """Makes environment i's unfinished episode again, in a thread.
+
+        Returns its `Underway`, the exception of a worker that failed, or why it cannot go on.
+        """
+        growing, worker = self.episodes.growing[i], self.workers[i]
+        try:
+            made, record = self._read_blind(growing, worker.spec.blind_dtype)
+            actions = np.ascontiguousarray(made["action"][1:])
+            repeated = worker.replay(self.episode_seed(i), actions)
+        except (WorkerError, UserError) as error:
+            return error
+        except (DamagedFile, OSError) as error:
+            return f"has an unreadable unfinished episode ({error})"
+        if any(not np.array_equal(repeated[name], made[name]) for name in repeated.dtype.names):
+            return "does not repeat its unfinished episode"
+        return Underway(record, made["reward"])
+
+    def _read_blind(self, growing, dtype):
+        """Returns an unfinished episode's records without images, and the whole last record."""
+        made = np.zeros(growing.stored, dtype)
+        position = 0
+        for block in growing.records():
+            part = made[position : position + len(block)]
+            for name in dtype.names:
+                part[name] = block[name]
+            position += len(block)
+        return made, block[-1].copy()
 
     def close(self):
-        """Ends the workers."""
-        for worker in self.workers:
-            worker.close()
+        """Ends the workers, all at the same time."""
+        with ThreadPoolExecutor(max(1, len(self.workers))) as threads:
+            list(threads.map(lambda worker: worker.close(), self.workers))

@@ -50,13 +50,21 @@ def write(folder, index, records):
         check_flags(records, 0, len(records))
     except DamagedFile as error:
         raise ValueError(f"not one whole episode: {error}") from None
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(records))
-    episode = Episode(index, len(records), header.tell())
+    start = header(records.dtype, len(records))
+    episode = Episode(index, len(records), len(start))
     with atomic.writing(folder / episode.name) as file:
-        file.write(header.getvalue())
+        file.write(start)
         file.write(records.view(np.uint8))
     return episode
+
+
+def header(dtype, length):
+    """Returns what an `.npy` file of `length` records begins with, equally long for any length."""
+    stream = io.BytesIO()
+    described = np.lib.format.dtype_to_descr(dtype)
+    content = {"descr": described, "fortran_order": False, "shape": (length,)}
+    np.lib.format.write_array_header_1_0(stream, content)
+    return stream.getvalue()
 
 
 def examine(path, dtype):
@@ -82,7 +90,7 @@ def examine(path, dtype):
         episode = Episode(index, length, offset)
         if episode.name != path.name:
             raise DamagedFile("its name is not an episode's")
-        _check_size(descriptor, episode, dtype)
+        _check_size(descriptor, offset + length * dtype.itemsize)
         ends = (("is_first", 0), ("is_last", length - 1))
         for name, position in ends:
             flag = offset + position * dtype.itemsize + dtype.fields[name][1]
@@ -106,11 +114,32 @@ def read_into(records, folder, episode, start):
         DamagedFile: the file has changed or its records are not an episode's.
         OSError: it is missing or cannot be read.
     """
-    descriptor = os.open(folder / episode.name, os.O_RDONLY | os.O_CLOEXEC)
+    dtype = records.dtype
+    position = episode.offset + start * dtype.itemsize
+    read_at(
+        records, folder / episode.name, position, episode.offset + episode.length * dtype.itemsize
+    )
+    check_flags(records, start, episode.length)
+
+
+def read_at(records, path, position, size=None):
+    """Fills an array of records with the bytes of a file from a position on.
+
+    Args:
+        records: contiguous array of records.
+        path: the file.
+        position: of the first byte.
+        size: how many bytes the file must have, where that is known.
+
+    Raises:
+        DamagedFile: the file has another size or ends too early.
+        OSError: it is missing or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _check_size(descriptor, episode, records.dtype)
+        if size is not None:
+            _check_size(descriptor, size)
         space = memoryview(records.view(np.uint8))
-        position = episode.offset + start * records.dtype.itemsize
         while space:
             count = os.preadv(descriptor, [space], position)
             if not count:
@@ -118,7 +147,6 @@ def read_into(records, folder, episode, start):
             space, position = space[count:], position + count
     finally:
         os.close(descriptor)
-    check_flags(records, start, episode.length)
 
 
 def remove_all(folder):
@@ -169,9 +197,8 @@ def _check_header(data, dtype, length):
     return stream.tell()
 
 
-def _check_size(descriptor, episode, dtype):
+def _check_size(descriptor, expected):
     size = os.fstat(descriptor).st_size
-    expected = episode.offset + episode.length * dtype.itemsize
     if size != expected:
         raise DamagedFile(f"it has {size} bytes instead of {expected}")
 

@@ -9,6 +9,8 @@ SEQUENCES = 6
 LENGTH = 50
 CONTEXT = 5
 LONGEST_VIDEO = 250
+# Of a film so many frames are kept while it is taken.
+MOST_FRAMES = 600
 WIDEST_VIDEO = 320
 FRAMES_PER_SECOND = 20
 # The columns of figure 5: the context, then every fifth step.
@@ -21,10 +23,30 @@ def episode(records):
     return video.enlarge(records["image"][::stride], 2)
 
 
-def film(frames):
-    """Returns the bytes of a GIF of rendered frames, every n-th where there are many."""
-    stride = 1 + (len(frames) - 1) // LONGEST_VIDEO
-    return video.encode_gif(video.shrink(frames[::stride], WIDEST_VIDEO), FRAMES_PER_SECOND)
+class Film:
+    """The rendered frames of an episode of any length; of very long ones every n-th is kept.
+
+    Args:
+        first: uint8 [H, W, 3]; the frames to come are of the same size.
+    """
+
+    def __init__(self, first):
+        self._frames, self._stride, self._seen = [], 1, 0
+        self.add(first)
+
+    def add(self, frame):
+        """Adds the next frame."""
+        if self._seen % self._stride == 0:
+            self._frames.append(video.shrink(frame[None], WIDEST_VIDEO)[0])
+        self._seen += 1
+        if len(self._frames) > MOST_FRAMES:
+            self._frames = self._frames[::2]
+            self._stride *= 2
+
+    def encode(self):
+        """Returns the bytes of a GIF."""
+        stride = 1 + (len(self._frames) - 1) // LONGEST_VIDEO
+        return video.encode_gif(np.stack(self._frames[::stride]), FRAMES_PER_SECOND)
 
 
 def predictions(agent, batch, seed):

@@ -1,12 +1,14 @@
 """Bringing the parts of a run to where an earlier session left them."""
 
-import numpy as np
+import dataclasses
+import json
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.runs.counters import Counters
 
 # Raised whenever the meaning of a checkpoint's state changes.
-FORMAT = 2
+FORMAT = 3
+UNFINISHED = "unfinished/"
 
 
 def check_format(state):
@@ -56,63 +58,27 @@ def counters(state):
     return Counters(**state["counters"])
 
 
-def restore(saved, collector, replay, progress):
-    """Restores environments and policy, and adopts episodes newer than the checkpoint.
+def from_format_2(saved):
+    """Returns a checkpoint of format 2, which held unfinished episodes whole, as one of format 3.
 
-    A killed run loses its unfinished episodes, not its finished ones: they are on disk, and the
-    step counter moves on by them. The updates that they entitle to become due by that.
-
-    Args:
-        saved: `Checkpoint` or None.
-        collector: `Collector`.
-        replay: `Replay`.
-        progress: `Counters`; its step is advanced.
-
-    Returns:
-        [(index, step), ...] of the adopted episodes in the order in which they ended; step is the
-        environment step at which that was.
+    Its records stay among the arrays, for `write_unfinished`.
     """
-    numbers, unfinished = [0] * len(collector), {}
-    policy_state = collector.policy_state
-    if saved is not None:
-        numbers = saved.state["episode_numbers"]
-        policy_state = section(saved, "policy_state/")
-        unfinished = {int(i): records for i, records in section(saved, "unfinished/").items()}
-    repeat = collector.workers[0].spec.action_repeat
-    # All environments step together, so that each has made its share.
-    share = progress.step // (len(collector) * repeat)
-    adopted = []
-    for i in range(len(collector)):
-        newer = newer_episodes(replay.lengths, i, len(collector), numbers[i])
-        if not newer:
-            continue
-        steps, under_way = 0, unfinished.pop(i, None)
-        if under_way is not None and newer[0][0] == numbers[i] * len(collector) + i:
-            # The checkpoint's counter already holds the first steps of this episode.
-            steps = 1 - len(under_way)
-        for index, length in newer:
-            steps += length - 1
-            adopted.append(((share + steps) * len(collector) * repeat, index))
-        progress.step += steps * repeat
-        numbers[i] = 1 + newer[-1][0] // len(collector)
-    progress.episodes += len(adopted)
-    collector.restore(numbers, unfinished, policy_state)
-    return [(index, min(step, progress.step)) for step, index in sorted(adopted)]
-
-
-def newer_episodes(lengths, environment, environments, number):
-    """Returns [(index, length), ...] of an environment's episodes from a number on, in order."""
-    return [
-        (index, lengths[index])
-        for index in sorted(lengths)
-        if index % environments == environment and index // environments >= number
-    ]
-
-
-def section(saved, prefix):
-    """Returns {rest of name: array} of a checkpoint's arrays whose names begin so."""
-    return {
-        name.removeprefix(prefix): np.array(array)
-        for name, array in saved.arrays.items()
-        if name.startswith(prefix)
+    state = dict(saved.state)
+    count = len(state["episode_numbers"])
+    repeat = json.loads(state["spec"])["action_repeat"]
+    state["ticks"] = state["counters"]["step"] // (count * repeat)
+    state["unfinished"] = {
+        name.removeprefix(UNFINISHED): [state["ticks"] - len(records) + 1, len(records)]
+        for name, records in saved.arrays.items()
+        if name.startswith(UNFINISHED)
     }
+    return dataclasses.replace(saved, state=state | {"format": 3, "numbered_indices": True})
+
+
+def write_unfinished(saved, episodes):
+    """Puts the unfinished episodes of a checkpoint of format 2 on the disk, as left over files."""
+    for name, records in saved.arrays.items():
+        if name.startswith(UNFINISHED):
+            i = int(name.removeprefix(UNFINISHED))
+            begin, _ = saved.state["unfinished"][str(i)]
+            episodes.leave(i, saved.state["episode_numbers"][i], begin, records)

@@ -52,12 +52,13 @@ def disk_bytes(config, agent):
         steps = min(steps, config.replay.capacity)
     resets = steps * spec.action_repeat / spec.time_limit
     episodes = (steps + resets) * spec.record_dtype.itemsize
+    if config.replay.capacity != "all":
+        # Every environment may be at the end of an episode, which counts when it is finished.
+        length = spec.time_limit / spec.action_repeat
+        episodes += config.envs * length * spec.record_dtype.itemsize
     weights = sum(variable.numpy().nbytes for variable in agent.variables.values())
-    # Every environment may be at the end of an episode.
-    length = spec.time_limit / spec.action_repeat
-    unfinished = config.envs * length * spec.record_dtype.itemsize
     # A new one is written before the oldest goes.
-    return episodes, (weights + unfinished) * (config.checkpoint.keep + 1)
+    return episodes, weights * (config.checkpoint.keep + 1)
 
 
 def dense_stack(inputs, units, layers, outputs):

@@ -1,5 +1,6 @@
 """Episodes with the agent's best actions, to measure it."""
 
+import tempfile
 from typing import NamedTuple
 
 import numpy as np
@@ -7,19 +8,20 @@ import numpy as np
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process.remote import WorkerError
+from dreamer_tf.reports.pictures import Film
 
 ATTEMPTS = 3
 
 
 class Episode(NamedTuple):
-    """One evaluation episode: its seed, return, length in agent steps, records and, where asked
-    for, rendered frames uint8 [T, H, W, 3]."""
+    """One evaluation episode: its seed, return, length in agent steps and, where asked for, its
+    records, an array [T] on the disk, and its `Film`."""
 
     seed: int
     total: float
     length: int
-    records: np.ndarray
-    frames: np.ndarray | None = None
+    records: np.ndarray | None = None
+    film: Film | None = None
 
 
 class Evaluator:
@@ -54,60 +56,86 @@ class Evaluator:
         self.worker = self.worker or self.start_worker()
         return self.worker.spec
 
-    def run(self, count, should_stop=lambda: False):
+    def run(self, count, should_stop=lambda: False, recorded=0):
         """Returns `count` `Episode`s, or None as soon as `should_stop()` is true.
+
+        Args:
+            count: number of episodes.
+            should_stop: asked before every step.
+            recorded: how many episodes, the first ones, keep their records.
 
         Raises:
             WorkerError: the worker failed several times on one episode.
         """
         episodes = []
         while len(episodes) < count:
-            episode = self._attempt(len(episodes), should_stop)
+            number = len(episodes)
+            episode = self._attempt(number, should_stop, number < recorded)
             if episode is None:
                 return None
             episodes.append(episode)
         return episodes
 
-    def _attempt(self, number, should_stop):
+    def _attempt(self, number, should_stop, recorded):
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 self.worker = self.worker or self.start_worker()
-                return self._run_episode(number, should_stop)
+                return self._run_episode(number, should_stop, recorded)
             except (WorkerError, UserError) as error:
                 self.close()
                 if attempt == ATTEMPTS:
                     raise
                 self.warn(f"the evaluation's environment failed ({error}); trying again")
 
-    def _run_episode(self, number, should_stop):
+    def _run_episode(self, number, should_stop, recorded):
         seed = seeding.integer(self.seed, "evaluation", number)
         self.worker.send_reset(seed)
-        records = [self.worker.receive()]
-        frames = [self.worker.render()] if number < self.filmed else []
+        current = self.worker.receive()
+        rewards, tape = [current["reward"]], Tape(current) if recorded else None
+        film = Film(self.worker.render()) if number < self.filmed else None
         state = self.agent.initial_state(1)
-        while not records[-1]["is_last"]:
+        while not current["is_last"]:
             if should_stop():
                 # The worker stays at this point of the episode; the next reset forgets it.
                 return None
-            current = records[-1]
             observation = {name: current[name][None] for name in self.worker.spec.observations}
             is_first = np.array([current["is_first"]])
-            noise = seeding.pair(self.seed, "evaluation/policy", number, len(records))
+            noise = seeding.pair(self.seed, "evaluation/policy", number, len(rewards))
             action, state = self.agent.policy(observation, is_first, state, noise, "evaluate")
             self.worker.send_step(action[0])
-            records.append(self.worker.receive())
-            if frames:
-                frames.append(self.worker.render())
-        records = np.stack(records)
-        total = float(records["reward"].sum(dtype=np.float64))
-        film = np.stack(frames) if frames else None
-        return Episode(seed, total, len(records) - 1, records, film)
+            current = self.worker.receive()
+            rewards.append(current["reward"])
+            if tape is not None:
+                tape.add(current)
+            if film is not None:
+                film.add(self.worker.render())
+        total = float(np.array(rewards, np.float32).sum(dtype=np.float64))
+        records = None if tape is None else tape.records()
+        return Episode(seed, total, len(rewards) - 1, records, film)
 
     def close(self):
         """Ends the worker."""
         if self.worker is not None:
             self.worker.close()
             self.worker = None
+
+
+class Tape:
+    """Records that go to a nameless file, so that no episode is too long for the memory."""
+
+    def __init__(self, first):
+        self._dtype = first.dtype
+        self._file = tempfile.TemporaryFile()
+        self.add(first)
+
+    def add(self, record):
+        """Adds a record."""
+        self._file.write(record.tobytes())
+
+    def records(self):
+        """Returns all records as a read-only array [T] whose data stays on the disk."""
+        self._file.flush()
+        return np.memmap(self._file, self._dtype, "r")
 
 
 def summarize(episodes):

@@ -1,10 +1,8 @@
 """The training loop: collect, update, evaluate, log, save; stop and go on at any moment."""
 
-import contextlib
 import signal
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,65 +10,84 @@ from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.random import RandomPolicy
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.config.schema import Config
 from dreamer_tf.envs.process.remote import WorkerError
 from dreamer_tf.experience.collector import Collector
-from dreamer_tf.experience.replay import Replay
+from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.sources import Source
 from dreamer_tf.reports import pictures
 from dreamer_tf.reports.display import Display
 from dreamer_tf.reports.logger import Logger
-from dreamer_tf.reports.means import Means
 from dreamer_tf.reports.stopwatch import Stopwatch
-from dreamer_tf.runs import checkpoint, resume, saved_agent
-from dreamer_tf.runs.counters import Counters
+from dreamer_tf.runs.snapshots import Kept, Snapshots
 from dreamer_tf.training import evaluator
+from dreamer_tf.training.evaluator import Evaluator
 from dreamer_tf.training.schedule import Schedule
 
 
-@dataclass
-class Trainer:
-    """Drives an agent; knows it by the `Agent` protocol only.
+class Parts(NamedTuple):
+    """What learns, from what, and what makes and measures it."""
 
-    The counters say where the run stands and are updated in place; the collector holds the
-    training environments; checkpoints is the folder of their files; means are those of the block
-    of updates under way; precision is the resolved compute precision.
-    """
-
-    config: Config
-    schedule: Schedule
-    counters: Counters
     agent: Agent
+    source: Source
     collector: Collector
-    evaluator: evaluator.Evaluator
-    replay: Replay
+    episodes: Episodes
+    evaluator: Evaluator
+
+
+def stateful(parts):
+    """Returns {name: part} of the `Parts` whose state a checkpoint holds."""
+    return {name: part for name, part in parts._asdict().items() if name in Kept._fields}
+
+
+class Reports(NamedTuple):
+    """What the run tells: to files and to the terminal."""
+
     logger: Logger
     display: Display
-    checkpoints: Path
-    means: Means
-    precision: str
 
-    def __post_init__(self):
-        self.stop_signal = None
+
+class Trainer:
+    """Drives an agent; knows it by the `Agent` protocol and its experience by `Source` only.
+
+    Args:
+        config: `Config`.
+        counters: where the run stands; updated in place.
+        means: those of the block of updates under way.
+        parts: `Parts`.
+        reports: `Reports`.
+        checkpoints: the folder of the checkpoints.
+        precision: resolved compute precision.
+    """
+
+    def __init__(self, config, counters, means, parts, reports, checkpoints, precision):
+        self.config = config
+        self.schedule = Schedule(config)
+        self.counters = counters
+        self.means = means
+        self.agent, self.source, self.collector, self.episodes, self.evaluator = parts
+        self.logger, self.display = reports
+        kept = Kept(counters=counters, means=means, logger=self.logger, **stateful(parts))
+        self.snapshots = Snapshots(
+            checkpoints, config.checkpoint.keep, precision, kept, self.display.warn
+        )
+        self.spec = self.agent.spec
+        self.random_policy = RandomPolicy(self.spec, config.seed)
         self.stopwatch = Stopwatch()
-        self.logged_step = self.counters.step
-        self.spec = self.collector.workers[0].spec
-        self.random_policy = RandomPolicy(self.spec, self.config.seed)
+        self.stop_signal = None
+        self.logged_step = counters.step
         self.started = self.saved = time.monotonic()
-        self.earlier_wall_time = self.counters.wall_time
+        self.earlier_wall_time = counters.wall_time
 
     def resume(self, saved):
         """Goes back to a checkpoint (None: to the beginning) and adopts newer episodes."""
-        if saved is not None:
-            saved_agent.put_variables(self.agent, saved)
-        adopted = resume.restore(saved, self.collector, self.replay, self.counters)
+        before = self.counters.episodes
+        ended, cut = self.snapshots.restore(saved)
         self.logged_step = self.counters.step
-        before = self.counters.episodes - len(adopted)
-        for number, (index, step) in enumerate(adopted, start=before + 1):
-            # An episode that turns out damaged is warned of by the replay and used no more.
-            with contextlib.suppress(UserError):
-                self.log_episode(self.replay.read(index), number, step)
-        if saved is not None or adopted:
-            newer = f", {len(adopted)} newer episodes adopted" if adopted else ""
+        for number, episode in enumerate(ended, start=before + 1):
+            self.log_episode(episode.total, episode.length, number, episode.step)
+        if saved is not None or ended or cut:
+            newer = f", {len(ended)} newer episodes adopted" if ended else ""
+            newer += f", {cut} unfinished ones cut" if cut else ""
             self.display.say(
                 f"resumed    at step {self.counters.step}, update {self.counters.update}{newer}"
             )
@@ -93,14 +110,14 @@ class Trainer:
         self.save()
         complete = self.schedule.finished(self.counters)
         if complete and not self.config.replay.keep:
-            self.replay.delete_all()
+            self.episodes.delete_all()
         elif complete:
-            self.replay.delete_dropped()  # Nothing is left to be counted.
+            self.episodes.delete_dropped()  # Nothing is left to be counted.
         return complete
 
     def _loop(self):
         while self.stop_signal is None and not self.schedule.finished(self.counters):
-            if not len(self.replay):
+            if not self.source.ready():
                 self.collect()
             elif self.counters.update < self.schedule.updates_due(self.counters):
                 self.train_block()
@@ -126,10 +143,12 @@ class Trainer:
         acting = self.stopwatch.seconds.get("act", 0.0) - acting
         self.stopwatch.add("environment", time.monotonic() - begin - acting)
         self.counters.step += (self.collector.steps - steps) * self.spec.action_repeat
-        for index, records in finished:
-            self.replay.add(index, records)
+        self.source.observe(self.collector.rows)
+        for episode in finished:
             self.counters.episodes += 1
-            self.log_episode(records, self.counters.episodes, self.counters.step)
+            self.log_episode(
+                episode.total, episode.length, self.counters.episodes, self.counters.step
+            )
         self.display.progress(self.counters)
 
     def _act(self, observation, is_first, state):
@@ -142,17 +161,16 @@ class Trainer:
     def train_block(self):
         """Makes the updates up to the end of the block that is due, then logs their means."""
         end = self.schedule.block_end(self.counters.update)
-        train = self.config.train
         count = end - self.counters.update
-        with self.replay.batches(
-            self.counters.update, count, train.batch_size, train.batch_length
-        ) as batches:
+        with self.source.batches(self.counters.update, count) as batches:
             while self.counters.update < end and not self._stopping():
                 with self.stopwatch("sample"):
                     batch = next(batches)
                 with self.stopwatch("train"):
                     seed = seeding.pair(self.config.seed, "update", self.counters.update)
-                    self.means.add(self.agent.update(batch, seed))
+                    metrics = dict(self.agent.update(batch, seed))
+                    self.source.feedback(self.counters.update, metrics.pop("priorities", None))
+                    self.means.add(metrics)
                 self.counters.update += 1
                 self.display.progress(self.counters)
                 if self.counters.update < end:
@@ -183,8 +201,15 @@ class Trainer:
 
     def evaluate(self):
         """Measures the agent; given up without a trace when the run is asked to stop."""
+        every = self.config.evaluate.videos
+        filming = bool(every) and self.counters.evaluations % every == 0
+        filming = filming and "image" in self.spec.observations
         with self.stopwatch("evaluate"):
-            episodes = self.evaluator.run(self.config.evaluate.episodes, self._stopping)
+            episodes = self.evaluator.run(
+                self.config.evaluate.episodes,
+                self._stopping,
+                recorded=pictures.SEQUENCES if filming else 0,
+            )
         if episodes is None:
             return
         mean, error = evaluator.summarize(episodes)
@@ -196,9 +221,8 @@ class Trainer:
         if error is not None:
             metrics["test/return_error"] = error
         self.logger.write("sim", self._counter_fields(), metrics)
-        every = self.config.evaluate.videos
-        if every and self.counters.evaluations % every == 0:
-            self.show([episode.records for episode in episodes])
+        if filming:
+            self.show([episode.records for episode in episodes if episode.records is not None])
         # After a kill several may be overdue; one is made for all of them.
         past = self.counters.step - self.config.train.prefill
         self.counters.evaluations = 1 + past // self.config.evaluate.every
@@ -207,11 +231,9 @@ class Trainer:
 
     def show(self, episodes):
         """Writes videos of held-out episodes and of predictions on them and on training data."""
-        if "image" not in self.spec.observations:
-            return
         update, step = self.counters.update, self.counters.step
         seed = seeding.pair(self.config.seed, "videos", update)
-        trained = self.replay.sample(update, pictures.SEQUENCES, pictures.LENGTH)
+        trained = self.source.sample(update, pictures.SEQUENCES, pictures.LENGTH)
         videos = {
             "sim/test/episode": pictures.episode(episodes[0]),
             "agent/test/open_loop": pictures.prediction(
@@ -223,15 +245,18 @@ class Trainer:
             if frames is not None:
                 self.logger.video(tag, step, frames)
 
-    def log_episode(self, records, episodes, step):
-        """Logs a training episode finished at `step`; `episodes`: how many there are with it."""
-        metrics = {
-            "train/return": float(records["reward"].sum(dtype=np.float64)),
-            "train/length": len(records) - 1,
-            "episodes": episodes,
-        }
+    def log_episode(self, total, length, episodes, step):
+        """Logs a training episode that finished at `step`.
+
+        Args:
+            total: its return.
+            length: its agent steps.
+            episodes: how many have finished, this one included.
+            step: environment steps made by then.
+        """
+        metrics = {"train/return": total, "train/length": length, "episodes": episodes}
         self.logger.write("sim", self._counter_fields(step), metrics)
-        self.display.episode(metrics["train/return"])
+        self.display.episode(total)
 
     def _counter_fields(self, step=None):
         counters = self.counters
@@ -250,34 +275,8 @@ class Trainer:
 
     def save(self):
         """Writes a checkpoint of everything that a bit-exact resume needs."""
-        self.means.fold()
-        self.agent.check()
-        self.logger.flush()
-        self._counter_fields()
-        arrays = saved_agent.variable_arrays(self.agent)
-        for name, value in self.collector.policy_state.items():
-            arrays[f"policy_state/{name}"] = value
-        for i, records in self.collector.unfinished().items():
-            arrays[f"unfinished/{i}"] = records
-        state = {
-            "format": resume.FORMAT,
-            "precision": self.precision,
-            "counters": vars(self.counters),
-            "episode_numbers": self.collector.numbers,
-            "means": self.means.state(),
-            "metrics_offset": self.logger.offset,
-            "spec": self.spec.to_json(),
-            "replay_floor": self.replay.floor,
-        }
-        checkpoint.save(
-            self.checkpoints,
-            arrays,
-            state,
-            update=self.counters.update,
-            step=self.counters.step,
-            keep=self.config.checkpoint.keep,
-        )
-        self.replay.delete_dropped()
+        self._counter_fields()  # Brings the running time up to date.
+        self.snapshots.save()
         self.saved = time.monotonic()
 
     def close(self):

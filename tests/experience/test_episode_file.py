@@ -13,38 +13,38 @@ import pytest
 from episodes_for_tests import (
     RECORD,
     ROOT,
-    SEED,
     Bomb,
+    draw,
+    make_episodes,
     make_records,
-    make_replay,
     run_on_small_disk,
     saved,
     unmarked,
 )
 
 from dreamer_tf.basics import atomic
-from dreamer_tf.experience.replay import Replay
+from dreamer_tf.experience.episodes import Episodes
 
 # Files.
 
 
 def test_files_are_ordinary_arrays_and_counted(tmp_path):
-    replay = make_replay(tmp_path, [20, 25])
+    episodes = make_episodes(tmp_path, [20, 25])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["000000-20.npy", "000001-25.npy"]
     assert np.array_equal(np.load(tmp_path / "000001-25.npy"), make_records(1, 25))
-    assert np.array_equal(replay.read(1), make_records(1, 25))
-    assert replay.episodes == ((0, 20), (1, 25)) and dict(replay.episodes)[1] == 25
-    assert replay.steps == 19 + 24
-    replay.add(1234567, make_records(1234567, 3))
-    again = Replay(tmp_path, RECORD, SEED, pytest.fail)
-    assert again.episodes == replay.episodes == ((0, 20), (1, 25), (1234567, 3))
+    assert np.array_equal(episodes.read(1), make_records(1, 25))
+    assert episodes.known == ((0, 20), (1, 25)) and dict(episodes.known)[1] == 25
+    assert episodes.steps == 19 + 24
+    episodes.add(1234567, make_records(1234567, 3))
+    again = Episodes(tmp_path, RECORD, pytest.fail)
+    assert again.known == episodes.known == ((0, 20), (1, 25), (1234567, 3))
 
 
 def test_version_2_headers_are_read(tmp_path):
     records = make_records(0, 20)
     with open(tmp_path / "000000-20.npy", "wb") as file:
         np.lib.format.write_array(file, records, version=(2, 0))
-    assert np.array_equal(Replay(tmp_path, RECORD, SEED, pytest.fail).read(0), records)
+    assert np.array_equal(Episodes(tmp_path, RECORD, pytest.fail).read(0), records)
 
 
 @pytest.mark.parametrize(
@@ -60,18 +60,18 @@ def test_version_2_headers_are_read(tmp_path):
     ],
 )
 def test_what_is_no_episode_is_refused(tmp_path, records):
-    replay = make_replay(tmp_path, [20])
+    episodes = make_episodes(tmp_path, [20])
     with pytest.raises(ValueError):
-        replay.add(3, records)
+        episodes.add(3, records)
     assert [path.name for path in tmp_path.iterdir()] == ["000000-20.npy"]
-    assert replay.episodes == ((0, 20),)
+    assert episodes.known == ((0, 20),)
 
 
 def test_an_index_is_used_once(tmp_path):
-    replay = make_replay(tmp_path, [20])
+    episodes = make_episodes(tmp_path, [20])
     with pytest.raises(ValueError, match="0 already"):
-        replay.add(0, make_records(0, 30))
-    assert replay.episodes == ((0, 20),)
+        episodes.add(0, make_records(0, 30))
+    assert episodes.known == ((0, 20),)
 
 
 # Damage. Each entry: what is made of the file 000003-20.npy, and a word of the reason.
@@ -110,12 +110,12 @@ DAMAGE = {
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_damaged_files_are_skipped_by_name_and_left_alone(tmp_path, kind):
     content, reason = DAMAGE[kind]
-    make_replay(tmp_path, [20, 30])
+    make_episodes(tmp_path, [20, 30])
     path = tmp_path / "000003-20.npy"
     path.write_bytes(content)
     warnings = []
-    replay = Replay(tmp_path, RECORD, SEED, warnings.append)
-    assert replay.episodes == ((0, 20), (1, 30))
+    episodes = Episodes(tmp_path, RECORD, warnings.append)
+    assert episodes.known == ((0, 20), (1, 30))
     assert len(warnings) == 1 and path.name in warnings[0] and reason in warnings[0]
     assert "\n" not in warnings[0]
     assert path.read_bytes() == content
@@ -125,21 +125,21 @@ def test_damaged_files_are_skipped_by_name_and_left_alone(tmp_path, kind):
     "name", ["3-20.npy", "000003.npy", "notes.txt", "0000003-20.npy", "000003-020.npy"]
 )
 def test_foreign_names_are_skipped(tmp_path, name):
-    make_replay(tmp_path, [20])
+    make_episodes(tmp_path, [20])
     (tmp_path / name).write_bytes(GOOD)
     warnings = []
-    assert Replay(tmp_path, RECORD, SEED, warnings.append).episodes == ((0, 20),)
+    assert Episodes(tmp_path, RECORD, warnings.append).known == ((0, 20),)
     assert len(warnings) == 1 and name in warnings[0]
 
 
 def test_what_is_no_file_is_skipped_and_two_of_an_index_too(tmp_path):
-    make_replay(tmp_path, [20])
+    make_episodes(tmp_path, [20])
     (tmp_path / "000004-20.npy").mkdir()
     os.mkfifo(tmp_path / "000005-20.npy")
     (tmp_path / "000006-20.npy").symlink_to(tmp_path / "missing")
     (tmp_path / "000000-30.npy").write_bytes(saved(make_records(0, 30)))
     warnings = []
-    assert Replay(tmp_path, RECORD, SEED, warnings.append).episodes == ((0, 20),)
+    assert Episodes(tmp_path, RECORD, warnings.append).known == ((0, 20),)
     assert len(warnings) == 4
     assert "000000-30.npy" in warnings[1] or "000000-30.npy" in warnings[0]
 
@@ -148,15 +148,15 @@ def test_what_is_no_file_is_skipped_and_two_of_an_index_too(tmp_path):
 def test_pickles_are_never_executed(tmp_path, wrap):
     folder, trace = tmp_path / "episodes", tmp_path / "executed"
     folder.mkdir()
-    make_replay(folder, [20])
+    make_episodes(folder, [20])
     content = pickle.dumps(Bomb(trace))
     if wrap:
         content = saved(np.array([Bomb(trace)] * 20, object))
     path = folder / "000003-20.npy"
     path.write_bytes(content)
     warnings = []
-    replay = Replay(folder, RECORD, SEED, warnings.append)
-    replay.sample(0, 4, 10)
+    episodes = Episodes(folder, RECORD, warnings.append)
+    draw(episodes, 0, 4, 10)
     assert len(warnings) == 1 and path.name in warnings[0]
     assert not trace.exists()
     if wrap:
@@ -167,9 +167,9 @@ def test_pickles_are_never_executed(tmp_path, wrap):
 
 
 def test_left_over_temporary_files_are_removed_silently(tmp_path):
-    make_replay(tmp_path, [20])
+    make_episodes(tmp_path, [20])
     (tmp_path / ("000001-20.npy" + atomic.TEMPORARY)).write_bytes(GOOD[:100])
-    assert Replay(tmp_path, RECORD, SEED, pytest.fail).episodes == ((0, 20),)
+    assert Episodes(tmp_path, RECORD, pytest.fail).known == ((0, 20),)
     assert [path.name for path in tmp_path.iterdir()] == ["000000-20.npy"]
 
 
@@ -178,16 +178,16 @@ def test_left_over_temporary_files_are_removed_silently(tmp_path):
 BIG = np.dtype([("image", np.uint8, (64, 64, 3)), *RECORD.descr[1:]])
 ADDER = f"""
 import sys, numpy as np
-from dreamer_tf.experience.replay import Replay
+from dreamer_tf.experience.episodes import Episodes
 dtype = np.dtype({BIG.descr!r})
-replay = Replay(sys.argv[1], dtype, 0, print)
-index = 1 + max([index for index, _ in replay.episodes], default=-1)
+episodes = Episodes(sys.argv[1], dtype, print)
+index = 1 + max([index for index, _ in episodes.known], default=-1)
 print("ready", flush=True)
 while True:
     records = np.zeros(20 + index % 30, dtype)
     records["image"], records["action"], records["reward"] = index % 256, index, index
     records["is_first"][0] = records["is_last"][-1] = True
-    replay.add(index, records)
+    episodes.add(index, records)
     index += 1
 """
 
@@ -201,13 +201,13 @@ def test_every_visible_file_is_whole_after_kills(tmp_path):
             time.sleep(delays.uniform(0.005, 0.04))
             child.kill()
         leftovers += len(list(tmp_path.glob("*" + atomic.TEMPORARY)))
-        replay = Replay(tmp_path, BIG, SEED, pytest.fail)
-        assert len(list(tmp_path.iterdir())) == len(replay.episodes) >= count
-        count = len(replay.episodes)
+        episodes = Episodes(tmp_path, BIG, pytest.fail)
+        assert len(list(tmp_path.iterdir())) == len(episodes.known) >= count
+        count = len(episodes.known)
         # Until a kill came while a file was being written; otherwise nothing was tested.
         if attempt >= 15 and leftovers > 0 and count > 15:
             break
-    for index, length in replay.episodes:
+    for index, length in episodes.known:
         records = np.load(tmp_path / f"{index:06d}-{length}.npy")
         assert length == 20 + index % 30 and (records["image"] == index % 256).all()
         assert (records["reward"] == index).all()
@@ -215,24 +215,24 @@ def test_every_visible_file_is_whole_after_kills(tmp_path):
 
 FILLER = f"""
 import errno, os, signal, sys, numpy as np
-from dreamer_tf.experience.replay import Replay
+from dreamer_tf.experience.episodes import Episodes
 dtype = np.dtype({BIG.descr!r})
-replay = Replay(sys.argv[1], dtype, 0, print)
+episodes = Episodes(sys.argv[1], dtype, print)
 records = np.zeros(20, dtype)
 records["is_first"][0] = records["is_last"][-1] = True
 for index in range(20):
-    known = replay.episodes
+    known = episodes.known
     try:
-        replay.add(index, records)
+        episodes.add(index, records)
     except OSError as error:
         assert error.errno == errno.ENOSPC, error
-        assert replay.episodes == known
+        assert episodes.known == known
         names = sorted(os.listdir(sys.argv[1]))
         assert len(names) == index == len(known) > 0, names
         assert not any(name.endswith(".tmp") for name in names)
         os.remove(os.path.join(sys.argv[1], names[0]))
-        replay.add(index, records)
-        assert len(Replay(sys.argv[1], dtype, 0, print).episodes) == index
+        episodes.add(index, records)
+        assert len(Episodes(sys.argv[1], dtype, print).known) == index
         print("full", index)
         break
 """
@@ -246,14 +246,16 @@ def test_no_tensorflow_and_bounded_memory(tmp_path):
     program = f"""
 import resource, sys, numpy as np
 from dreamer_tf.runs import checkpoint
-from dreamer_tf.experience.replay import Replay
+from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.sequences import SequenceSource
+from dreamer_tf.experience.sources import Sequences
 dtype = np.dtype({BIG.descr!r})
-replay = Replay(sys.argv[1], dtype, 0, print)
+episodes = Episodes(sys.argv[1], dtype, print)
 records = np.zeros(501, dtype)
 records["is_first"][0] = records["is_last"][-1] = True
 for index in range(20):
-    replay.add(index, records)
-with replay.batches(0, 40, 20, 50) as batches:
+    episodes.add(index, records)
+with SequenceSource(Sequences(20, 50), episodes, 0).batches(0, 40) as batches:
     for batch in batches:
         pass
 assert "tensorflow" not in sys.modules
@@ -270,6 +272,6 @@ def test_five_thousand_files_are_searched_quickly(tmp_path):
     for index in range(5000):
         (tmp_path / f"{index:06d}-5.npy").write_bytes(content)
     start = time.process_time()
-    replay = Replay(tmp_path, RECORD, SEED, pytest.fail)
+    episodes = Episodes(tmp_path, RECORD, pytest.fail)
     assert time.process_time() - start < 5
-    assert len(replay.episodes) == 5000 and replay.steps == 20000
+    assert len(episodes.known) == 5000 and episodes.steps == 20000

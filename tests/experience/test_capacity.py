@@ -1,4 +1,4 @@
-"""A replay of limited capacity: what is dropped, when files go, and that runs stay exact."""
+"""Experience of limited capacity: what is dropped, when files go, and that runs stay exact."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from agents_for_tests import tiny_agent
-from episodes_for_tests import RECORD, make_records, same
+from episodes_for_tests import RECORD, draw, make_records, prefetched, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs_for_tests import (
@@ -24,7 +24,7 @@ from runs_for_tests import (
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config import files
-from dreamer_tf.experience.replay import Replay
+from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.runs import checkpoint
 from dreamer_tf.training import cost
 
@@ -61,69 +61,71 @@ def test_the_newest_that_fit_are_known_also_after_reopening(
     """Episodes end a little out of order, as those of several environments do."""
     order = sorted(range(len(lengths)), key=lambda index: index + disorder.uniform(0, 3))
     with tempfile.TemporaryDirectory() as folder:
-        replay = Replay(folder, RECORD, 0, pytest.fail, capacity)
+        episodes = Episodes(folder, RECORD, pytest.fail, capacity=capacity)
         present, floor, last = {}, -1, set()
         for count, index in enumerate(order):
-            replay.add(index, make_records(index, lengths[index]))
+            episodes.add(index, make_records(index, lengths[index]))
             present[index] = lengths[index]
             above = {each: length for each, length in present.items() if each > floor}
             expected = newest(above, capacity) if above else {}
             floor = max([floor, *(above.keys() - expected.keys())])
-            assert dict(replay.episodes) == expected and replay.floor == floor
-            assert indices(folder) == present.keys() == replay.lengths.keys()
+            assert dict(episodes.known) == expected and episodes.floor == floor
+            assert indices(folder) == present.keys() == {each.index for each in episodes.present}
             if count in save:
                 # Deleted is what the checkpoint before this one did not need any more either.
-                replay.delete_dropped()
+                episodes.delete_dropped()
                 present = {each: present[each] for each in present if each not in last}
                 last = present.keys() - expected.keys()
                 assert indices(folder) == present.keys()
             if count in reopen and expected:
-                before = replay.sample(5, 3, 4)
-                replay = Replay(folder, RECORD, 0, pytest.fail, capacity, replay.floor)
+                before = draw(episodes, 5, 3, 4)
+                episodes = Episodes(
+                    folder, RECORD, pytest.fail, capacity=capacity, floor=episodes.floor
+                )
                 last = set()
-                assert dict(replay.episodes) == expected
-                assert same(replay.sample(5, 3, 4), before)
+                assert dict(episodes.known) == expected
+                assert same(draw(episodes, 5, 3, 4), before)
 
 
 def test_a_straggler_older_than_what_was_dropped_is_not_taken_back(tmp_path):
-    replay = Replay(tmp_path, RECORD, 0, pytest.fail, capacity=10)
+    episodes = Episodes(tmp_path, RECORD, pytest.fail, capacity=10)
     for index in (0, 2, 4, 6):
-        replay.add(index, make_records(index, 6))
-    assert [index for index, _ in replay.episodes] == [4, 6]
-    replay.delete_dropped()
-    replay.delete_dropped()
+        episodes.add(index, make_records(index, 6))
+    assert [index for index, _ in episodes.known] == [4, 6]
+    episodes.delete_dropped()
+    episodes.delete_dropped()
     assert indices(tmp_path) == {4, 6}
-    replay.add(1, make_records(1, 3))
-    assert [index for index, _ in replay.episodes] == [4, 6]
+    episodes.add(1, make_records(1, 3))
+    assert [index for index, _ in episodes.known] == [4, 6]
     assert indices(tmp_path) == {1, 4, 6}, "a later count of steps may need it"
-    again = Replay(tmp_path, RECORD, 0, pytest.fail, capacity=10, floor=replay.floor)
-    assert again.episodes == replay.episodes
+    again = Episodes(tmp_path, RECORD, pytest.fail, capacity=10, floor=episodes.floor)
+    assert again.known == episodes.known
 
 
 def test_a_damaged_file_is_not_deleted_with_the_dropped_ones(tmp_path):
     warnings = []
-    replay = Replay(tmp_path, RECORD, 0, warnings.append, capacity=5)
+    episodes = Episodes(tmp_path, RECORD, warnings.append, capacity=5)
     for index in range(3):
-        replay.add(index, make_records(index, 6))
+        episodes.add(index, make_records(index, 6))
     path = tmp_path / "000000-6.npy"
     path.write_bytes(b"noise")
     with pytest.raises(UserError, match="000000-6"):
-        replay.read(0)
+        episodes.read(0)
     for _ in range(3):
-        replay.delete_dropped()
+        episodes.delete_dropped()
     assert indices(tmp_path) == {0, 2} and path.read_bytes() == b"noise"
 
 
 def test_batches_under_way_keep_their_files(tmp_path):
-    replay = Replay(tmp_path, RECORD, 0, pytest.fail, capacity=20)
+    episodes = Episodes(tmp_path, RECORD, pytest.fail, capacity=20)
     for index in range(6):
-        replay.add(index, make_records(index, 6))
-    with replay.batches(0, 20, 3, 4) as batches:
+        episodes.add(index, make_records(index, 6))
+    with prefetched(episodes, 0, 20, 3, 4) as batches:
         first = next(batches)
-        replay.delete_dropped()  # As a checkpoint in the middle of a block does.
+        episodes.delete_dropped()  # As a checkpoint in the middle of a block does.
         rest = list(batches)
     assert len(rest) == 19
-    expected = replay.sample(0, 3, 4)
+    expected = draw(episodes, 0, 3, 4)
     assert same(first, expected)
 
 
@@ -136,7 +138,7 @@ def test_a_run_with_a_capacity_goes_on_exactly_and_keeps_no_more(tmp_path):
     assert train(tmp_path / "b", *BUDGET).returncode == 0
     assert_same_run(run, expected)
     # 14 episodes of 50 steps were made; the last four are there.
-    assert indices(run / "episodes") == {10, 11, 12, 13}
+    assert indices(run / "episodes") == {550, 600, 650, 700}
     episodes = [line["episodes"] for line in metrics(run) if "train/return" in line]
     assert episodes == list(range(1, 15))
 
@@ -160,7 +162,7 @@ def test_after_a_kill_dropped_episodes_are_counted(tmp_path):
     assert [line["step"] for line in lines] == list(range(50, 701, 50))
     counters = final_arrays(run)[0]["counters"]
     assert (counters["step"], counters["update"], counters["episodes"]) == (700, 60, 14)
-    assert indices(run / "episodes") == {13}
+    assert indices(run / "episodes") == {700}
 
 
 def test_episodes_are_deleted_when_the_run_is_complete(tmp_path):
@@ -183,22 +185,25 @@ def test_episodes_are_deleted_when_the_run_is_complete(tmp_path):
 def test_the_estimated_disk_is_what_is_used(capacity, tmp_path):
     overrides = {"steps": 2000, "train.prefill": 100, "replay.capacity": capacity}
     overrides["env.time_limit"] = 100
+    # What a checkpoint says beside the weights is little beside weights of a usual number.
+    overrides |= {"model.units": 300, "behavior.units": 300, "model.hidden": 300}
     agent = tiny_agent(**{key.replace(".", "__"): value for key, value in overrides.items()})
     config = agent.config
     limit = None if capacity == "all" else int(capacity)
     dtype = agent.spec.record_dtype
-    replay = Replay(tmp_path, dtype, 0, pytest.fail, limit)
+    episodes = Episodes(tmp_path, dtype, pytest.fail, capacity=limit)
     for index in range(20):
         records = np.zeros(51, dtype)
         records["is_first"][0] = records["is_last"][-1] = True
-        replay.add(index, records)
-        replay.delete_dropped()
-        replay.delete_dropped()
+        episodes.add(index, records)
+        episodes.delete_dropped()
+        episodes.delete_dropped()
         used = sum(path.stat().st_size for path in tmp_path.glob("*.npy"))
-    episodes, checkpoints = cost.disk_bytes(config, agent)
-    assert episodes == pytest.approx(used, rel=0.1)
+    estimated, checkpoints = cost.disk_bytes(config, agent)
+    # And, where finished ones go, the unfinished episode of the one environment at the most.
+    unfinished = 0 if limit is None else records.nbytes
+    assert estimated == pytest.approx(used + unfinished, rel=0.1)
     arrays = {name: variable.numpy() for name, variable in agent.variables.items()}
-    arrays["unfinished/0"] = records
     for update in range(4):
         path = checkpoint.save(tmp_path, arrays, {}, update=update, step=0, keep=2)
     assert checkpoints == pytest.approx(3 * path.stat().st_size, rel=0.1)

@@ -1,4 +1,4 @@
-"""The replay: what is drawn, how often, ahead of time, and after files were damaged."""
+"""Sequences: what is drawn, how often, ahead of time, and after files were damaged."""
 
 import itertools
 import os
@@ -10,14 +10,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episodes_for_tests import RECORD, SEED, make_records, make_replay, places, same
+from episodes_for_tests import (
+    RECORD,
+    SEED,
+    draw,
+    make_episodes,
+    make_records,
+    places,
+    prefetched,
+    same,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.prefetch import Prefetch
-from dreamer_tf.experience.replay import Replay
 
 # What is drawn.
 
@@ -31,7 +40,7 @@ from dreamer_tf.experience.replay import Replay
 )
 def test_sequences_are_pieces_of_the_files(lengths, batch_size, length, update):
     with tempfile.TemporaryDirectory() as folder:
-        batch = make_replay(folder, lengths).sample(update, batch_size, length)
+        batch = draw(make_episodes(folder, lengths), update, batch_size, length)
         stored = {int(path.name[:6]): np.load(path) for path in Path(folder).iterdir()}
     for row in range(batch_size):
         expected_index, expected_position = None, None
@@ -53,7 +62,7 @@ def test_sequences_are_pieces_of_the_files(lengths, batch_size, length, update):
 
 
 def test_fields_keep_their_types_and_are_contiguous(tmp_path):
-    batch = make_replay(tmp_path, [20, 30]).sample(0, 3, 10)
+    batch = draw(make_episodes(tmp_path, [20, 30]), 0, 3, 10)
     assert list(batch) == list(RECORD.names)
     assert batch["image"].shape == (3, 10, 4, 4, 3) and batch["image"].dtype == np.uint8
     assert batch["action"].shape == (3, 10, 2) and batch["action"].dtype == np.float32
@@ -63,8 +72,8 @@ def test_fields_keep_their_types_and_are_contiguous(tmp_path):
 
 def test_episodes_and_starts_are_uniform(tmp_path):
     lengths, length = [10, 13, 30], 10
-    replay = make_replay(tmp_path, lengths)
-    drawn = np.concatenate([places(replay.sample(u, 20, length))[:, 0] for u in range(300)])
+    episodes = make_episodes(tmp_path, lengths)
+    drawn = np.concatenate([places(draw(episodes, u, 20, length))[:, 0] for u in range(300)])
     assert stats.chisquare(np.bincount(drawn[:, 0], minlength=3)).pvalue > 1e-3
     for index, records in enumerate(lengths):
         starts = drawn[drawn[:, 0] == index, 1]
@@ -76,8 +85,8 @@ def test_episodes_and_starts_are_uniform(tmp_path):
 
 
 def test_an_episode_after_a_short_one_is_uniform_and_begins_at_its_reset(tmp_path):
-    replay = make_replay(tmp_path, [3, 4, 40])
-    batches = np.concatenate([places(replay.sample(u, 20, 10)) for u in range(200)])
+    episodes = make_episodes(tmp_path, [3, 4, 40])
+    batches = np.concatenate([places(draw(episodes, u, 20, 10)) for u in range(200)])
     after = batches[batches[:, 0, 0] == 0][:, 3]
     assert (after[:, 1] == 0).all()
     assert stats.chisquare(np.bincount(after[:, 0], minlength=3)).pvalue > 1e-3
@@ -87,20 +96,21 @@ def test_batches_depend_on_seed_update_and_known_episodes_only(tmp_path):
     lengths = [20, 25, 6, 30]
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    replay = make_replay(tmp_path / "a", lengths)
-    first = replay.sample(5, 4, 10)
-    replay.sample(6, 4, 10)
-    assert same(replay.sample(5, 4, 10), first)
-    assert same(Replay(tmp_path / "a", RECORD, SEED, pytest.fail).sample(5, 4, 10), first)
-    other_order = Replay(tmp_path / "b", RECORD, SEED, pytest.fail)
+    episodes = make_episodes(tmp_path / "a", lengths)
+    first = draw(episodes, 5, 4, 10)
+    draw(episodes, 6, 4, 10)
+    assert same(draw(episodes, 5, 4, 10), first)
+    assert same(draw(Episodes(tmp_path / "a", RECORD, pytest.fail), 5, 4, 10), first)
+    other_order = Episodes(tmp_path / "b", RECORD, pytest.fail)
     for index in (2, 0, 3, 1):
         other_order.add(index, make_records(index, lengths[index]))
-    assert other_order.episodes == ((0, 20), (1, 25), (2, 6), (3, 30))
-    assert same(other_order.sample(5, 4, 10), first)
-    assert not same(replay.sample(6, 4, 10), first)
-    assert not same(Replay(tmp_path / "a", RECORD, SEED + 1, pytest.fail).sample(5, 4, 10), first)
-    replay.add(9, make_records(9, 30))
-    assert not same(replay.sample(5, 4, 10), first)
+    assert other_order.known == ((0, 20), (1, 25), (2, 6), (3, 30))
+    assert same(draw(other_order, 5, 4, 10), first)
+    assert not same(draw(episodes, 6, 4, 10), first)
+    again = Episodes(tmp_path / "a", RECORD, pytest.fail)
+    assert not same(draw(again, 5, 4, 10, SEED + 1), first)
+    episodes.add(9, make_records(9, 30))
+    assert not same(draw(episodes, 5, 4, 10), first)
 
 
 # Prefetching.
@@ -111,10 +121,10 @@ def prefetchers():
 
 
 def test_prefetched_batches_are_the_sampled_ones(tmp_path):
-    replay = make_replay(tmp_path, [20, 25, 6, 30])
-    expected = [replay.sample(update, 4, 10) for update in range(3, 12)]
-    with replay.batches(3, 9, 4, 10) as batches:
-        replay.add(8, make_records(8, 50))  # Too late for these.
+    episodes = make_episodes(tmp_path, [20, 25, 6, 30])
+    expected = [draw(episodes, update, 4, 10) for update in range(3, 12)]
+    with prefetched(episodes, 3, 9, 4, 10) as batches:
+        episodes.add(8, make_records(8, 50))  # Too late for these.
         obtained = list(batches)
         assert next(batches, None) is None
     assert len(obtained) == 9
@@ -124,13 +134,13 @@ def test_prefetched_batches_are_the_sampled_ones(tmp_path):
 
 @pytest.mark.parametrize("taken", [0, 1, 4])
 def test_closing_early_leaves_no_thread(tmp_path, taken):
-    replay = make_replay(tmp_path, [20, 25])
-    with replay.batches(0, 1000, 4, 10) as batches:
+    episodes = make_episodes(tmp_path, [20, 25])
+    with prefetched(episodes, 0, 1000, 4, 10) as batches:
         assert prefetchers()
         obtained = list(itertools.islice(batches, taken))
     assert len(obtained) == taken
     assert not prefetchers()
-    with pytest.raises(ZeroDivisionError), replay.batches(0, 1000, 4, 10):
+    with pytest.raises(ZeroDivisionError), prefetched(episodes, 0, 1000, 4, 10):
         _ = 1 / 0
     assert not prefetchers()
 
@@ -155,8 +165,11 @@ def test_an_exception_in_the_thread_is_raised_in_its_place(tmp_path):
         with pytest.raises(OSError, match="broken"):
             next(prefetch)
         assert next(prefetch, "ended") == "ended"
-    replay = Replay(tmp_path, RECORD, SEED, pytest.fail)
-    with replay.batches(0, 1, 4, 10) as batches, pytest.raises(UserError, match="no episodes"):
+    episodes = Episodes(tmp_path, RECORD, pytest.fail)
+    with (
+        prefetched(episodes, 0, 1, 4, 10) as batches,
+        pytest.raises(UserError, match="no episodes"),
+    ):
         next(batches)
     assert not prefetchers()
 
@@ -186,16 +199,16 @@ def test_episodes_damaged_later_are_replaced_by_others(tmp_path, spoil):
     for copy in ("a", "b"):
         folder = tmp_path / copy
         folder.mkdir()
-        replay = make_replay(folder, [100, 100, 100])
+        episodes = make_episodes(folder, [100, 100, 100])
         warnings = []
-        replay._warn = warnings.append
-        with replay.batches(0, 5, 10, 20) as batches:
+        episodes._warn = warnings.append
+        with prefetched(episodes, 0, 5, 10, 20) as batches:
             list(batches)
         spoil(folder / "000001-100.npy")
-        with replay.batches(5, 5, 10, 20) as batches:
+        with prefetched(episodes, 5, 5, 10, 20) as batches:
             results.append(list(batches))
         assert len(warnings) == 1 and "000001-100.npy" in warnings[0]
-        assert replay.episodes == ((0, 100), (2, 100))
+        assert episodes.known == ((0, 100), (2, 100))
     assert all(same(*pair) for pair in zip(*results, strict=True))
     for batch in results[0]:
         for sequence in places(batch):
@@ -204,7 +217,7 @@ def test_episodes_damaged_later_are_replaced_by_others(tmp_path, spoil):
 
 
 def test_a_process_out_of_descriptors_does_not_forget_episodes(tmp_path):
-    replay = make_replay(tmp_path, [20, 20])
+    episodes = make_episodes(tmp_path, [20, 20])
     opened = []
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, limit[1]))
@@ -214,32 +227,32 @@ def test_a_process_out_of_descriptors_does_not_forget_episodes(tmp_path):
                 opened.append(os.open(os.devnull, os.O_RDONLY))
         assert "Too many" in caught.value.strerror
         with pytest.raises(OSError, match="Too many"):
-            replay.sample(0, 4, 10)
+            draw(episodes, 0, 4, 10)
     finally:
         for descriptor in opened:
             os.close(descriptor)
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
-    assert len(replay.episodes) == 2
-    replay.sample(0, 4, 10)
+    assert len(episodes.known) == 2
+    draw(episodes, 0, 4, 10)
 
 
 def test_an_empty_replay_says_what_to_do(tmp_path):
     warnings = []
-    replay = make_replay(tmp_path, [20])
-    replay._warn = warnings.append
+    episodes = make_episodes(tmp_path, [20])
+    episodes._warn = warnings.append
     os.remove(tmp_path / "000000-20.npy")
     with pytest.raises(UserError, match="prefill") as caught:
-        replay.sample(0, 4, 10)
+        draw(episodes, 0, 4, 10)
     assert caught.value.status == 1 and len(warnings) == 1
     with pytest.raises(KeyError):
-        replay.read(0)
+        episodes.read(0)
 
 
 def test_reading_a_damaged_episode_is_an_error_that_names_it(tmp_path):
     warnings = []
-    replay = make_replay(tmp_path, [20, 20])
-    replay._warn = warnings.append
+    episodes = make_episodes(tmp_path, [20, 20])
+    episodes._warn = warnings.append
     spoil_truncate(tmp_path / "000001-20.npy")
     with pytest.raises(UserError, match="000001-20.npy"):
-        replay.read(1)
-    assert replay.episodes == ((0, 20),) and len(warnings) == 1
+        episodes.read(1)
+    assert episodes.known == ((0, 20),) and len(warnings) == 1

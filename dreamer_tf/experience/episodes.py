@@ -1,0 +1,344 @@
+"""The experience of a run on the disk: finished episodes, and those that are being made.
+
+The operating system's page cache is the memory that episodes take. Steps reach the disk, and
+whoever draws from them, a stretch at a time, also while their episode goes on.
+"""
+
+import os
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dreamer_tf.basics import atomic
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.experience import episode_file, growing_file
+from dreamer_tf.experience.episode_file import DamagedFile
+from dreamer_tf.experience.growing_file import GrowingFile
+
+# All environments together make about this many records before they can be drawn. An episode of the
+# control suite with the paper's action repeat has 501: one environment's are drawn when they are
+# whole, as in the paper.
+STRETCH = 512
+SHORTEST_STRETCH = 16
+
+
+class Visible(NamedTuple):
+    """The first `length` records of an unfinished episode, which may be drawn from."""
+
+    growing: GrowingFile
+    length: int
+
+
+class Episodes:
+    """The episodes of a folder.
+
+    A finished episode's index is `tick * environments + environment`, the tick being the number of
+    steps that every environment has made when the episode ends: the order of indices is the order
+    in which episodes ended. On construction the folder is searched: files that are not whole
+    episodes of such records are left alone, with a warning that names them. Temporary files of a
+    killed run are removed.
+
+    Args:
+        directory: the folder; it must exist.
+        record_dtype: packed structured dtype of a record, with bool fields `is_first`, `is_last`.
+        warn: function that takes one line of text. A prefetching thread may call it, too.
+        environments: how many environments make episodes.
+        capacity: agent steps to keep, None for all. Beyond it the finished episodes that ended
+            first are dropped: the known ones are the last that together fit, and at least one.
+        floor: the attribute's value in an earlier session.
+
+    Attributes:
+        floor: largest index that was ever dropped; nothing up to it comes back.
+        growing: {environment: `GrowingFile`} of the unfinished episodes.
+        stretch: records of one environment that become visible together.
+    """
+
+    def __init__(self, directory, record_dtype, warn, environments=1, capacity=None, floor=-1):
+        self.directory = Path(directory)
+        self.dtype = np.dtype(record_dtype)
+        self.environments = environments
+        self.stretch = max(SHORTEST_STRETCH, STRETCH // environments)
+        self.floor = floor
+        self.growing = {}
+        self._warn = warn
+        self._capacity = float("inf") if capacity is None else capacity
+        self._known = []  # Ordered by index.
+        self._steps = 0
+        # Dropped since the last checkpoint, and before it.
+        self._dropped, self._condemned = [], []
+        self._lock = threading.Lock()
+        atomic.remove_leftovers(self.directory, episode_file.NAME)
+        found, self._left_over = self._search()
+        self._indices = {episode.index for episode in found}
+        for episode in sorted(found):
+            self._learn_of(episode)
+
+    def __len__(self):
+        """The number of known finished episodes."""
+        return len(self._known)
+
+    @property
+    def known(self):
+        """(index, length) of the known finished episodes in the order in which they ended.
+
+        The length is the number of records, the reset's included.
+        """
+        return tuple((episode.index, episode.length) for episode in list(self._known))
+
+    @property
+    def steps(self):
+        """Agent steps in the known finished episodes; a reset is none."""
+        return self._steps
+
+    @property
+    def present(self):
+        """All finished `Episode`s whose files are there, dropped ones included, by their end."""
+        return sorted(self._present())
+
+    def sources(self):
+        """Returns what may be drawn from now: finished episodes, then `Visible` parts of others."""
+        visible = [Visible(each, self._visible(each)) for _, each in sorted(self.growing.items())]
+        return [*self._known, *(each for each in visible if each.length)]
+
+    # Making episodes.
+
+    def begin(self, environment, number, tick):
+        """Begins an environment's episode; its records follow.
+
+        Args:
+            environment: number of the environment.
+            number: how many episodes it has begun before.
+            tick: steps that every environment has made.
+        """
+        self.growing[environment] = GrowingFile(
+            self.directory, environment, number, tick, self.dtype
+        )
+
+    def append(self, environment, record):
+        """Adds a record to an environment's unfinished episode."""
+        growing = self.growing[environment]
+        growing.add(record)
+        if len(growing) % self.stretch == 0 and not record["is_last"]:
+            growing.store()
+
+    def finish(self, environment, index, cut=False):
+        """Makes an unfinished episode known as a finished one; returns its `Episode`.
+
+        Args:
+            environment: number of the environment.
+            index: its index.
+            cut: whether it did not end by itself.
+
+        Raises:
+            OSError: it cannot be written; it remains unfinished.
+        """
+        episode = self.growing[environment].finish(index, cut)
+        del self.growing[environment]
+        self._take(episode)
+        return episode
+
+    def abandon(self, environment, index):
+        """Ends an episode that cannot go on: what was visible stays as a cut episode.
+
+        Returns:
+            How many of its steps are lost.
+        """
+        growing = self.growing[environment]
+        if self._visible(growing):
+            self.finish(environment, index, cut=True)
+            return 0
+        del self.growing[environment]
+        growing.remove()
+        return max(len(growing) - 1, 0)
+
+    def store(self):
+        """Brings all records of unfinished episodes to the disk, for a checkpoint."""
+        for growing in self.growing.values():
+            growing.store(sync=True)
+
+    def take_left_over(self):
+        """Returns the `GrowingFile`s that an earlier process left, by environment and number.
+
+        They are the caller's to continue (`continue_with`), cut or remove.
+        """
+        found, self._left_over = self._left_over, []
+        return sorted(found, key=lambda growing: (growing.environment, growing.number))
+
+    def leave(self, environment, number, begin, records):
+        """Writes an unfinished episode's records as a left over file, unless there is one."""
+        growing = GrowingFile(self.directory, environment, number, begin, self.dtype)
+        if not growing.path.exists():
+            for record in records:
+                growing.add(record)
+            growing.store(sync=True)
+            self._left_over.append(growing)
+
+    def continue_with(self, growing):
+        """Makes a left over file its environment's unfinished episode."""
+        self.growing[growing.environment] = growing
+
+    def cut(self, growing, index):
+        """Makes a left over file a finished episode, the records behind its last end excluded."""
+        complete = growing.is_complete()
+        episode = growing.finish(index, cut=not complete)
+        self._take(episode)
+        return episode
+
+    def add(self, index, records):
+        """Writes a whole episode and makes it known.
+
+        Args:
+            index: number of the episode, unique in the run.
+            records: its records, shape [length].
+
+        Raises:
+            ValueError: the records are not a whole episode of this folder, or the index is taken.
+            OSError: it cannot be written; nothing is left of it and nothing changed.
+        """
+        records = np.asarray(records)
+        if records.dtype != self.dtype:
+            raise ValueError(f"records of {records.dtype} do not fit episodes of {self.dtype}")
+        if index in self._indices:
+            raise ValueError(f"there is an episode {index} already")
+        self._take(episode_file.write(self.directory, index, records))
+
+    # Reading them.
+
+    def read_into(self, records, source, start):
+        """Fills an array with records of one of `sources()`, from a position on.
+
+        Raises:
+            DamagedFile, OSError: they cannot be read.
+        """
+        if isinstance(source, Visible):
+            growing_file.read_into(records, self.directory, source.growing, start)
+        else:
+            episode_file.read_into(records, self.directory, source, start)
+
+    def read(self, index):
+        """Returns the records of a finished episode, whether known or dropped.
+
+        Raises:
+            KeyError: there is no such episode.
+            UserError: the file is damaged or missing; the episode is no longer known then.
+        """
+        for episode in self._present():
+            if episode.index == index:
+                break
+        else:
+            raise KeyError(index)
+        records = np.empty(episode.length, self.dtype)
+        try:
+            episode_file.read_into(records, self.directory, episode, 0)
+        except (DamagedFile, OSError) as error:
+            self.forget(episode, error)
+            path = self.directory / episode.name
+            raise UserError(f"{path} cannot be read: move it away", status=1) from None
+        return records
+
+    def outcome(self, episode):
+        """Returns (return, length in agent steps) of a finished `Episode`, read a part at a time.
+
+        Raises:
+            DamagedFile, OSError: it cannot be read.
+        """
+        rewards = []
+        for start in range(0, episode.length, growing_file.BLOCK):
+            block = np.empty(min(growing_file.BLOCK, episode.length - start), self.dtype)
+            episode_file.read_into(block, self.directory, episode, start)
+            rewards.append(block["reward"].copy())
+        return float(np.concatenate(rewards).sum(dtype=np.float64)), episode.length - 1
+
+    def forget(self, source, error):
+        """Takes one of `sources()` that cannot be read out of what is known, with a warning."""
+        if isinstance(source, Visible):
+            raise error  # It is this process that writes it: something is very wrong.
+        self._warn_of(self.directory / source.name, error)
+        with self._lock:
+            if source in self._known:
+                self._known = [each for each in self._known if each != source]
+                self._steps -= source.length - 1
+            # A damaged file is nobody's to delete.
+            self._dropped = [each for each in self._dropped if each != source]
+            self._condemned = [each for each in self._condemned if each != source]
+
+    # Deleting them.
+
+    def delete_dropped(self):
+        """Deletes the files of episodes that were dropped before the last call.
+
+        To be called after each checkpoint. Steps newer than a checkpoint are counted by their
+        files, and the newest checkpoint may turn out damaged, so that files stay until two of
+        them count their steps. No batch needs the files: what batches are drawn from was known
+        when their block began, and nothing is dropped before the next episode ends.
+        """
+        for episode in self._condemned:
+            (self.directory / episode.name).unlink(missing_ok=True)
+            self._indices.discard(episode.index)
+        self._dropped, self._condemned = [], self._dropped
+
+    def delete_all(self):
+        """Deletes the files of all finished episodes; none is known any more."""
+        episode_file.remove_all(self.directory)
+        self._indices.clear()
+        self._known, self._dropped, self._condemned = [], [], []
+        self._steps = 0
+
+    def _visible(self, growing):
+        return growing.stored // self.stretch * self.stretch
+
+    def _search(self):
+        """Returns the whole episodes of the folder and the files of unfinished ones."""
+        episodes, left_over = {}, []
+        with os.scandir(self.directory) as entries:
+            names = sorted(entry.name for entry in entries)
+        for name in names:
+            path = self.directory / name
+            try:
+                if growing_file.NAME.fullmatch(name):
+                    left_over.append(GrowingFile.open(path, self.dtype))
+                    continue
+                episode = episode_file.examine(path, self.dtype)
+                if episode.index in episodes:
+                    raise DamagedFile(f"{episodes[episode.index].name} has the same index")
+                episodes[episode.index] = episode
+            except (DamagedFile, OSError) as error:
+                self._warn_of(path, error)
+        for growing in left_over:
+            if not growing.stored:
+                growing.remove()  # A process was killed before it had written a record.
+        return list(episodes.values()), [growing for growing in left_over if growing.stored]
+
+    def _present(self):
+        return [*self._condemned, *self._dropped, *self._known]
+
+    def _take(self, episode):
+        self._indices.add(episode.index)
+        self._learn_of(episode)
+
+    def _learn_of(self, episode):
+        """Makes an episode known and drops those that ended first beyond the capacity."""
+        with self._lock:
+            if episode.index <= self.floor:
+                self._dropped.append(episode)
+                return
+            known = self._known
+            if known and episode.index < known[-1].index:
+                known = sorted([*known, episode])
+            else:
+                known.append(episode)
+            self._steps += episode.length - 1
+            surplus = 0
+            while self._steps > self._capacity and len(known) - surplus > 1:
+                oldest = known[surplus]
+                self._steps -= oldest.length - 1
+                self.floor = oldest.index
+                self._dropped.append(oldest)
+                surplus += 1
+            self._known = known[surplus:] if surplus else known
+
+    def _warn_of(self, path, error):
+        reason = getattr(error, "strerror", None) or episode_file.one_line(error)
+        self._warn(f"skipped {path}: {reason}")

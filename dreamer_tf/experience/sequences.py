@@ -1,0 +1,135 @@
+"""Sequences drawn from episodes, as Dreamer and PlaNet learn from them (appendix A)."""
+
+import errno
+import itertools
+
+import numpy as np
+
+from dreamer_tf.basics import seeding
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.experience.episode_file import DamagedFile
+from dreamer_tf.experience.episodes import Visible
+from dreamer_tf.experience.prefetch import Prefetch
+
+PREFETCHED_BATCHES = 2
+# Lacks of this process, which say nothing about the file.
+LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+class SequenceSource:
+    """A `Source` of `Sequences`. It keeps no state: a batch follows from the episodes.
+
+    Args:
+        wanted: `Sequences`.
+        episodes: `Episodes` to draw from.
+        seed: the run's seed.
+    """
+
+    def __init__(self, wanted, episodes, seed):
+        self._wanted = wanted
+        self._episodes = episodes
+        self._seed = seed
+
+    def observe(self, rows):
+        """See `Source.observe`; the episodes have the records already."""
+
+    def ready(self):
+        """Returns whether there is anything to draw from."""
+        return bool(len(self._episodes) or self._episodes.sources())
+
+    def feedback(self, update, priorities):
+        """See `Source.feedback`; sequences have no priorities."""
+
+    def state(self):
+        """See `Source.state`."""
+        return {}
+
+    def restore(self, state):
+        """See `Source.restore`."""
+
+    def sample(self, update, batch, length):
+        """Returns the sequences of one update.
+
+        An episode is drawn uniformly, then the start of the sequence uniformly among those that
+        leave room for it, so that every step, the last one included, can be drawn. An episode
+        shorter than the sequence is taken whole and followed by the beginning of another one,
+        whose first record has `is_first`. An unfinished episode is drawn less often than others, as
+        its length is to that of the longest unfinished or of the first finished one.
+
+        Args:
+            update: number of the update.
+            batch: number of sequences, B.
+            length: records in a sequence, L.
+
+        Returns:
+            Field name -> contiguous array of shape [B, L, ...] in the field's own type.
+
+        Raises:
+            UserError: no readable episode is left.
+        """
+        return self._sample(self._episodes.sources(), update, batch, length)
+
+    def batches(self, first_update, count):
+        """Returns an iterator over the batches of `count` updates, made ahead in a thread.
+
+        They are those that `sample` returns with the episodes known now. Use it as a context
+        manager: leaving it ends the thread.
+        """
+        # Taken here, not in the thread: steps made from now on belong to later calls.
+        sources, size = self._episodes.sources(), (self._wanted.batch, self._wanted.length)
+        updates = range(first_update, first_update + count)
+        return Prefetch(
+            (self._sample(sources, update, *size) for update in updates), PREFETCHED_BATCHES
+        )
+
+    def _sample(self, sources, update, batch_size, length):
+        """Returns a batch drawn from a list; unreadable episodes are taken out of it."""
+        random = seeding.generator(self._seed, "replay", update)
+        # Small enough to stay in the processor's cache, so splitting it into fields is cheap.
+        sequence = np.empty(length, self._episodes.dtype)
+        batch = {
+            name: np.empty((batch_size, *sequence[name].shape), sequence[name].dtype)
+            for name in sequence.dtype.names
+        }
+        longest = _longest(sources)
+        for row in range(batch_size):
+            self._draw(sources, longest, random, sequence)
+            for name, array in batch.items():
+                array[row] = sequence[name]
+        return batch
+
+    def _draw(self, sources, longest, random, sequence):
+        """Fills `sequence` with records of one episode, or of several short ones."""
+        filled = 0
+        while filled < len(sequence):
+            source = self._choose(sources, longest, random)
+            starts = 1 if filled else max(1, source.length - len(sequence) + 1)
+            start = int(random.integers(starts))
+            part = sequence[filled : filled + source.length]
+            try:
+                self._episodes.read_into(part, source, start)
+            except (DamagedFile, OSError) as error:
+                if getattr(error, "errno", None) in LACKS:
+                    raise
+                sources.remove(source)
+                self._episodes.forget(source, error)
+            else:
+                filled += len(part)
+
+    def _choose(self, sources, longest, random):
+        if not sources:
+            raise UserError(
+                f"{self._episodes.directory} holds no episodes to learn from: "
+                "collect some first (train.prefill)",
+                status=1,
+            )
+        while True:
+            source = sources[random.integers(len(sources))]
+            if not isinstance(source, Visible) or random.random() * longest < source.length:
+                return source
+
+
+def _longest(sources):
+    """Returns the length that unfinished episodes are measured against."""
+    unfinished = itertools.takewhile(lambda each: isinstance(each, Visible), reversed(sources))
+    return max((each.length for each in (*sources[:1], *unfinished)), default=0)

@@ -1,0 +1,100 @@
+"""What agents learn from: they say what they want, a source serves it.
+
+The trainer knows nothing but the protocol `Source`. All sources draw from the run's `Episodes`,
+which hold every step on the disk, so that what they serve is a function of (seed, update, steps
+made, priorities fed back).
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from dreamer_tf.experience.sequences import SequenceSource
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """`batch` sequences of `length` consecutive time steps, of whole episodes where they are short.
+
+    Batches are {field: [batch, length, ...]}.
+    """
+
+    batch: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Windows:
+    """`batch` single time steps, each with the `before` ones that led to it and `after` following.
+
+    Batches are {field: [batch, before + 1 + after, ...]} and
+
+    * `valid`, bool [batch, before + 1 + after]: whether there is such a step. Those before the
+      episode's first repeat the first, those behind its last repeat the last.
+    * `weight`, float32 [batch]: importance weight, 1 without priorities.
+
+    priority: None draws all steps alike. A number in (0, 1] is the exponent of the priorities that
+    `update` returns as `"priorities"` [batch]; steps without one have the largest so far.
+    correction: exponent of the importance weights.
+    """
+
+    batch: int
+    before: int
+    after: int
+    priority: float | None = None
+    correction: float = 1.0
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """The newest `length` + 1 time steps of every environment, unfinished episodes included.
+
+    Batches are {field: [N, length + 1, ...]}. There is one for every `length` steps that all
+    environments have made; none is served twice.
+    """
+
+    length: int
+
+
+def make_source(wanted, episodes, seed):
+    """Returns the `Source` of what an agent wants.
+
+    Args:
+        wanted: `Sequences`, `Windows` or `Rollouts`.
+        episodes: `Episodes` of the run.
+        seed: the run's seed.
+    """
+    return {Sequences: SequenceSource}[type(wanted)](wanted, episodes, seed)
+
+
+class Source(Protocol):
+    """Serves an agent's `update` with the experience that it asked for."""
+
+    def observe(self, rows):
+        """Takes note of the records that the environments have just made.
+
+        Args:
+            rows: [(environment, record), ...]: after a tick one for each environment, and the
+                reset's before it where an episode has begun.
+        """
+
+    def ready(self):
+        """Returns whether there is enough to learn from."""
+
+    def batches(self, first_update, count):
+        """Returns an iterator over the batches of updates; a context manager that ends it.
+
+        They are those of the steps known now. With priorities, update u is drawn with what was fed
+        back up to update u - `LAG`, so that batches can be made ahead.
+        """
+
+    def sample(self, update, batch, length):
+        """Returns sequences {field: [batch, length, ...]} to look at, whatever the agent asked."""
+
+    def feedback(self, update, priorities):
+        """Takes the priorities [batch] of an update's batch, in the order of the updates."""
+
+    def state(self):
+        """Returns {name: array} that a checkpoint must hold besides the counters."""
+
+    def restore(self, state):
+        """Takes back what `state` returned, after the episodes were restored."""

@@ -1,0 +1,160 @@
+"""Saving everything that a run needs to go on exactly, and going back to it.
+
+A checkpoint holds the agent's variables, the policy's and the source's state as arrays and the
+counters as JSON. It holds no experience: that is in the run's episodes, finished or not.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dreamer_tf.agents.protocol import Agent
+from dreamer_tf.experience.collector import Collector
+from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.sources import Source
+from dreamer_tf.reports.logger import Logger
+from dreamer_tf.reports.means import Means
+from dreamer_tf.runs import checkpoint, resume, saved_agent
+from dreamer_tf.runs.adoption import Known, adopt
+from dreamer_tf.runs.counters import Counters
+
+
+class Kept(NamedTuple):
+    """The parts of a run that have a state, or whose files are one."""
+
+    agent: Agent
+    collector: Collector
+    episodes: Episodes
+    source: Source
+    counters: Counters
+    means: Means
+    logger: Logger
+
+
+class Ended(NamedTuple):
+    """An episode found on the disk: when it ended in environment steps, return and length."""
+
+    step: int
+    total: float
+    length: int
+
+
+class Snapshots:
+    """The checkpoints of a run.
+
+    Args:
+        folder: where they are.
+        keep: how many are kept.
+        precision: resolved compute precision.
+        kept: `Kept`.
+        warn: function that takes one line of text.
+    """
+
+    def __init__(self, folder, keep, precision, kept, warn):
+        self._folder = Path(folder)
+        self._keep = keep
+        self._precision = precision
+        self._kept = kept
+        self._warn = warn
+
+    def save(self):
+        """Writes a checkpoint.
+
+        Raises:
+            FloatingPointError: a loss or gradient was not finite; nothing is written.
+            OSError: it cannot be written.
+        """
+        agent, collector, episodes, source, counters, means, logger = self._kept
+        means.fold()
+        agent.check()
+        logger.flush()
+        episodes.store()
+        arrays = saved_agent.variable_arrays(agent)
+        arrays |= {f"policy_state/{name}": each for name, each in collector.policy_state.items()}
+        arrays |= {f"source/{name}": each for name, each in source.state().items()}
+        state = {
+            "format": resume.FORMAT,
+            "precision": self._precision,
+            "counters": vars(counters),
+            "episode_numbers": collector.numbers,
+            "ticks": collector.ticks,
+            "unfinished": {str(i): [g.begin, len(g)] for i, g in sorted(episodes.growing.items())},
+            "means": means.state(),
+            "metrics_offset": logger.offset,
+            "spec": agent.spec.to_json(),
+            "replay_floor": episodes.floor,
+        }
+        checkpoint.save(
+            self._folder,
+            arrays,
+            state,
+            update=counters.update,
+            step=counters.step,
+            keep=self._keep,
+        )
+        episodes.delete_dropped()
+
+    def restore(self, saved):
+        """Goes back to a `Checkpoint` (None: to the beginning) and adopts what is newer on disk.
+
+        The counters are updated in place. The updates that adopted steps entitle to become due.
+
+        Returns:
+            (whole adopted episodes in the order of their ends, a list of `Ended`; how many
+            unfinished ones were cut).
+        """
+        kept, count = self._kept, len(self._kept.collector)
+        if saved is not None:
+            saved_agent.put_variables(kept.agent, saved)
+            resume.write_unfinished(saved, kept.episodes)
+        state = {} if saved is None else saved.state
+        ticks = state.get("ticks", 0)
+        left_over = kept.episodes.take_left_over()
+        repeat = kept.agent.spec.action_repeat
+        share = kept.counters.step // (count * repeat)
+        numbers, made, ended, cut = [], [], [], 0
+        for i in range(count):
+            own = [growing for growing in left_over if growing.environment == i]
+            progress = adopt(i, known(state, i, count), kept.episodes, own, self._warn)
+            numbers.append(progress.number)
+            made.append(progress.steps)
+            for each in progress.adopted:
+                ticks = max(ticks, each.index // count)
+                step = (share + each.steps) * count * repeat
+                if each.total is None:
+                    cut += 1
+                else:
+                    ended.append((step, each.index, each.total, each.length))
+        kept.counters.step += sum(made) * repeat
+        kept.counters.episodes += len(ended)
+        ticks = max(ticks, state.get("ticks", 0) + max(made))
+        policy_state = kept.collector.policy_state
+        if saved is not None:
+            policy_state = section(saved, "policy_state/")
+        kept.collector.restore(numbers, ticks, policy_state)
+        if saved is not None:
+            kept.source.restore(section(saved, "source/"))
+        last = kept.counters.step
+        return [Ended(min(step, last), *rest) for step, _, *rest in sorted(ended)], cut
+
+
+def known(state, i, count):
+    """Returns the `Known` of environment i of `count` in a checkpoint's state, {} at first."""
+    if not state:
+        return Known(0, -1)
+    number = state["episode_numbers"][i]
+    begin, length = state["unfinished"].get(str(i), (0, 0))
+    if state.get("numbered_indices"):
+        # Before format 3 an episode's index was number * environments + environment.
+        return Known(number, (number - 1) * count + i, begin, length, number * count + i)
+    return Known(number, state["ticks"] * count + i, begin, length)
+
+
+def section(saved, prefix):
+    """Returns {rest of name: array} of a checkpoint's arrays whose names begin so."""
+    return {
+        name.removeprefix(prefix): np.array(array)
+        for name, array in saved.arrays.items()
+        if name.startswith(prefix)
+    }
