@@ -20,7 +20,7 @@ from dreamer_tf.results.series import (
     to_csv,
 )
 
-OURS = ("#1667b7", "#c2371e", "#2e8540", "#7b3fa0", "#b8860b", "#0f8b8d", "#a03060", "#555555")
+OURS = ("#1667b7", "#c2371e", "#2e8540", "#7b3fa0", "#12a5b5", "#a03060", "#6b4423", "#444444")
 THEIRS = "#d98200"
 MARKS = "sDv^P"
 DOTS_PER_INCH = 150
@@ -81,14 +81,13 @@ def draw(task, series, width):
         panels.append(MINUTES)
     figure = Figure(figsize=(5.2 * len(panels) + 1.6, 4.6), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    names = list(dict.fromkeys(each.name for each in series if each.kind in (SEED, MEAN)))
-    colours = {name: OURS[number % len(OURS)] for number, name in enumerate(names)}
+    looks = _in_turn(series, (SEED, MEAN), OURS) | _in_turn(series, (EARLY,), MARKS)
     top = _top(series)
     for panel, ax in zip(panels, axes, strict=True):
         shown = [each for each in series if each.panel == panel]
         _draw_floors(ax, [each for each in shown if each.kind == FLOOR])
         for each in shown:
-            _draw_series(ax, each, colours)
+            _draw_series(ax, each, looks)
         ax.set_ylim(min(0, 1.05 * _bottom(series)), top)
         ax.set_xlim(0, 1.03 * _right(shown))
         ax.grid(axis="y", color="#eeeeee", zorder=0)
@@ -103,18 +102,28 @@ def draw(task, series, width):
     return figure
 
 
-def _draw_series(ax, series, colours):
-    """Draws one series, floors excepted."""
-    x, y, kind = series.x, series.y, series.kind
+def _in_turn(series, kinds, looks):
+    """Returns {(kind, name): one of the looks}, in the order in which the names come."""
+    names = dict.fromkeys(each.name for each in series if each.kind in kinds)
+    return {
+        (kind, name): looks[number % len(looks)]
+        for number, name in enumerate(names)
+        for kind in kinds
+    }
+
+
+def _draw_series(ax, series, looks):
+    """Draws one series, floors excepted, as `_in_turn` chose it."""
+    x, y, kind, look = series.x, series.y, series.kind, looks.get((series.kind, series.name))
     if kind == SEED:
-        style = {"marker": ".", "markersize": 4} if len(x) < 60 else {}
-        ax.plot(x, y, color=colours[series.name], lw=0.8, alpha=0.45, zorder=4, **style)
+        style = {"marker": ".", "markersize": 4 if len(x) > 1 else 8} if len(x) < 60 else {}
+        ax.plot(x, y, color=look, lw=0.8, alpha=0.45, zorder=4, **style)
         # The legend names a colour once, also for runs that have not completed a bin.
         if not any(line.get_label() == series.name for line in ax.lines):
-            ax.plot([], [], color=colours[series.name], lw=2.2, label=series.name)
+            ax.plot([], [], color=look, lw=2.2, label=series.name)
     elif kind == MEAN:
         style = {"marker": "o", "markersize": 4} if len(x) < 25 else {}
-        ax.plot(x, y, color=colours[series.name], lw=2.2, zorder=6, **style)
+        ax.plot(x, y, color=look, lw=2.2, zorder=6, **style)
     elif kind == PAPER:
         strong = series.name.startswith("Dreamer")
         colour = THEIRS if strong else "#999999"
@@ -124,9 +133,7 @@ def _draw_series(ax, series, colours):
     elif kind == FIGURE:
         ax.plot(x, y, "D", color="white", mec=THEIRS, ms=5, label=series.name, zorder=5)
     elif kind == EARLY:
-        number = sum(each.get_label().startswith(("D4PG", "DreamerV3")) for each in ax.lines)
-        mark = MARKS[number % len(MARKS)]
-        ax.plot(x, y, mark, color="white", mec="#666666", ms=5, label=series.name, zorder=3)
+        ax.plot(x, y, look, color="white", mec="#666666", ms=5, label=series.name, zorder=3)
         if len(series.low):
             ax.vlines(x, series.low, series.high, color="#666666", lw=0.9, zorder=2)
 
@@ -134,16 +141,13 @@ def _draw_series(ax, series, colours):
 def _draw_bins(ax, series):
     """Draws means over bins: each as wide as its bin, with the seeds' deviation as a box."""
     ax.hlines(series.y, series.left, series.x, color=THEIRS, lw=2.2, label=series.name, zorder=3)
-    ax.plot(series.x, series.y, color=THEIRS, lw=0.8, alpha=0.7, zorder=3)
+    ax.plot(series.x, series.y, color=THEIRS, lw=0.8, alpha=0.7, ls=":", zorder=3)
     known = np.isfinite(series.low)
     boxes = zip(
         *(each[known] for each in (series.left, series.x, series.low, series.high)), strict=True
     )
     for left, right, low, high in boxes:
-        ax.fill_between([left, right], low, high, color=THEIRS, alpha=0.2, lw=0, zorder=1)
-    ax.fill_between(
-        series.x[known], series.low[known], series.high[known], color=THEIRS, alpha=0.1, lw=0
-    )
+        ax.fill_between([left, right], low, high, color=THEIRS, alpha=0.25, lw=0, zorder=1)
 
 
 def _draw_floors(ax, floors):
@@ -161,12 +165,14 @@ def _label_axes(axes, panels, width):
         if panel == STEPS:
             ax.xaxis.set_major_formatter(_short)
     axes[0].set_ylabel("return")
-    axes[0].set_title(
+    captions = [
         f"thin: evaluations of a seed; thick: mean of seeds in bins of {_short(width)}",
-        fontsize=8,
-        color="#666666",
-        loc="left",
-    )
+        "dashed: final scores in the paper; dotted, grey: policies that have learned nothing",
+    ]
+    if len(axes) == 1:
+        captions = ["\n".join(captions)]
+    for ax, caption in zip(axes, captions, strict=True):
+        ax.set_title(caption, fontsize=8, color="#666666", loc="left")
 
 
 def _label_levels(ax, series, top):
@@ -178,9 +184,10 @@ def _label_levels(ax, series, top):
     merged = []
     for value, name, kind in levels:
         if kind == FLOOR and merged and merged[-1][2] == FLOOR and value - merged[-1][0] < gap:
-            merged[-1][1] += f", {name} {value:.0f}"
+            merged[-1][1] += f", {name}: {value:.0f}"
         else:
-            merged.append([value, f"{name} {value:.0f}", kind])
+            merged.append([value, f"{name}: {value:.0f}", kind])
+    line = {"arrowstyle": "-", "lw": 0.5, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
     for value, name, kind in merged:
         lowest = max(value, lowest + gap)
         colour = THEIRS if name.startswith("Dreamer") else "#777777"
@@ -194,7 +201,7 @@ def _label_levels(ax, series, top):
             color=colour,
             va="center",
             style="italic" if kind == FLOOR else "normal",
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.5, "shrinkA": 0, "shrinkB": 0},
+            arrowprops=line | {"color": colour},
         )
 
 

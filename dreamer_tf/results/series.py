@@ -13,6 +13,12 @@ SEED, MEAN = "seed", "mean"
 TF2, FIGURE, PAPER, EARLY, FLOOR = "tf2", "figure", "paper", "early", "floor"
 # Of a curve shorter than so many bins little would be seen: it gets bins of a tenth.
 FEWEST_BINS = 5
+POLICIES = {
+    "uniform": "random",
+    "zero": "no action",
+    "plus_one": "constant +1",
+    "untrained_actor": "untrained",
+}
 COLUMNS = ("task", "panel", "kind", "name", "seed", "x", "y", "low", "high", "left", "seeds")
 
 
@@ -163,10 +169,10 @@ def _levels(task):
         for score in references.paper_table():
             if score.task == task:
                 steps = f"{score.steps:.0e}".replace("e+0", "e")
-                label = f"{score.method}, {score.input}, {steps}"
+                label = f"{score.method}, {score.input}, {steps} steps"
                 series.append(Series(panel, PAPER, label, none, np.array([score.value])))
         for floor in references.floors(task):
-            label = floor.policy.replace("_", " ")
+            label = POLICIES.get(floor.policy, floor.policy)
             series.append(Series(panel, FLOOR, label, none, np.array([floor.mean])))
     return series
 
