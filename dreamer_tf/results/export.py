@@ -107,7 +107,7 @@ def _clean(value, key=None):
     try:
         words = iter(shlex.split(value))
     except ValueError:
-        return _last_names(value)
+        return LOCAL.sub(_last_name, value)
     kept = []
     for word in words:
         if word == "--logdir":
@@ -121,7 +121,11 @@ def _last_names(text):
     # A word that is a path altogether may have blanks in it.
     if text.startswith(("/", "~/")):
         return Path(text).name
-    return LOCAL.sub(lambda found: Path(found[0]).name, text)
+    return LOCAL.sub(_last_name, text)
+
+
+def _last_name(found):
+    return Path(found[0]).name
 
 
 def _unchanged(text):

@@ -16,7 +16,7 @@ FEWEST_BINS = 5
 POLICIES = {
     "uniform": "random",
     "zero": "no action",
-    "plus_one": "constant +1",
+    "plus_one": "always +1",
     "untrained_actor": "untrained",
 }
 COLUMNS = ("task", "panel", "kind", "name", "seed", "x", "y", "low", "high", "left", "seeds")
