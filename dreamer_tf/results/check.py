@@ -234,7 +234,7 @@ def _cells(verdict):
     highest = max((floor.mean for floor in floors), default=math.nan)
     word = verdict.word
     if verdict.floor is not None:
-        word += f", at a floor ({verdict.floor.policy} {verdict.floor.mean:.0f})"
+        word += f", at a floor ({verdict.floor.label}: {verdict.floor.mean:.0f})"
     return [
         verdict.task,
         verdict.name,

@@ -117,7 +117,8 @@ def _draw_series(ax, series, looks):
     x, y, kind, look = series.x, series.y, series.kind, looks.get((series.kind, series.name))
     if kind == SEED:
         style = {"marker": ".", "markersize": 4 if len(x) > 1 else 8} if len(x) < 60 else {}
-        ax.plot(x, y, color=look, lw=0.8, alpha=0.45, zorder=4, **style)
+        alpha = 0.45 if len(x) < 200 else 0.25
+        ax.plot(x, y, color=look, lw=0.8, alpha=alpha, zorder=3, **style)
         # The legend names a colour once, also for runs that have not completed a bin.
         if not any(line.get_label() == series.name for line in ax.lines):
             ax.plot([], [], color=look, lw=2.2, label=series.name)
@@ -140,8 +141,8 @@ def _draw_series(ax, series, looks):
 
 def _draw_bins(ax, series):
     """Draws means over bins: each as wide as its bin, with the seeds' deviation as a box."""
-    ax.hlines(series.y, series.left, series.x, color=THEIRS, lw=2.2, label=series.name, zorder=3)
-    ax.plot(series.x, series.y, color=THEIRS, lw=0.8, alpha=0.7, ls=":", zorder=3)
+    ax.hlines(series.y, series.left, series.x, color=THEIRS, lw=2.2, label=series.name, zorder=5)
+    ax.plot(series.x, series.y, color=THEIRS, lw=0.8, alpha=0.7, ls=":", zorder=4)
     known = np.isfinite(series.low)
     boxes = zip(
         *(each[known] for each in (series.left, series.x, series.low, series.high)), strict=True
@@ -183,7 +184,7 @@ def _label_levels(ax, series, top):
     gap, lowest = 0.042 * top, -np.inf
     merged = []
     for value, name, kind in levels:
-        if kind == FLOOR and merged and merged[-1][2] == FLOOR and value - merged[-1][0] < gap:
+        if kind == FLOOR and merged and merged[-1][2] == FLOOR and value - merged[-1][0] < gap / 2:
             merged[-1][1] += f", {name}: {value:.0f}"
         else:
             merged.append([value, f"{name}: {value:.0f}", kind])

@@ -12,6 +12,12 @@ import math
 from dreamer_tf.errors import UserError
 
 UNKNOWN = float("nan")
+POLICIES = {
+    "uniform": "random",
+    "zero": "no action",
+    "plus_one": "always +1",
+    "untrained_actor": "untrained",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +70,11 @@ class Floor:
     error: float
 
     @property
+    def label(self):
+        """What people are told the policy is."""
+        return POLICIES.get(self.policy, self.policy)
+
+    @property
     def deviation(self):
         """Standard deviation of a single episode."""
         return self.error * math.sqrt(self.episodes)
@@ -87,6 +98,14 @@ def tf2_bins():
         )
         for row in _rows("tf2_bins.csv")
     ]
+
+
+def tf2_last_bins():
+    """Returns {task: (mean, deviation, seeds)} over each seed's last five bins, where it ended."""
+    return {
+        row["task"]: (_number(row["mean"]), _number(row["deviation"]), int(row["seeds"]))
+        for row in _rows("tf2_last_bins.csv")
+    }
 
 
 def figure(number):

@@ -13,12 +13,6 @@ SEED, MEAN = "seed", "mean"
 TF2, FIGURE, PAPER, EARLY, FLOOR = "tf2", "figure", "paper", "early", "floor"
 # Of a curve shorter than so many bins little would be seen: it gets bins of a tenth.
 FEWEST_BINS = 5
-POLICIES = {
-    "uniform": "random",
-    "zero": "no action",
-    "plus_one": "always +1",
-    "untrained_actor": "untrained",
-}
 COLUMNS = ("task", "panel", "kind", "name", "seed", "x", "y", "low", "high", "left", "seeds")
 
 
@@ -172,8 +166,7 @@ def _levels(task):
                 label = f"{score.method}, {score.input}, {steps} steps"
                 series.append(Series(panel, PAPER, label, none, np.array([score.value])))
         for floor in references.floors(task):
-            label = POLICIES.get(floor.policy, floor.policy)
-            series.append(Series(panel, FLOOR, label, none, np.array([floor.mean])))
+            series.append(Series(panel, FLOOR, floor.label, none, np.array([floor.mean])))
     return series
 
 

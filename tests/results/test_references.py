@@ -65,6 +65,13 @@ def test_bins_of_the_tf2_runs():
     assert all(each.seeds == 5 for each in bins if each.high < 3_000_000)
 
 
+def test_last_bins_of_the_tf2_runs():
+    last = references.tf2_last_bins()
+    assert set(last) == set(PAPER_TASKS)
+    assert np.mean([mean for mean, _, _ in last.values()]) == pytest.approx(811.5, abs=0.25)
+    assert last["dmc_cartpole_balance"] == (747, 282, 5)
+
+
 @pytest.mark.parametrize("number, points", [(4, 8), (7, 4), (8, 4)])
 def test_every_line_of_a_figure_has_all_its_points(number, points):
     found = references.figure(number)
