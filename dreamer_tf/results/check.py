@@ -1,0 +1,251 @@
+"""Judges runs: bin by bin beside the author's runs, and against policies that learned nothing.
+
+The rules, all on bins of 100 000 environment steps that the run has completed:
+
+* **Tolerance.** `TOLERANCES` times the standard error of the difference of the two means,
+  deviation * sqrt(1 / our seeds + 1 / their seeds), where the deviation is that of their seeds (as
+  a sample) and at least `LEAST_DEVIATION`. Ours is not estimated from few seeds but taken to be
+  theirs. `within` says no more than that: one seed beside five that differ a lot is within
+  nearly always, and the limit is printed for that reason.
+* **At a floor.** Our mean is not `TOLERANCES` standard errors above the mean of a policy that has
+  learned nothing, both errors counted.
+* **Below.** Less than their mean minus the tolerance; or at a floor that the author's runs have
+  clearly left at that bin or at an earlier one, so that a run that forgets everything is found
+  between the bins that are known, too. Or not a finite number.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from dreamer_tf.results import binning, references, scores
+
+TOLERANCES = 2.0
+LEAST_DEVIATION = 25.0
+# Where their deviation is not known, they have left the floors for certain if this far above.
+CLEAR = 100.0
+BELOW, WITHIN, ABOVE, NOT_FINITE, UNKNOWN = "below", "within", "above", "not finite", "not judged"
+# Windows before the points of `references.early`, in steps.
+EARLY_WINDOW = 20_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """One bin of the runs of one name on one task.
+
+    Attributes:
+        ours: mean over `seeds` of their bins' means.
+        evaluations: in the bin, of all seeds together.
+        theirs: the author's `references.Bin`, None if it is not known.
+        limits: returns between which ours is within; NaN if nothing is known.
+        distance: (ours - theirs) / standard error of the difference.
+        rank: our place among us and their seeds, 1 the best, and how many we are; or None.
+        floor: the highest `references.Floor` that ours is not clearly above, or None.
+        word: BELOW, WITHIN, ABOVE, NOT_FINITE or UNKNOWN.
+    """
+
+    task: str
+    name: str
+    low: int
+    high: int
+    seeds: int
+    evaluations: int
+    ours: float
+    theirs: references.Bin | None
+    limits: tuple
+    distance: float
+    rank: tuple | None
+    floor: references.Floor | None
+    word: str
+
+    @property
+    def failed(self):
+        return self.word in (BELOW, NOT_FINITE)
+
+
+def judge(runs, peers=None):
+    """Judges every bin that is known of the author's runs, and each run's last complete one.
+
+    Args:
+        runs: list of `scores.Run`.
+        peers: {task: [{right edge: return} of a seed]} or None, see `references.read_peers`.
+
+    Returns:
+        The list of `Verdict` and a list of lines that say what could not be judged and why.
+    """
+    verdicts, remarks = [], []
+    known = references.tf2_bins()
+    for (task, name), group in groups(runs).items():
+        theirs = {(each.low, each.high): each for each in known if each.task == task}
+        floors = references.floors(task)
+        if not theirs and not floors:
+            remarks.append(f"{task}, {name}: nothing to compare with")
+            continue
+        if any(run.observation == "vector" for run in group):
+            remarks.append(f"{task}, {name}: observes vectors, the author's runs pixels")
+        bins = complete_bins(group, theirs)
+        if not bins:
+            furthest = max(run.reached for run in group)
+            remarks.append(
+                f"{task}, {name}: no complete bin, at {furthest} of "
+                f"{binning.OFFSET + binning.WIDTH} steps"
+            )
+        for edges, means in sorted(bins.items()):
+            seeds = (peers or {}).get(task, ())
+            ranked = [curve[edges[1]] for curve in seeds if edges[1] in curve]
+            verdicts.append(_judge_bin(task, name, edges, means, theirs, floors, ranked))
+    return verdicts, remarks
+
+
+def groups(runs):
+    """Returns {(task, name): [run, ...]}: the seeds of each set-up."""
+    found = {}
+    for run in runs:
+        found.setdefault((run.task, run.name), []).append(run)
+    return found
+
+
+def complete_bins(group, wanted):
+    """Returns {(low, high): [BinMean of a seed, ...]} of complete bins.
+
+    Args:
+        group: runs of one set-up.
+        wanted: (low, high) of the bins that are known of others. Each run's last bin is added.
+    """
+    bins = {}
+    for run in group:
+        curve = run.curve(scores.EVALUATION)
+        own = binning.binned(curve.steps, curve.values, run.reached)
+        last = [(each.low, each.high) for each in own if each.complete][-1:]
+        for low, high in sorted({*wanted, *last}):
+            found = binning.mean_within(curve.steps, curve.values, low, high, run.reached)
+            if found is not None and found.complete:
+                bins.setdefault((low, high), []).append(found)
+    return bins
+
+
+def standard_error(means):
+    """Returns the error of the mean over seeds; of one seed that of its evaluations, or NaN."""
+    if len(means) == 1:
+        return means[0].error
+    return float(np.std([each.mean for each in means], ddof=1) / math.sqrt(len(means)))
+
+
+def floor_below(floors, mean, error):
+    """Returns the highest floor that a mean is not clearly above, or None.
+
+    Args:
+        error: standard error of the mean. NaN is that of a single episode of the floor's policy,
+            the least that was averaged.
+    """
+    close = []
+    for floor in floors:
+        own = floor.deviation if math.isnan(error) else error
+        if not mean - floor.mean > TOLERANCES * math.hypot(own, floor.error):
+            close.append(floor)
+    return max(close, key=lambda floor: floor.mean, default=None)
+
+
+def difference_error(theirs, seeds):
+    """Returns the standard error of a difference to the author's mean, NaN if it is not known."""
+    sample = theirs.deviation * math.sqrt(theirs.seeds / (theirs.seeds - 1))
+    return max(sample, LEAST_DEVIATION) * math.sqrt(1 / seeds + 1 / theirs.seeds)
+
+
+def _judge_bin(task, name, edges, means, known, floors, ranked):
+    """Returns the `Verdict` on one bin.
+
+    Args:
+        means: [BinMean] of our seeds.
+        known: {(low, high): Bin} of the author's runs on the task.
+        floors: of the task.
+        ranked: returns of their seeds in the bin.
+    """
+    ours = float(np.mean([each.mean for each in means]))
+    theirs, seeds = known.get(edges), len(means)
+    distance, limits, word = math.nan, (math.nan, math.nan), UNKNOWN
+    if theirs is not None and not math.isnan(theirs.deviation):
+        error = difference_error(theirs, seeds)
+        distance = (ours - theirs.mean) / error
+        limits = theirs.mean - TOLERANCES * error, theirs.mean + TOLERANCES * error
+        word = BELOW if ours < limits[0] else ABOVE if ours > limits[1] else WITHIN
+    rank = None
+    if ranked and math.isfinite(ours):
+        rank = 1 + sum(value > ours for value in ranked), 1 + len(ranked)
+    floor = floor_below(floors, ours, standard_error(means))
+    if floor and any(_has_left(floors, each) for each in known.values() if each.high <= edges[1]):
+        word = BELOW
+    if not math.isfinite(ours):
+        floor, word = None, NOT_FINITE
+    evaluations = sum(each.count for each in means)
+    return Verdict(
+        task, name, *edges, seeds, evaluations, ours, theirs, limits, distance, rank, floor, word
+    )
+
+
+def _has_left(floors, theirs):
+    """Tells whether the author's runs are clearly above all floors in a bin."""
+    if math.isnan(theirs.deviation):
+        return theirs.mean - max(floor.mean for floor in floors) > CLEAR
+    error = theirs.deviation / math.sqrt(theirs.seeds - 1)
+    return floor_below(floors, theirs.mean, error) is None
+
+
+def beside_early(runs):
+    """Returns lines that show early points of other methods beside our evaluations; no verdict."""
+    lines = []
+    for (task, name), group in groups(runs).items():
+        for point in references.early():
+            if point.task != task:
+                continue
+            window = point.x - EARLY_WINDOW, point.x
+            means = complete_bins(group, [window]).get(window)
+            if means:
+                ours = np.mean([each.mean for each in means])
+                lines.append(
+                    f"{task}, {name}, {point.x} steps: ours {ours:.0f} ({len(means)} seeds), "
+                    f"{point.method} {point.value:.0f}"
+                )
+    return lines
+
+
+HEADINGS = (
+    "task name steps seeds evaluations ours theirs limits distance rank floors verdict"
+).split()
+
+
+def table(verdicts):
+    """Returns the verdicts as lines of text, a heading first."""
+    rows = [HEADINGS, *(_cells(each) for each in verdicts)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _cells(verdict):
+    theirs, floors = verdict.theirs, references.floors(verdict.task)
+    beside = "-"
+    if theirs is not None:
+        deviation = "?" if math.isnan(theirs.deviation) else f"{theirs.deviation:.0f}"
+        beside = f"{theirs.mean:.0f} +- {deviation} ({theirs.seeds})"
+    limits = "-" if math.isnan(verdict.limits[0]) else "{:.0f} to {:.0f}".format(*verdict.limits)
+    distance = "-" if math.isnan(verdict.distance) else f"{verdict.distance:+.1f}"
+    rank = "{} of {}".format(*verdict.rank) if verdict.rank else "seeds unknown"
+    highest = max((floor.mean for floor in floors), default=math.nan)
+    word = verdict.word
+    if verdict.floor is not None:
+        word += f", at a floor ({verdict.floor.label}: {verdict.floor.mean:.0f})"
+    return [
+        verdict.task,
+        verdict.name,
+        f"{verdict.low / 1000:g}k-{verdict.high / 1000:g}k",
+        str(verdict.seeds),
+        str(verdict.evaluations),
+        f"{verdict.ours:.0f}",
+        beside,
+        limits,
+        distance,
+        rank,
+        "-" if math.isnan(highest) else f"<= {highest:.0f}",
+        word,
+    ]

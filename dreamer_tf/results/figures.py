@@ -1,0 +1,230 @@
+"""Draws the figure of a task: PNG, SVG, and a CSV of exactly what they show."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+
+from dreamer_tf.basics import atomic
+from dreamer_tf.results.series import (
+    EARLY,
+    FIGURE,
+    FLOOR,
+    MEAN,
+    MINUTES,
+    PAPER,
+    SEED,
+    STEPS,
+    TF2,
+    to_csv,
+)
+
+OURS = ("#1667b7", "#c2371e", "#2e8540", "#7b3fa0", "#12a5b5", "#a03060", "#6b4423", "#444444")
+THEIRS = "#d98200"
+MARKS = "sDv^P"
+DOTS_PER_INCH = 150
+STYLE = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.labelcolor": "#333333",
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "svg.hashsalt": "dreamer_tf",  # Otherwise equal figures differ in their ids.
+    "svg.fonttype": "none",
+}
+
+
+def write(folder, task, series, width):
+    """Writes FOLDER/<task>.png, .svg and .csv.
+
+    Args:
+        folder: made if it is missing.
+        task: name of the task.
+        series: list of `Series`.
+        width: environment steps in a bin of our means, for the caption.
+
+    Returns:
+        The three paths.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    import matplotlib
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    base = re.sub(r"[^\w.+-]", "-", task, flags=re.ASCII)
+    paths = []
+    with matplotlib.rc_context(STYLE):
+        figure = draw(task, series, width)
+        for kind in ("png", "svg"):
+            data = io.BytesIO()
+            metadata = {"Date": None} if kind == "svg" else None
+            figure.savefig(data, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
+            paths.append(folder / f"{base}.{kind}")
+            atomic.write(paths[-1], data.getvalue())
+    paths.append(folder / f"{base}.csv")
+    atomic.write(paths[-1], to_csv(task, series).encode())
+    return paths
+
+
+def draw(task, series, width):
+    """Returns a `matplotlib.figure.Figure` with a panel for steps and, if known, for minutes."""
+    # Not pyplot, which would look for a display and keep every figure.
+    from matplotlib.figure import Figure
+
+    panels = [STEPS]
+    if any(each.panel == MINUTES and each.kind == SEED for each in series):
+        panels.append(MINUTES)
+    figure = Figure(figsize=(5.2 * len(panels) + 1.6, 4.6), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    looks = _in_turn(series, (SEED, MEAN), OURS) | _in_turn(series, (EARLY,), MARKS)
+    top = _top(series)
+    for panel, ax in zip(panels, axes, strict=True):
+        shown = [each for each in series if each.panel == panel]
+        _draw_floors(ax, [each for each in shown if each.kind == FLOOR])
+        for each in shown:
+            _draw_series(ax, each, looks)
+        ax.set_ylim(min(0, 1.05 * _bottom(series)), top)
+        ax.set_xlim(0, 1.03 * _right(shown))
+        ax.grid(axis="y", color="#eeeeee", zorder=0)
+    _label_axes(axes, panels, width)
+    _label_levels(axes[-1], [each for each in series if each.panel == panels[-1]], top)
+    figure.suptitle(task, fontweight="bold", x=0.01, ha="left")
+    handles, labels = axes[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(
+            handles, labels, loc="outside lower left", ncols=min(3, len(labels)), frameon=False
+        )
+    return figure
+
+
+def _in_turn(series, kinds, looks):
+    """Returns {(kind, name): one of the looks}, in the order in which the names come."""
+    names = dict.fromkeys(each.name for each in series if each.kind in kinds)
+    return {
+        (kind, name): looks[number % len(looks)]
+        for number, name in enumerate(names)
+        for kind in kinds
+    }
+
+
+def _draw_series(ax, series, looks):
+    """Draws one series, floors excepted, as `_in_turn` chose it."""
+    x, y, kind, look = series.x, series.y, series.kind, looks.get((series.kind, series.name))
+    if kind == SEED:
+        style = {"marker": ".", "markersize": 4 if len(x) > 1 else 8} if len(x) < 60 else {}
+        alpha = 0.45 if len(x) < 200 else 0.25
+        ax.plot(x, y, color=look, lw=0.8, alpha=alpha, zorder=3, **style)
+        # The legend names a colour once, also for runs that have not completed a bin.
+        if not any(line.get_label() == series.name for line in ax.lines):
+            ax.plot([], [], color=look, lw=2.2, label=series.name)
+    elif kind == MEAN:
+        style = {"marker": "o", "markersize": 4} if len(x) < 25 else {}
+        ax.plot(x, y, color=look, lw=2.2, zorder=6, **style)
+    elif kind == PAPER:
+        strong = series.name.startswith("Dreamer")
+        colour = THEIRS if strong else "#999999"
+        ax.axhline(y[0], color=colour, lw=1.3 if strong else 0.9, ls=(0, (5, 3)), zorder=2)
+    elif kind == TF2:
+        _draw_bins(ax, series)
+    elif kind == FIGURE:
+        ax.plot(x, y, "D", color="white", mec=THEIRS, ms=5, label=series.name, zorder=5)
+    elif kind == EARLY:
+        ax.plot(x, y, look, color="white", mec="#666666", ms=5, label=series.name, zorder=3)
+        if len(series.low):
+            ax.vlines(x, series.low, series.high, color="#666666", lw=0.9, zorder=2)
+
+
+def _draw_bins(ax, series):
+    """Draws means over bins: each as wide as its bin, with the seeds' deviation as a box."""
+    ax.hlines(series.y, series.left, series.x, color=THEIRS, lw=2.2, label=series.name, zorder=5)
+    ax.plot(series.x, series.y, color=THEIRS, lw=0.8, alpha=0.7, ls=":", zorder=4)
+    known = np.isfinite(series.low)
+    boxes = zip(
+        *(each[known] for each in (series.left, series.x, series.low, series.high)), strict=True
+    )
+    for left, right, low, high in boxes:
+        ax.fill_between([left, right], low, high, color=THEIRS, alpha=0.25, lw=0, zorder=1)
+
+
+def _draw_floors(ax, floors):
+    """Draws where policies are that have learned nothing, and shades what is below the best."""
+    if not floors:
+        return
+    ax.axhspan(0, max(each.y[0] for each in floors), color="#000000", alpha=0.05, lw=0, zorder=0)
+    for each in floors:
+        ax.axhline(each.y[0], color="#777777", lw=0.9, ls=":", zorder=2)
+
+
+def _label_axes(axes, panels, width):
+    for ax, panel in zip(axes, panels, strict=True):
+        ax.set_xlabel("environment steps" if panel == STEPS else "minutes of running")
+        if panel == STEPS:
+            ax.xaxis.set_major_formatter(_short)
+    axes[0].set_ylabel("return")
+    captions = [
+        f"thin: evaluations of a seed; thick: mean of seeds in bins of {_short(width)}",
+        "dashed: final scores in the paper; dotted, grey: policies that have learned nothing",
+    ]
+    if len(axes) == 1:
+        captions = ["\n".join(captions)]
+    for ax, caption in zip(axes, captions, strict=True):
+        ax.set_title(caption, fontsize=8, color="#666666", loc="left")
+
+
+def _label_levels(ax, series, top):
+    """Names the horizontal lines at the right edge, close ones together, without overlap."""
+    levels = sorted(
+        (each.y[0], each.name, each.kind) for each in series if each.kind in (PAPER, FLOOR)
+    )
+    gap, lowest = 0.042 * top, -np.inf
+    merged = []
+    for value, name, kind in levels:
+        if kind == FLOOR and merged and merged[-1][2] == FLOOR and value - merged[-1][0] < gap / 2:
+            merged[-1][1] += f", {name}: {value:.0f}"
+        else:
+            merged.append([value, f"{name}: {value:.0f}", kind])
+    line = {"arrowstyle": "-", "lw": 0.5, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
+    for value, name, kind in merged:
+        lowest = max(value, lowest + gap)
+        colour = THEIRS if name.startswith("Dreamer") else "#777777"
+        ax.annotate(
+            name,
+            (1.0, value),
+            (1.03, lowest),
+            xycoords=("axes fraction", "data"),
+            textcoords=("axes fraction", "data"),
+            fontsize=7.5,
+            color=colour,
+            va="center",
+            style="italic" if kind == FLOOR else "normal",
+            arrowprops=line | {"color": colour},
+        )
+
+
+def _top(series):
+    highest = [np.nanmax(part) for each in series for part in (each.y, each.high) if _any(part)]
+    return 1.06 * max(highest, default=1.0) or 1.0
+
+
+def _bottom(series):
+    return min((np.nanmin(each.y) for each in series if _any(each.y)), default=0.0)
+
+
+def _right(series):
+    return max((np.nanmax(each.x) for each in series if _any(each.x)), default=1.0) or 1.0
+
+
+def _any(values):
+    return len(values) > 0 and np.isfinite(values).any()
+
+
+def _short(steps, position=None):
+    """Returns 250000 as 250k."""
+    if steps >= 1e6:
+        return f"{steps / 1e6:g}M"
+    return f"{steps / 1e3:g}k" if steps >= 1e3 else f"{steps:g}"

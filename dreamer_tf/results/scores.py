@@ -1,0 +1,280 @@
+"""Finding and reading runs: folders of this code, exported curves, logs of the author's code.
+
+A run is a folder with `metrics.jsonl` or `curve.csv` in it, wherever it lies. What cannot be read
+is left out and said in one line; nothing is guessed or filled in.
+"""
+
+import csv
+import dataclasses
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+from dreamer_tf.basics.errors import UserError
+
+METRICS = "metrics.jsonl"
+CURVE = "curve.csv"
+CONFIG = "config.yaml"
+EVALUATION, TRAINING = "test/return", "train/return"
+# How other code calls the same.
+ALIASES = {"eval_return": EVALUATION, "test_return": EVALUATION, "train_return": TRAINING}
+TASK = re.compile(r"(dmc|gym|atari|toy)_\w")
+DEEPEST = 4  # Folders below the one that was named.
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """One measurement of a run, each array [N].
+
+    Attributes:
+        steps: environment steps, int64.
+        minutes: of running, all sessions together; NaN where the log does not say.
+        values: as logged, NaN and infinity included.
+        errors: standard errors of evaluations, NaN where the log does not say.
+    """
+
+    steps: np.ndarray
+    minutes: np.ndarray
+    values: np.ndarray
+    errors: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a run's folder holds.
+
+    Attributes:
+        rows: the measurements in their order, {name: float}, each with `step`.
+        reached: the last step.
+        planned: steps that the configuration asks for, None if it does not say.
+        observation: what the configuration says of it, "" if nothing.
+        remarks: what is odd about the folder, a few words each.
+    """
+
+    folder: Path
+    task: str
+    name: str
+    seed: str
+    rows: tuple
+    reached: int
+    planned: int | None
+    observation: str
+    remarks: tuple
+
+    def curve(self, name):
+        """Returns the `Curve` of a measurement; it is empty where there is none."""
+        rows = [row for row in self.rows if name in row]
+        unknown = float("nan")
+        return Curve(
+            np.array([row["step"] for row in rows], np.int64),
+            np.array([row.get("wall_time", unknown) / 60 for row in rows], float),
+            np.array([row[name] for row in rows], float),
+            np.array([row.get(f"{name}_error", unknown) for row in rows], float),
+        )
+
+    def minutes_at(self, step):
+        """Returns the minutes after which the run was at `step`, NaN if it does not say."""
+        times = [row["wall_time"] for row in self.rows if "wall_time" in row]
+        steps = [row["step"] for row in self.rows if "wall_time" in row]
+        after = [time for at, time in zip(steps, times, strict=True) if at <= step]
+        return after[-1] / 60 if after else float("nan")
+
+    def describe(self):
+        """Returns one line for a person."""
+        evaluations = len(self.curve(EVALUATION).steps)
+        text = f"{self.task}, {self.name}, seed {self.seed}: {self.reached} steps"
+        text += f", {evaluations or 'no'} evaluation{'s' if evaluations != 1 else ''}"
+        return "; ".join([text, *self.remarks])
+
+
+def find(paths):
+    """Reads all runs in and below some folders.
+
+    Args:
+        paths: folders: a run's, or any above it.
+
+    Returns:
+        The list of `Run`, ordered by task, name and seed, and a list of lines that say what was
+        skipped and why.
+
+    Raises:
+        UserError: a path is no folder, or none of them holds a readable run.
+    """
+    runs, skipped = {}, []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            reason = "is not a folder" if path.exists() else "does not exist"
+            raise UserError(f"{path} {reason}: name folders that hold runs")
+        for folder in _search(path, skipped):
+            try:
+                run = read(folder)
+            except UserError as error:
+                skipped.append(f"{folder}: {error}")
+                continue
+            earlier = runs.setdefault((run.task, run.name, run.seed), run)
+            if earlier.folder.resolve() != folder.resolve():
+                skipped.append(f"{folder}: the same task, name and seed as {earlier.folder}")
+    if not runs:
+        why = f" ({skipped[0]})" if skipped else ""
+        raise UserError(f"no runs in {', '.join(map(str, paths))}{why}")
+    return [runs[key] for key in sorted(runs)], skipped
+
+
+def read(folder):
+    """Returns the `Run` in a folder.
+
+    Raises:
+        UserError: it cannot be read, holds no returns, or nothing tells its task.
+    """
+    folder = Path(folder)
+    source = folder / METRICS if (folder / METRICS).is_file() else folder / CURVE
+    try:
+        text = source.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UserError(f"{source.name} cannot be read: {error.strerror}") from None
+    rows, remarks = (_json_rows if source.name == METRICS else _csv_rows)(text)
+    if not any(EVALUATION in row or TRAINING in row for row in rows):
+        raise UserError(f"{source.name} holds no returns", status=1)
+    rows, repeated = _without_superseded(rows)
+    remarks += repeated
+    for name in (EVALUATION, TRAINING):
+        broken = sum(not math.isfinite(row.get(name, 0)) for row in rows)
+        if broken:
+            remarks.append(f"{broken} values of {name} are not finite")
+    settings = _settings(folder, remarks)
+    task, name, seed = _identity(folder, settings)
+    reached = max(row["step"] for row in rows)
+    planned = settings.get("steps")
+    planned = int(planned) if isinstance(planned, int | float) else None
+    if planned is not None and reached < planned:
+        remarks.append(f"stopped or running, {planned} were asked for")
+    env = settings.get("env")
+    observation = str(env.get("observation", "")) if isinstance(env, dict) else ""
+    return Run(
+        folder, task, name, seed, tuple(rows), reached, planned, observation, tuple(remarks)
+    )
+
+
+def _search(folder, skipped, depth=0):
+    """Returns the folders of runs; folders beside them that hold none are said to be skipped."""
+    if (folder / METRICS).is_file() or (folder / CURVE).is_file():
+        return [folder]
+    if depth == DEEPEST:
+        return []
+    found, empty = [], []
+    try:
+        children = sorted(each for each in folder.iterdir() if each.is_dir())
+    except OSError as error:
+        skipped.append(f"{folder}: {error.strerror}")
+        return []
+    for child in children:
+        below = _search(child, skipped, depth + 1)
+        found += below
+        if not below:
+            empty.append(child)
+    if found:
+        skipped += [f"{each}: no {METRICS} and no {CURVE} in it" for each in empty]
+    return found
+
+
+def _json_rows(text):
+    """Returns the rows of metrics.jsonl and remarks on lines that are none."""
+    rows, remarks, damaged = [], [], 0
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        try:
+            row = _row(json.loads(line).items())
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            row = None
+        if row is not None:
+            rows.append(row)
+        elif number == len(lines) - 1 and not text.endswith("\n"):
+            remarks.append("the last line is cut off")
+        elif line.strip():
+            damaged += 1
+    if damaged:
+        remarks.append(f"{damaged} lines cannot be read")
+    return rows, remarks
+
+
+def _csv_rows(text):
+    """Returns the rows of an exported curve and remarks on lines that are none."""
+    reader = csv.DictReader(text.splitlines())
+    rows, damaged = [], 0
+    try:
+        for line in reader:
+            row = None
+            # A line that is too short or too long has None among its values or keys.
+            if None not in line and None not in line.values():
+                try:
+                    row = _row((key, float(value)) for key, value in line.items() if value)
+                except ValueError:
+                    pass
+            damaged += row is None
+            if row is not None:
+                rows.append(row)
+    except csv.Error:
+        damaged += 1
+    return rows, [f"{damaged} lines cannot be read"] * bool(damaged)
+
+
+def _row(items):
+    """Returns {name: float} of what are numbers, with an int `step`; None without a step."""
+    row = {
+        ALIASES.get(key, key): float(value)
+        for key, value in items
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    step = row.get("step", -1.0)
+    if not (math.isfinite(step) and step >= 0):
+        return None
+    row["step"] = int(step)
+    return row
+
+
+def _without_superseded(rows):
+    """Leaves out what a run did twice: after going back to an earlier step, the second counts."""
+    kept, back = [], 0
+    for row in rows:
+        if kept and row["step"] < kept[-1]["step"]:
+            back += 1
+            while kept and kept[-1]["step"] > row["step"]:
+                kept.pop()
+        kept.append(row)
+    return kept, [f"goes back {back} times, what was logged last counts"] * bool(back)
+
+
+def _settings(folder, remarks):
+    """Returns config.yaml as nested dictionaries, {} if there is none that can be read."""
+    path = folder / CONFIG
+    if not path.is_file():
+        return {}
+    import omegaconf
+    import yaml
+
+    try:
+        settings = omegaconf.OmegaConf.to_container(omegaconf.OmegaConf.load(path))
+    except (OSError, ValueError, yaml.YAMLError, omegaconf.errors.OmegaConfBaseException):
+        settings = None
+    if isinstance(settings, dict):
+        return settings
+    remarks.append(f"{CONFIG} cannot be read")
+    return {}
+
+
+def _identity(folder, settings):
+    """Returns task, name and seed as the configuration has them, else as the folders do."""
+    parts = folder.resolve().parts
+    task, seed = settings.get("task"), settings.get("seed")
+    if isinstance(task, str) and task:
+        if seed is None or parts[-1] == str(seed):
+            return task, parts[-2], parts[-1]
+        return task, parts[-1], str(seed)
+    for index in range(len(parts) - 1, 0, -1):
+        if TASK.match(parts[index]) and index + 1 < len(parts):
+            below = parts[index + 1 :]
+            return parts[index], below[0], below[1] if len(below) > 1 else "-"
+    raise UserError(f"neither a {CONFIG} nor the names of folders tell its task")

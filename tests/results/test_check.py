@@ -1,0 +1,146 @@
+"""Good curves pass, bad ones do not, and what cannot be judged is not."""
+
+import math
+
+import pytest
+from results_for_tests import write_run
+
+from dreamer_tf.results import check, references, scores
+
+WALK = "dmc_walker_walk"  # 137 +- 58 in the first bin, 886 +- 28 at 5e5; floors up to 74.
+
+
+def curve(*bins):
+    """Evaluations at 5000, then ten for each bin, all with the bin's value."""
+    return [bins[0]] + [value for value in bins for _ in range(10)]
+
+
+def judge(folder, peers=None):
+    verdicts, remarks = check.judge(scores.find([folder])[0], peers)
+    return {each.high // 1000: each for each in verdicts}, remarks
+
+
+def test_a_run_like_the_authors_is_within(tmp_path):
+    write_run(tmp_path, WALK, curve(137, 508, 700, 800, 886))
+    verdicts, remarks = judge(tmp_path)
+    assert remarks == []
+    assert list(verdicts) == [105, 205, 505]
+    first, second, third = verdicts.values()
+    assert (first.word, third.word) == ("within", "within")
+    assert (first.ours, first.seeds, first.evaluations) == (137, 1, 10)
+    assert first.distance == 0 and first.floor is None and first.rank is None
+    # One seed beside five: the error is sqrt(1 + 1/5) of the deviation of a sample.
+    width = 2 * 58 * math.sqrt(5 / 4) * math.sqrt(1 + 1 / 5)
+    assert first.limits == pytest.approx((137 - width, 137 + width))
+    # Its deviation is not known.
+    assert second.word == "not judged" and math.isnan(second.limits[0])
+
+
+def test_limits_narrow_with_our_seeds_and_never_vanish(tmp_path):
+    for seed in range(4):
+        write_run(tmp_path, "dmc_hopper_hop", curve(seed / 2), seed)
+    verdict = judge(tmp_path)[0][105]  # 0 +- 1 there.
+    assert verdict.seeds == 4 and verdict.ours == 0.75
+    assert verdict.limits[1] == pytest.approx(2 * 25 * math.sqrt(1 / 4 + 1 / 5))
+    assert verdict.word == "within" and verdict.floor is not None
+
+
+@pytest.mark.parametrize("value, word", [(799, "below"), (886, "within"), (980, "above")])
+def test_below_and_above(tmp_path, value, word):
+    write_run(tmp_path, WALK, curve(137, 508, 700, 800, value))
+    verdict = judge(tmp_path)[0][505]
+    assert verdict.word == word and verdict.failed == (word == "below")
+
+
+def test_a_curve_that_falls_to_a_floor_is_below_where_no_bin_is_known(tmp_path):
+    write_run(tmp_path, WALK, curve(137, 508, 40))
+    verdict = judge(tmp_path)[0][305]
+    assert verdict.theirs is None
+    assert verdict.word == "below" and verdict.floor.policy == "untrained_actor"
+
+
+def test_a_run_at_a_floor_is_below_where_the_authors_runs_have_left_it(tmp_path):
+    """One seed beside a wide spread is within the limits, but not above doing nothing."""
+    write_run(tmp_path, "dmc_pendulum_swingup", curve(25))  # 365 +- 145; a floor at 26.
+    verdict = judge(tmp_path)[0][105]
+    assert verdict.limits[0] < 25 < 365
+    assert verdict.word == "below" and verdict.floor.policy == "plus_one"
+
+
+def test_a_run_at_a_floor_is_not_below_while_the_authors_are_there_too(tmp_path):
+    write_run(tmp_path, "dmc_finger_spin", curve(2))  # 8 +- 8 there.
+    verdict = judge(tmp_path)[0][105]
+    assert verdict.word == "within" and verdict.floor.policy == "untrained_actor"
+
+
+def test_doing_nothing_is_the_floor_of_balancing(tmp_path):
+    write_run(tmp_path, "dmc_cartpole_balance", curve(500, 745))
+    verdicts = judge(tmp_path)[0]
+    assert verdicts[105].word == "within" and verdicts[105].floor.policy == "zero"
+    # 827 there, 87 above it: not known to have left it.
+    assert verdicts[205].word == "not judged" and verdicts[205].floor.policy == "zero"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_fails(tmp_path, value):
+    write_run(tmp_path, WALK, [137] * 5 + [value] + [137] * 5)
+    verdict = judge(tmp_path)[0][105]
+    assert verdict.word == "not finite" and verdict.failed
+    assert "nan" in check.table([verdict])[1]
+
+
+def test_an_incomplete_bin_is_not_judged(tmp_path):
+    write_run(tmp_path, WALK, curve(137)[:-1], end=104_900)
+    verdicts, remarks = judge(tmp_path)
+    assert verdicts == {}
+    assert remarks == [f"{WALK}, ours: no complete bin, at 104900 of 105000 steps"]
+
+
+def test_names_are_judged_apart_and_vectors_are_said(tmp_path):
+    write_run(tmp_path, WALK, curve(137))
+    write_run(tmp_path, WALK, curve(900), name="vectors", env="{observation: vector}")
+    verdicts, remarks = check.judge(scores.find([tmp_path])[0])
+    assert [(each.name, each.word) for each in verdicts] == [
+        ("ours", "within"),
+        ("vectors", "above"),
+    ]
+    assert remarks == [f"{WALK}, vectors: observes vectors, the author's runs pixels"]
+
+
+def test_unknown_tasks_have_nothing_to_compare_with(tmp_path):
+    write_run(tmp_path, "gym_CartPole-v1", curve(500))
+    assert judge(tmp_path) == ({}, ["gym_CartPole-v1, ours: nothing to compare with"])
+
+
+def test_rank_among_their_seeds(tmp_path):
+    write_run(tmp_path, WALK, curve(137))
+    peers = {WALK: [{105_000: value} for value in (50.0, 120.0, 137.0, 180.0, 200.0)]}
+    verdict = judge(tmp_path, peers)[0][105]
+    assert verdict.rank == (3, 6)
+    assert "3 of 6" in check.table([verdict])[1]
+    assert "seeds unknown" in check.table([judge(tmp_path)[0][105]])[1]
+
+
+@pytest.mark.parametrize(
+    "mean, error, expected",
+    [
+        (300.0, 1.0, "b"),  # Above a by 200, at b.
+        (340.0, 1.0, "b"),  # Above b by 40, of which the floor's own error of 20 is the half.
+        (342.0, 1.0, None),
+        (360.0, 40.0, "b"),
+        (110.0, math.nan, "b"),
+        (460.0, math.nan, "b"),  # An episode at b varies by 20 * sqrt(16).
+        (470.0, math.nan, None),
+    ],
+)
+def test_clearly_above_a_floor(mean, error, expected):
+    floors = [references.Floor("t", "a", 16, 100.0, 1.0), references.Floor("t", "b", 16, 300, 20)]
+    found = check.floor_below(floors, mean, error)
+    assert (found and found.policy) == expected
+
+
+def test_early_points_stand_beside_our_evaluations_before_them(tmp_path):
+    write_run(tmp_path, WALK, [100, 200, 300, 400, 500, 600])
+    lines = check.beside_early(scores.find([tmp_path])[0])
+    wanted = f"{WALK}, ours, 50000 steps: ours 450 (1 seeds), DreamerV3, pixels 390"
+    assert wanted in lines and len(lines) == 3  # Two inputs of DreamerV3, and D4PG.

@@ -1,0 +1,139 @@
+"""Figures show what their CSV says, and the CSV what the runs and references say."""
+
+import csv
+import xml.etree.ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+from results_for_tests import write_lines, write_run
+
+from dreamer_tf.results import figures, references, scores, series
+
+TASK = "dmc_cartpole_swingup"
+
+
+@pytest.fixture
+def runs(tmp_path):
+    for seed, length in enumerate((52, 52, 41)):
+        returns = 10.0 * np.arange(length) + 50 * seed
+        write_run(tmp_path, TASK, returns.tolist(), seed)
+    write_run(tmp_path, TASK, [100, 120], name="short")
+    return scores.find([tmp_path])[0]
+
+
+def read(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def points(rows, panel, kind, name):
+    """[[x, y], ...] of a series in the CSV."""
+    chosen = [r for r in rows if (r["panel"], r["kind"], r["name"]) == (panel, kind, name)]
+    return np.array([[float(row["x"]), float(row["y"])] for row in chosen])
+
+
+def test_three_files_and_the_same_ones_again(tmp_path, runs):
+    drawn = series.of_task(TASK, runs, 100_000, early=True)
+    paths = figures.write(tmp_path / "new" / "folder", TASK, drawn, 100_000)
+    assert [path.name for path in paths] == [f"{TASK}.{kind}" for kind in ("png", "svg", "csv")]
+    with Image.open(paths[0]) as image:
+        assert image.width > 1000 and np.asarray(image.convert("L")).std() > 5
+    text = "".join(xml.etree.ElementTree.parse(paths[1]).getroot().itertext())
+    for words in (TASK, "ours", "short", "author's TF2 runs", "Dreamer, pixels, 5e6 steps: 834"):
+        assert words in text
+    again = figures.write(tmp_path / "again", TASK, drawn, 100_000)
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in paths]
+
+
+def test_means_are_of_complete_bins_over_the_seeds_that_have_them(tmp_path, runs):
+    drawn = series.of_task(TASK, runs, 100_000)
+    rows = list(csv.DictReader(series.to_csv(TASK, drawn).splitlines()))
+    found = points(rows, "steps", "mean", "ours")
+    # Evaluations 1 to 10 of a seed are 10, 20, ..., 100 above its beginning.
+    wanted = [[105_000, 55 + 50], [205_000, 155 + 50], [305_000, 255 + 50], [405_000, 355 + 50]]
+    np.testing.assert_allclose(found, [*wanted, [505_000, 455 + 25]])
+    chosen = [row for row in rows if row["kind"] == "mean" and row["panel"] == "steps"]
+    assert [row["seeds"] for row in chosen] == ["3"] * 4 + ["2"]
+    assert [float(row["left"]) for row in chosen][:2] == [5000, 105_000]
+    # The time is that of the last line at the bin's end.
+    np.testing.assert_allclose(
+        points(rows, "minutes", "mean", "ours")[:, 0],
+        (np.arange(105_000, 505_001, 100_000) / 25 + 2) / 60,
+    )
+    assert len(points(rows, "steps", "mean", "short")) == 0
+    assert len(points(rows, "steps", "seed", "short")) == 2
+
+
+def test_the_csv_holds_exactly_what_is_drawn(tmp_path, runs):
+    drawn = series.of_task(TASK, runs, 100_000, early=True)
+    rows = list(csv.DictReader(series.to_csv(TASK, drawn).splitlines()))
+    figure = figures.draw(TASK, drawn, 100_000)
+    for ax, panel in zip(figure.axes, ("steps", "minutes"), strict=True):
+        curves = [line for line in ax.lines if len(line.get_xdata()) and not is_level(line)]
+        shown = sorted(
+            (float(x), float(y))
+            for line in curves
+            for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+        )
+        own = [row for row in rows if row["panel"] == panel]
+        told = sorted((float(row["x"]), float(row["y"])) for row in own if row["x"])
+        np.testing.assert_allclose(shown, told, rtol=1e-9)
+        levels = sorted(float(line.get_ydata()[0]) for line in ax.lines if is_level(line))
+        told = sorted(float(row["y"]) for row in own if not row["x"])
+        assert levels == told and len(levels) == 8
+        low, high = ax.get_ylim()
+        assert low <= 0 and high > max(levels)
+
+
+def is_level(line):
+    """Whether a line goes across the whole axes."""
+    return list(line.get_xdata()) == [0, 1] and len(set(line.get_ydata())) == 1
+
+
+def test_references_are_those_of_the_tables(runs):
+    rows = list(csv.DictReader(series.to_csv(TASK, series.of_task(TASK, runs, 1e5)).splitlines()))
+    bins = [row for row in rows if row["kind"] == "tf2"]
+    # Later ones are beyond what the runs reached.
+    wanted = [b for b in references.tf2_bins() if b.task == TASK and b.high <= 515_000]
+    assert [float(row["x"]) for row in bins] == [b.high for b in wanted] == [
+        105_000,
+        205_000,
+        505_000,
+    ]
+    assert [(row["low"], row["high"], row["seeds"]) for row in bins] == [
+        ("65", "213", "5"),
+        ("", "", "5"),
+        ("436", "920", "5"),
+    ]
+    floors = {row["name"]: float(row["y"]) for row in rows if row["kind"] == "floor"}
+    assert floors == {"random": 54.7, "no action": 0.0, "always +1": 74.8, "untrained": 95.6}
+    assert not [row for row in rows if row["kind"] == "early"]
+
+
+def test_bins_of_short_runs_are_a_tenth(tmp_path, runs):
+    assert series.fitting_width(runs) == 100_000
+    assert series.fitting_width([run for run in runs if run.name == "short"]) == 10_000
+
+
+@pytest.mark.parametrize("values", [[1.0], [float("nan")] * 12, [0.0] * 12, [-30.0] * 12])
+def test_odd_curves_are_drawn_too(tmp_path, values):
+    write_run(tmp_path, "gym_CartPole-v1", values)
+    runs, _ = scores.find([tmp_path])
+    drawn = series.of_task("gym_CartPole-v1", runs, 10_000)
+    paths = figures.write(tmp_path / "out", "gym_CartPole-v1", drawn, 10_000)
+    rows = read(paths[2])
+    assert sum(row["kind"] == "seed" and row["panel"] == "steps" for row in rows) == len(values)
+    assert {row["y"] for row in rows} == {"" if np.isnan(values[0]) else f"{values[0]:g}"}
+
+
+def test_without_times_there_is_one_panel_and_without_evaluations_training_returns(tmp_path):
+    folder = tmp_path / TASK / "theirs" / "1"
+    write_lines(folder, [{"step": 1000 * n, "train/return": 2.0 * n} for n in range(20)])
+    runs, _ = scores.find([tmp_path])
+    drawn = series.of_task(TASK, runs, 10_000)
+    assert len(figures.draw(TASK, drawn, 10_000).axes) == 1
+    rows = list(csv.DictReader(series.to_csv(TASK, drawn).splitlines()))
+    np.testing.assert_array_equal(
+        points(rows, "steps", "mean", "theirs (training)"), [[15_000, 21.0]]
+    )

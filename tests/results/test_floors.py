@@ -1,0 +1,71 @@
+"""The program that measures the floors; on the built-in task, which needs no simulator."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from results_for_tests import program
+
+from dreamer_tf.envs import make_env
+from dreamer_tf.results import references
+
+
+@pytest.fixture(scope="module")
+def floors():
+    return program("floors")
+
+
+def test_writes_the_columns_of_the_table_that_is_shipped(tmp_path, capsys, floors):
+    path = tmp_path / "floors.csv"
+    assert floors.main(["--task", "toy_reach", "--episodes", "3", "--out", str(path)]) == 0
+    lines = path.read_text().splitlines()
+    assert lines == capsys.readouterr().out.splitlines()
+    assert lines[0] == "task,policy,episodes,mean,standard_error,min,max"
+    shipped = references.floors("dmc_walker_walk")
+    assert [line.split(",")[1] for line in lines[1:]] == [each.policy for each in shipped]
+    assert all(line.startswith("toy_reach,") and ",3," in line for line in lines[1:])
+
+
+def test_returns_are_those_of_the_policys_actions(floors):
+    env = make_env("toy_reach", observation="vector", action_repeat=2)
+    returns = floors.measure(env, lambda random, size: np.full(size, 0.5), 2)
+    for episode in range(2):
+        env.reset(seed=1000 + episode)
+        total, over = 0.0, False
+        while not over:
+            _, reward, terminated, truncated, _ = env.step(np.full(env.action_space.shape, 0.5))
+            total, over = total + reward, terminated or truncated
+        assert returns[episode] == pytest.approx(total)
+    assert floors.row("t", "p", np.array([1.0, 3.0])) == ["t", "p", "2", "2.0", "1.0", "1.0", "3.0"]
+
+
+def test_policies_are_what_they_are_called(floors):
+    random = np.random.default_rng(0)
+    draw = {name: policy(random, 100_000) for name, policy in floors.POLICIES.items()}
+    assert set(draw["zero"]) == {0.0} and set(draw["plus_one"]) == {1.0}
+    assert abs(draw["uniform"].mean()) < 0.01 and draw["uniform"].std() == pytest.approx(
+        3**-0.5, abs=0.01
+    )
+    actor = draw["untrained_actor"]
+    assert actor.min() == -1 and actor.max() == 1
+    mean = np.tanh(5 * scipy.stats.norm.ppf((np.arange(10_000) + 0.5) / 10_000))
+    clipped = scipy.stats.norm.cdf((mean - 1) / 0.3) + scipy.stats.norm.cdf((-1 - mean) / 0.3)
+    assert np.mean(np.abs(actor) == 1) == pytest.approx(clipped.mean(), abs=0.006)
+    assert actor.std() == pytest.approx(0.86, abs=0.06) and abs(actor.mean()) < 0.01
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--task", "toy_rech"], "error: unknown task 'toy_rech'"),
+        (["--task", "gym_CartPole-v1"], "has discrete actions"),
+    ],
+)
+def test_mistakes_are_told(capsys, floors, words, message):
+    assert floors.main([*words, "--episodes", "2"]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_single_episode_has_no_error(capsys, floors):
+    with pytest.raises(SystemExit):
+        floors.main(["--episodes", "1"])
+    assert "--episodes must be at least 2" in capsys.readouterr().err

@@ -1,0 +1,167 @@
+"""Runs are found wherever they lie; what is damaged is left out and said."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from results_for_tests import write_lines, write_run
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.results import scores
+
+TASK = "dmc_walker_walk"
+
+
+def row(step, **values):
+    return {"step": step, "update": step // 10, "wall_time": step / 10, **values}
+
+
+@pytest.mark.parametrize("below", [".", TASK, f"{TASK}/ours", f"{TASK}/ours/3"])
+def test_a_run_is_found_from_any_folder_above(tmp_path, below):
+    write_run(tmp_path, TASK, [10, 20, 30], seed=3, steps=25_000, env="{observation: vector}")
+    (run,), skipped = scores.find([tmp_path / below])
+    assert (run.task, run.name, run.seed) == (TASK, "ours", "3")
+    assert (run.reached, run.planned, run.observation) == (25_000, 25_000, "vector")
+    assert skipped == [] and run.remarks == ()
+    curve = run.curve("test/return")
+    np.testing.assert_array_equal(curve.steps, [5000, 15_000, 25_000])
+    np.testing.assert_array_equal(curve.values, [10, 20, 30])
+    np.testing.assert_array_equal(curve.errors, [3, 3, 3])
+    np.testing.assert_allclose(curve.minutes, np.array([202, 602, 1002]) / 60)
+    assert run.minutes_at(15_000) == pytest.approx(602 / 60)
+    assert run.minutes_at(24_999) == pytest.approx(602 / 60)
+    assert math.isnan(run.minutes_at(4000))
+    assert run.describe() == f"{TASK}, ours, seed 3: 25000 steps, 3 evaluations"
+
+
+def test_runs_are_ordered_and_foreign_folders_are_named(tmp_path):
+    for seed in (1, 0):
+        write_run(tmp_path, TASK, [1], seed)
+    write_run(tmp_path, "dmc_cup_catch", [1])
+    (tmp_path / "pictures" / "old").mkdir(parents=True)
+    runs, skipped = scores.find([tmp_path])
+    assert [(run.task, run.seed) for run in runs] == [
+        ("dmc_cup_catch", "0"),
+        (TASK, "0"),
+        (TASK, "1"),
+    ]
+    assert skipped == [f"{tmp_path / 'pictures'}: no metrics.jsonl and no curve.csv in it"]
+
+
+def test_the_same_run_twice_counts_once(tmp_path):
+    write_run(tmp_path / "a", TASK, [1])
+    other = write_run(tmp_path / "b", TASK, [2])
+    runs, skipped = scores.find([tmp_path / "a", tmp_path / "b", tmp_path / "a" / TASK])
+    assert len(runs) == 1 and runs[0].curve("test/return").values == [1]
+    assert len(skipped) == 1 and skipped[0].startswith(f"{other}: the same task, name and seed")
+
+
+def test_a_cut_off_last_line_is_left_out(tmp_path):
+    folder = write_run(tmp_path, TASK, [10, 20])
+    text = (folder / "metrics.jsonl").read_text()
+    (folder / "metrics.jsonl").write_text(text[:-5])
+    run = scores.read(folder)
+    np.testing.assert_array_equal(run.curve("test/return").values, [10])
+    assert run.remarks == ("the last line is cut off",)
+
+
+def test_damaged_lines_within_are_counted(tmp_path):
+    folder = write_run(tmp_path, TASK, [10, 20])
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    lines[1:1] = ["\x00\x00", "[1, 2]", '{"test/return": 5}', '{"step": null}', "", "7"]
+    (folder / "metrics.jsonl").write_bytes("\n".join(lines).encode() + b"\n{\xff}\n")
+    run = scores.read(folder)
+    np.testing.assert_array_equal(run.curve("test/return").values, [10, 20])
+    assert run.remarks == ("6 lines cannot be read",)
+
+
+def test_what_is_not_finite_is_kept_and_said(tmp_path):
+    folder = write_run(tmp_path, TASK, [10, math.nan, math.inf])
+    run = scores.read(folder)
+    np.testing.assert_array_equal(run.curve("test/return").values, [10, math.nan, math.inf])
+    assert "2 values of test/return are not finite" in run.remarks
+
+
+def test_an_interrupted_run_says_so(tmp_path):
+    write_run(tmp_path, TASK, [10], end=7100, steps=20_000)
+    (run,), _ = scores.find([tmp_path])
+    assert run.reached == 7100
+    assert run.describe().endswith("1 evaluation; stopped or running, 20000 were asked for")
+
+
+def test_after_going_back_the_later_lines_count(tmp_path):
+    folder = tmp_path / TASK / "ours" / "0"
+    steps = [5000, 15_000, 25_000, 15_000, 25_000]
+    write_lines(folder, [row(s, **{"test/return": n}) for n, s in enumerate(steps)])
+    run = scores.read(folder)
+    # The line at the step it went back to is older than the checkpoint there, and stays.
+    np.testing.assert_array_equal(run.curve("test/return").values, [0, 1, 3, 4])
+    assert run.remarks == ("goes back 1 times, what was logged last counts",)
+
+
+@pytest.mark.parametrize(
+    "names", [("test/return", "train/return"), ("eval_return", "train_return")]
+)
+def test_logs_of_other_code_are_read_by_their_folders_names(tmp_path, names):
+    folder = tmp_path / TASK / "dreamer" / "1"
+    write_lines(folder, [{"step": 1000.0, names[1]: 3.5}, {"step": 2000.0, names[0]: 4.5}])
+    (run,), _ = scores.find([tmp_path])
+    assert (run.task, run.name, run.seed, run.planned) == (TASK, "dreamer", "1", None)
+    assert run.curve("train/return").values == [3.5]
+    curve = run.curve("test/return")
+    assert curve.values == [4.5] and np.isnan(curve.minutes).all() and np.isnan(curve.errors).all()
+
+
+def test_exported_curves_are_read_and_damaged_lines_counted(tmp_path):
+    folder = tmp_path / TASK / "ours" / "0"
+    folder.mkdir(parents=True)
+    lines = ["step,wall_time,test/return", "5000,60,", "15000,120,7.5", "x,1,1", "25000,180"]
+    (folder / "curve.csv").write_text("\n".join(lines))
+    run = scores.read(folder)
+    curve = run.curve("test/return")
+    assert curve.steps == [15_000] and curve.values == [7.5] and curve.minutes == [2]
+    assert run.remarks == ("2 lines cannot be read",)
+
+
+def test_a_configuration_that_cannot_be_read_is_said(tmp_path):
+    folder = write_run(tmp_path, TASK, [1])
+    (folder / "config.yaml").write_text("task: [\n")
+    assert scores.read(folder).remarks == ("config.yaml cannot be read",)
+    (folder / "config.yaml").write_text("just text")
+    assert scores.read(folder).task == TASK
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [
+        ("", "metrics.jsonl holds no returns"),
+        (json.dumps(row(1, div=2.0)), "metrics.jsonl holds no returns"),
+        ("\x00" * 50, "metrics.jsonl holds no returns"),
+        (json.dumps(row(1, **{"test/return": "high"})), "metrics.jsonl holds no returns"),
+    ],
+)
+def test_runs_without_returns_are_skipped_with_the_reason(tmp_path, content, reason):
+    write_run(tmp_path, TASK, [1], seed=0)
+    bad = write_run(tmp_path, TASK, [1], seed=1)
+    (bad / "metrics.jsonl").write_text(content)
+    runs, skipped = scores.find([tmp_path])
+    assert [run.seed for run in runs] == ["0"]
+    assert skipped == [f"{bad}: {reason}"]
+
+
+def test_a_log_whose_task_nobody_tells_is_skipped(tmp_path):
+    write_lines(tmp_path / "some" / "where", [row(1, **{"test/return": 1.0})])
+    with pytest.raises(UserError, match="neither a config.yaml nor the names of folders"):
+        scores.find([tmp_path])
+
+
+def test_mistaken_paths_are_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path, message in (
+        ("missing", "missing does not exist"),
+        ("file", "file is not a folder"),
+        (".", "no runs in"),
+    ):
+        with pytest.raises(UserError, match=message):
+            scores.find([tmp_path / path])

@@ -1,0 +1,133 @@
+"""Compares runs with the paper and with the author's runs.
+
+    python tools/reproduce.py curves RUNS [--out DIR]
+    python tools/reproduce.py check RUNS
+    python tools/reproduce.py export RUNS --out DIR
+
+RUNS are any number of folders: a --logdir, a task's folder in it, a run's folder, or exported
+curves. `curves` draws each task's returns against steps and minutes; `check` judges them and exits
+with 1 if something is below the author's runs; `export` writes the few files that document a run.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.results import binning, check, export, figures, references, scores, series
+
+
+def add_curves(add):
+    parser = add("curves", "draw returns against steps and minutes, one figure per task")
+    parser.add_argument("--out", type=Path, default=Path("figures"), help="folder, default figures")
+    parser.add_argument("--bin", type=_steps, help="environment steps in a bin of our curves")
+    parser.add_argument("--early", action="store_true", help="also early points of other methods")
+    parser.set_defaults(run=draw_curves)
+
+
+def add_check(add):
+    parser = add("check", "judge runs beside the author's; exits with 1 if something is below")
+    parser.add_argument("--peers", type=Path, help="the author's scores/dreamer.json, for ranks")
+    parser.add_argument("--early", action="store_true", help="also show early points of others")
+    parser.set_defaults(run=check_runs)
+
+
+def add_export(add):
+    parser = add("export", "write a compact curve, the configuration and the start of each run")
+    parser.add_argument("--out", type=Path, required=True, help="folder for <task>/<name>/<seed>/")
+    parser.set_defaults(run=export_runs)
+
+
+# What the program can do, in the order of its help.
+COMMANDS = (add_curves, add_check, add_export)
+
+
+def draw_curves(arguments):
+    """Draws a PNG, an SVG and a CSV of what they show for each task."""
+    runs = find(arguments.runs)
+    for task in sorted({run.task for run in runs}):
+        of_task = [run for run in runs if run.task == task]
+        width = arguments.bin or series.fitting_width(of_task)
+        drawn = series.of_task(task, of_task, width, arguments.early)
+        for path in figures.write(arguments.out, task, drawn, width):
+            print(path)
+    return 0
+
+
+def check_runs(arguments):
+    """Prints a verdict for each bin that can be judged; returns 1 if one of them failed."""
+    runs = find(arguments.runs)
+    peers = None if arguments.peers is None else references.read_peers(arguments.peers)
+    verdicts, remarks = check.judge(runs, peers)
+    for line in remarks:
+        print(line)
+    if arguments.early:
+        print("\n".join(check.beside_early(runs)))
+    judged = [each for each in verdicts if each.word != check.UNKNOWN]
+    if not judged:
+        raise UserError("nothing could be judged: see above", status=1)
+    print("\n".join(check.table(verdicts)))
+    print(
+        f"bins of {binning.WIDTH} steps; limits: their mean +- {check.TOLERANCES:g} standard "
+        f"errors of the difference, their deviation taken as {check.LEAST_DEVIATION:g} or more"
+    )
+    failed = sum(each.failed for each in verdicts)
+    print(f"{failed} of {len(judged)} below" if failed else f"none of {len(judged)} below")
+    return 1 if failed else 0
+
+
+def export_runs(arguments):
+    """Exports every run."""
+    for run in find(arguments.runs):
+        print(export.export(run, arguments.out))
+    return 0
+
+
+def find(paths):
+    """Returns the runs; prints a line for each and for everything that was skipped."""
+    runs, skipped = scores.find(paths)
+    for run in runs:
+        print(f"found {run.describe()}")
+    for line in skipped:
+        print(f"skipped {line}")
+    return runs
+
+
+def main(words):
+    """Runs one command; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="reproduce.py", description="Compares runs with the paper and the author's runs."
+    )
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(name, summary):
+        command = subparsers.add_parser(name, help=summary, description=summary)
+        command.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="folders of runs")
+        return command
+
+    for command in COMMANDS:
+        command(add)
+    arguments = parser.parse_args(words)
+    try:
+        return arguments.run(arguments)
+    except UserError as error:
+        message, status = str(error), error.status
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        message, status = f"{where}{error.strerror or error}", 1
+    print(f"error: {message}", file=sys.stderr)
+    return status
+
+
+def _steps(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not (1 <= value < 1e12 and value == int(value)):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of steps")
+    return int(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
