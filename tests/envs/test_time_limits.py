@@ -14,7 +14,9 @@ from dreamer_tf.envs.observing import Observing
 from dreamer_tf.envs.recording import RecordingEnv
 from dreamer_tf.envs.repeat import RepeatAndLimit
 from dreamer_tf.envs.spec import EnvSpec
-from dreamer_tf.experience.replay import Replay
+from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.sequences import SequenceSource
+from dreamer_tf.experience.sources import Sequences
 
 STEPS = 8
 DISCOUNT = 0.9
@@ -62,19 +64,21 @@ def trained(tmp_path_factory):
     env = RepeatAndLimit(Observing(Candle(), "auto"), 1, STEPS)
     spec = EnvSpec.from_env(env)
     recording, policy = RecordingEnv(env, spec), RandomPolicy(spec, 0)
-    replay = Replay(tmp_path_factory.mktemp("episodes"), spec.record_dtype, 0, pytest.fail)
+    episodes = Episodes(tmp_path_factory.mktemp("episodes"), spec.record_dtype, pytest.fail)
     for episode in range(30):
         records = [recording.reset(episode)]
         while not records[-1]["is_last"]:
             records.append(recording.step(policy(1, 100 * episode + len(records))[0]))
-        replay.add(episode, np.stack(records))
+        episodes.add(episode, np.stack(records))
     agent = Dreamer(tiny_config(**SETTINGS), spec, "float32")
-    for update in range(1000):
-        agent.update(replay.sample(update, 16, STEPS + 1), seeding.pair(0, "update", update))
+    source = SequenceSource(Sequences(16, STEPS + 1), episodes, seed=0)
+    with source.batches(0, 1000) as batches:
+        for update, batch in enumerate(batches):
+            agent.update(batch, seeding.pair(0, "update", update))
     agent.check()
-    episodes = np.stack([replay.read(index) for index, _ in replay.episodes])
-    batch = {name: episodes[name] for name in episodes.dtype.names}
-    noise = tf.random.stateless_normal([STEPS + 1, len(episodes), 4], [1, 2])
+    records = np.stack([episodes.read(index) for index, _ in episodes.known])
+    batch = {name: records[name] for name in records.dtype.names}
+    noise = tf.random.stateless_normal([STEPS + 1, len(records), 4], [1, 2])
     return agent, batch, agent.world_model.reconstruct(batch, noise)
 
 

@@ -1,4 +1,4 @@
-"""Sampling time and resident memory of the replay, by number of episodes.
+"""Sampling time and resident memory of a run's experience, by number of episodes.
 
 Run as a program (`memory.py EPISODES`) it measures in a process that holds nothing else,
 and prints one line of JSON.
@@ -32,7 +32,8 @@ def measure(counts):
 
 def _program(count):
     from benchmarks import timing
-    from dreamer_tf.experience.replay import Replay
+    from dreamer_tf.experience.episodes import Episodes
+    from dreamer_tf.experience.sequences import SequenceSource
 
     dtype = np.dtype(
         [("image", "|u1", (64, 64, 3)), ("action", "<f4", (6,)), ("reward", "<f4")]
@@ -40,19 +41,20 @@ def _program(count):
     )
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), dtype, count)
-        replay = Replay(folder, dtype, 0, print)
+        episodes = Episodes(folder, dtype, print)
+        source = SequenceSource(None, episodes, seed=0)
         for update in range(WARM):
-            replay.sample(update, BATCH, SEQUENCE)
+            source.sample(update, BATCH, SEQUENCE)
         numbers = iter(range(WARM, WARM + SAMPLES))
-        sample = {"sample": lambda: replay.sample(next(numbers), BATCH, SEQUENCE)}
+        sample = {"sample": lambda: source.sample(next(numbers), BATCH, SEQUENCE)}
         seconds = timing.alternate(sample, SAMPLES)["sample"]
         gc.collect()
-        row = {"episodes": count, "agent steps": replay.steps, "memory": _resident()}
+        row = {"episodes": count, "agent steps": episodes.steps, "memory": _resident()}
         print(json.dumps(row | timing.best_and_median(seconds)))
 
 
 def _write(folder, dtype, count):
-    """Writes one episode and gives it many names: the replay cannot tell, the disk is spared."""
+    """Writes one episode and gives it many names: nobody can tell, the disk is spared."""
     from dreamer_tf.experience import episode_file
 
     random = np.random.default_rng(0)
