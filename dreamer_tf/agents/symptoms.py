@@ -1,0 +1,49 @@
+"""What the metrics of an actor and a world model look like when they cannot learn."""
+
+# The root of Adam's second moment forgets an early gradient in thousands of updates, so that a
+# gradient this small moves nothing for as long.
+DEAD_GRADIENT = 1e-3
+# Nats for each continuous action; exploration noise on top changes nothing of a saturated mean.
+COLLAPSED_ENTROPY = -7.0
+# Nats of a choice: the most likely action has a probability of 0.998.
+DECIDED_ENTROPY = 0.015
+
+
+def of_actor(metrics, discrete, actions):
+    """Returns {name: what is wrong and what to try} of an actor that cannot learn any more.
+
+    Args:
+        metrics: {name: float}, those of `docs/metrics.md`, means over a block of updates.
+        discrete: whether actions are choices.
+        actions: size of an action.
+    """
+    found = {}
+    norm, entropy = metrics["actor_grad_norm"], metrics["action_ent"]
+    if norm < DEAD_GRADIENT:
+        found["gradient"] = (
+            f"the actor has had no gradient (norm {norm:.1g}), so it cannot change any more: "
+            "try a larger --behavior.entropy_scale, such as 1e-2"
+        )
+    floor = DECIDED_ENTROPY if discrete else COLLAPSED_ENTROPY * actions
+    if entropy < floor:
+        found["entropy"] = (
+            f"the actor's entropy has been collapsed ({entropy:.1f} nats), so it tries nothing "
+            "new: try a larger --behavior.entropy_scale, such as 1e-2"
+        )
+    return found
+
+
+def of_prior(metrics, free_nats, free_nats_per):
+    """Returns the same of a prior that nothing trains.
+
+    Args:
+        metrics: as for `of_actor`.
+        free_nats, free_nats_per: those of the configuration.
+    """
+    if free_nats_per != "batch" or not metrics["div"] < free_nats:
+        return {}
+    return {
+        "kl": f"the KL ({metrics['div']:.2f} nats) has been below model.free_nats {free_nats:g}, so "
+        "nothing trains the prior that imagination rolls out: try --model.free_nats 1, or "
+        "--model.free_nats_per step"
+    }

@@ -1,0 +1,67 @@
+"""What a run says at its end: what was learned, and the commands to look at it."""
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def lines(run, prefill, dreams):
+    """Returns the lines for the end of a run.
+
+    Args:
+        run: the run's folder.
+        prefill: environment steps with random actions at its beginning.
+        dreams: whether the agent has a world model to play in.
+    """
+    measured = _read(Path(run) / "metrics.jsonl")
+    folder = shlex.quote(str(run))
+    start = "tools/run " if (CHECKOUT / "tools" / "run").exists() else "python -m dreamer_tf."
+    python = "tools/run python" if start == "tools/run " else "python"
+    commands = [
+        f"evaluate   {start}evaluate {folder} --video episode.gif",
+        f"curves     {python} -m tensorboard.main --logdir {folder}",
+    ]
+    if dreams:
+        commands.append(f"dream      {start}dream {folder}")
+    return [f"learned    {_learned(measured, prefill)}", *commands]
+
+
+def _learned(measured, prefill):
+    random = [
+        line["train/return"]
+        for line in measured
+        if "train/return" in line and line["step"] <= prefill
+    ]
+    tests = [line["test/return"] for line in measured if "test/return" in line]
+    if not tests:
+        return "nothing was measured"
+    text = f"mean return {tests[-1]:.1f} in the last evaluation, {max(tests):.1f} in the best"
+    if not random:
+        return text
+    floor = float(np.mean(random))
+    spread = float(np.std(random))
+    text += f", {floor:.1f} with the random actions of the first {prefill} steps"
+    if tests[-1] <= floor + spread:
+        text += ": not clearly better than random"
+    return text
+
+
+def _read(path):
+    """Returns the lines of a metrics file, without those that cannot be read."""
+    found = []
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return found
+    for line in text.splitlines():
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(values, dict) and "step" in values:
+            found.append(values)
+    return found

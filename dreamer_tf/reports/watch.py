@@ -1,0 +1,30 @@
+"""Says when something that the metrics show will keep an agent from learning."""
+
+# A symptom that has lasted for so many updates is told.
+PATIENCE = 300
+
+
+class Watch:
+    """Counts how long each symptom lasts and tells of it once.
+
+    Args:
+        warn: function that takes one line of text.
+    """
+
+    def __init__(self, warn):
+        self._warn = warn
+        self._since = {}
+        self._told = set()
+
+    def notice(self, symptoms, update):
+        """Takes the symptoms of a block of updates.
+
+        Args:
+            symptoms: {name: what is wrong and what to try}.
+            update: gradient updates so far.
+        """
+        self._since = {name: self._since.get(name, update) for name in symptoms}
+        for name, since in self._since.items():
+            if update - since >= PATIENCE and name not in self._told:
+                self._told.add(name)
+                self._warn(f"for {update - since} updates {symptoms[name]} (docs/metrics.md)")
