@@ -1,0 +1,34 @@
+"""A run's last words: what they claim follows from the measurements, and the commands work."""
+
+import json
+
+import pytest
+
+from dreamer_tf.reports import summary
+
+
+def write(folder, tests, random=(10, 20)):
+    lines = [{"step": 50 * (i + 1), "train/return": value} for i, value in enumerate(random)]
+    lines += [{"step": 200 + i, "test/return": value} for i, value in enumerate(tests)]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder / "metrics.jsonl").write_text(text + '{"step": 9')  # A kill may leave half a line.
+
+
+def test_the_last_and_the_best_evaluation_beside_random_actions(tmp_path):
+    write(tmp_path, [12.0, 90.0, 80.0])
+    learned, evaluate, curves, dream = summary.lines(tmp_path, prefill=100, dreams=True)
+    assert "80.0 in the last" in learned and "90.0 in the best" in learned and "15.0" in learned
+    assert "not clearly" not in learned
+    assert f"evaluate {tmp_path}" in evaluate and f"--logdir {tmp_path}" in curves
+    assert f"dream {tmp_path}" in dream
+
+
+@pytest.mark.parametrize(("last", "learned"), [(14.0, False), (20.0, False), (20.1, True)])
+def test_a_return_within_a_deviation_of_random_is_no_learning(tmp_path, last, learned):
+    write(tmp_path, [last])
+    assert ("not clearly better than random" in summary.lines(tmp_path, 100, True)[0]) != learned
+
+
+def test_without_measurements_nothing_is_claimed(tmp_path):
+    assert "nothing was measured" in summary.lines(tmp_path, 100, False)[0]
+    assert len(summary.lines(tmp_path, 100, False)) == 3, "an agent without dreams has no dream"
