@@ -5,6 +5,7 @@ TensorFlow is imported late, inside functions: a wrong command line or task is a
 
 import sys
 
+from dreamer_tf import agents
 from dreamer_tf.config import command_line
 from dreamer_tf.config.schema import flatten
 from dreamer_tf.envs import check_task
@@ -14,7 +15,7 @@ from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.replay import Replay
 from dreamer_tf.reports import terminal
 from dreamer_tf.reports.means import Means
-from dreamer_tf.runs import checkpoint, resume, run_directory, saved_agent
+from dreamer_tf.runs import checkpoint, resume, run_directory, saved_agent, versions
 from dreamer_tf.runs.run_directory import RunDirectory
 from dreamer_tf.training.evaluator import Evaluator
 from dreamer_tf.training.schedule import Schedule
@@ -78,18 +79,18 @@ def initial_weights(source, run):
 def train(config, run, start_worker, workers, backend, weights=None):
     """Makes or restores the parts of a run and trains; returns the exit status."""
     with terminal.quiet_start():
-        from dreamer_tf.agents.dreamer import Dreamer
         from dreamer_tf.networks import precision
         from dreamer_tf.reports.display import Display
         from dreamer_tf.training.startup import describe
 
         device = precision.prepare_devices()
-    resolved = precision.resolve(config.precision)
-    agent = Dreamer(config, workers[0].spec, resolved)
-    display = Display(config.steps)
-    saved = checkpoint.load_newest(run.checkpoints, display.warn)
+        resolved = precision.resolve(config.precision)
+        agent = agents.make(config, workers[0].spec, resolved)
+    described = agent.describe()
+    display = Display(config.steps, described.progress)
+    saved = versions.to_current(checkpoint.load_newest(run.checkpoints, display.warn))
     resume.check_fits(saved, agent.spec, resolved)
-    describe(display.say, config, run, agent, device, resolved, backend)
+    describe(display.say, config, run, agent, described, device, resolved, backend)
     session = {
         "device": device,
         "precision": resolved,
@@ -126,14 +127,14 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
     dtype = agent.spec.record_dtype
     initial = agent.initial_state(config.envs)
     logger = Logger(run.metrics, run.path, state["metrics_offset"] if state else 0)
-    logger.describe(flatten(config))
+    logger.describe(flatten(config), agent.describe())
     return Trainer(
         config=config,
         schedule=Schedule(config),
         counters=resume.counters(state),
         agent=agent,
         collector=Collector(start_worker, workers, config.seed, initial, display.warn),
-        evaluator=Evaluator(start_worker, agent, config.seed, display.warn),
+        evaluator=Evaluator(start_worker, agent, config.seed, display.warn, config.evaluate.action),
         replay=Replay(run.episodes, dtype, config.seed, display.warn, capacity, floor),
         logger=logger,
         display=display,

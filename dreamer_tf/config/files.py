@@ -178,8 +178,8 @@ def _build(values, place=""):
     used = used_sections(values["agent"])
     parts = dict.fromkeys(SECTIONS)
     for name in used:
-        fields = dataclasses.fields(SECTIONS[name])
-        parts[name] = SECTIONS[name](**{each.name: values[f"{name}.{each.name}"] for each in fields})
+        keys = [field.name for field in dataclasses.fields(SECTIONS[name])]
+        parts[name] = SECTIONS[name](**{key: values[f"{name}.{key}"] for key in keys})
     config = Config(**{key: values[key] for key in KEYS}, **parts)
     for name in used:
         problem = parts[name].problem(config)

@@ -1,22 +1,12 @@
 """Bringing the parts of a run to where an earlier session left them."""
 
+import dataclasses
+
 import numpy as np
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.runs import versions
 from dreamer_tf.runs.counters import Counters
-
-# Raised whenever the meaning of a checkpoint's state changes.
-FORMAT = 2
-
-
-def check_format(state):
-    """Raises a UserError if another version of the program wrote a checkpoint's state."""
-    if state.get("format") != FORMAT:
-        raise UserError(
-            f"the checkpoint has format {state.get('format')}, this version reads {FORMAT}: use "
-            "the version that wrote it, or start over with --fresh",
-            status=1,
-        )
 
 
 def check_fits(saved, spec, precision):
@@ -39,11 +29,18 @@ def check_fits(saved, spec, precision):
 
 
 def check_environment(saved, spec):
-    """Raises a UserError if a `Checkpoint` is of another environment than an `EnvSpec`."""
-    if saved.state["spec"] != spec.to_json():
+    """Raises a UserError naming the fields in which a `Checkpoint`'s `EnvSpec` is another one."""
+    there = versions.read_spec(saved.state["spec"])
+    names = [field.name for field in dataclasses.fields(spec)]
+    changes = [
+        f"{name} is {getattr(there, name)} in the checkpoint, {getattr(spec, name)} now"
+        for name in names
+        if getattr(there, name) != getattr(spec, name)
+    ]
+    if changes:
         raise UserError(
-            f"the environment has changed: the checkpoint is for {saved.state['spec']}, now it is "
-            f"{spec.to_json()}; undo the change, or train anew under another --name",
+            f"the environment has changed: {'; '.join(changes)}; undo the change, or train anew "
+            "under another --name",
             status=1,
         )
 
@@ -52,7 +49,7 @@ def counters(state):
     """Returns the `Counters` in a checkpoint's state, fresh ones for None."""
     if state is None:
         return Counters()
-    check_format(state)
+    versions.check_format(state)
     return Counters(**state["counters"])
 
 

@@ -21,7 +21,7 @@ from dreamer_tf.reports.display import Display
 from dreamer_tf.reports.logger import Logger
 from dreamer_tf.reports.means import Means
 from dreamer_tf.reports.stopwatch import Stopwatch
-from dreamer_tf.runs import checkpoint, resume, saved_agent
+from dreamer_tf.runs import checkpoint, resume, saved_agent, versions
 from dreamer_tf.runs.counters import Counters
 from dreamer_tf.training import evaluator
 from dreamer_tf.training.schedule import Schedule
@@ -215,9 +215,9 @@ class Trainer:
         videos = {
             "sim/test/episode": pictures.episode(episodes[0]),
             "agent/test/open_loop": pictures.prediction(
-                self.agent, pictures.windows(episodes), seed
+                self.agent.dreams, pictures.windows(episodes), seed
             ),
-            "agent/train/open_loop": pictures.prediction(self.agent, trained, seed),
+            "agent/train/open_loop": pictures.prediction(self.agent.dreams, trained, seed),
         }
         for tag, frames in videos.items():
             if frames is not None:
@@ -260,7 +260,7 @@ class Trainer:
         for i, records in self.collector.unfinished().items():
             arrays[f"unfinished/{i}"] = records
         state = {
-            "format": resume.FORMAT,
+            "format": versions.FORMAT,
             "precision": self.precision,
             "counters": vars(self.counters),
             "episode_numbers": self.collector.numbers,
