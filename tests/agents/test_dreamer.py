@@ -240,3 +240,19 @@ def test_full_size_has_the_papers_number_of_parameters():
     assert found == expected
     assert agent.actor.count_params() == 578412
     assert agent.value.count_params() == 413601
+
+
+def test_the_mean_action_is_the_tanh_of_the_actors_mean_and_needs_no_seed():
+    agent = tiny_agent()
+    observation = {"image": random_batch()["image"][:2, 0]}
+    first = np.array([True, True])
+    state = agent.initial_state(2)
+    _, after = agent.policy(observation, first, state, SEED, "mean")
+    features = np.concatenate([after["stoch"], after["deter"]], 1)
+    normal = agent.actor(features).distribution.distribution
+    np.testing.assert_allclose(after["action"], np.tanh(normal.loc), atol=1e-6)
+    dreamt = [agent.dreams.act(after, SEED + number, "mean") for number in range(2)]
+    np.testing.assert_array_equal(*dreamt)
+    np.testing.assert_allclose(dreamt[0], after["action"], atol=1e-6)
+    likeliest = [agent.dreams.act(after, SEED + number, "mode") for number in range(2)]
+    assert not np.array_equal(*likeliest) and not np.allclose(likeliest[0], dreamt[0], atol=0.01)
