@@ -171,10 +171,11 @@ def test_mode_and_mean_are_those_of_the_closed_forms(mean, std):
     np.testing.assert_allclose(found, [[np.tanh(mean)]], rtol=1e-5)
     # log p(tanh x) = -(x - mean)^2 / (2 std^2) + 2 log cosh x + ..., whose slope is zero here; the
     # root beyond the mean on its own side is the highest of them.
-    sign = np.sign(mean)
-    root = sign * scipy.optimize.brentq(
-        lambda x: 2 * np.tanh(x) - (x - abs(mean)) / std**2, abs(mean), 50
-    )
+
+    def slope(x):
+        return 2 * np.tanh(x) - (x - abs(mean)) / std**2
+
+    root = np.sign(mean) * scipy.optimize.brentq(slope, abs(mean), 50)
     found = distributions.best_action(policy, "mode", quantiles(2001))
     np.testing.assert_allclose(found, [[np.tanh(root)]], atol=3e-3)
 
