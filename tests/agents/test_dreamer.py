@@ -240,6 +240,10 @@ def test_full_size_has_the_papers_number_of_parameters():
     assert found == expected
     assert agent.actor.count_params() == 578412
     assert agent.value.count_params() == 413601
+    described = agent.describe()
+    assert described.parameters == {**expected, "actor": 578412, "value": 413601}
+    assert "tanh-normal actor over 6 actions, additive noise (0.3)" in described.choices
+    assert "without discount head (episodes never terminate)" in described.choices
 
 
 def test_the_mean_action_is_the_tanh_of_the_actors_mean_and_needs_no_seed():
