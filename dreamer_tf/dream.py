@@ -152,6 +152,7 @@ def main(words):
     """Serves until it is interrupted; returns the exit status."""
     arguments = parse(words)
     trained = player.load(arguments.run)
+    trained.check_dreams()
     with trained.environment() as environment:
         app = make_app(Dream(trained, environment))
         serve(app, arguments.port)

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from dreamer_tf.agents.protocol import without_dreams
 from dreamer_tf.basics import atomic, seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process import starting
@@ -18,13 +19,19 @@ def parse(words):
     """Returns the parsed command line."""
     parser = argparse.ArgumentParser(
         prog="python -m dreamer_tf.evaluate",
-        usage="%(prog)s RUN [--episodes N] [--seed N] [--json FILE] [--video GIF] [--predict GIF]",
+        usage="%(prog)s RUN [--episodes N] [--seed N] "
+        "[--action mode|mean] [--json FILE] [--video GIF] [--predict GIF]",
         description="Runs episodes with a run's newest checkpoint, without exploration.",
     )
     parser.add_argument("run", metavar="RUN", help="a run's folder: runs/<task>/<name>/<seed>")
     parser.add_argument("--episodes", type=int, default=10, help="how many (default 10)")
     parser.add_argument(
         "--seed", type=int, default=100, help="of environments and policy (default 100)"
+    )
+    parser.add_argument(
+        "--action",
+        choices=("mode", "mean"),
+        help="which action of the policy counts as its best (default: the run's evaluate.action)",
     )
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     parser.add_argument("--video", type=Path, help="film the first episode in this .gif file")
@@ -57,6 +64,7 @@ def results(episodes, arguments, settings, saved):
         "checkpoint": saved.path.name,
         "step": saved.state["counters"]["step"],
         "seed": arguments.seed,
+        "action": arguments.action or settings.evaluate.action,
         "mean": mean,
         "standard_error": error,
         "returns": [episode.total for episode in episodes],
@@ -76,9 +84,14 @@ def main(words):
     backend = starting.find_gl(settings, filming)
     start_worker = starting.worker_starter(settings, backend, filming)
     agent = saved_agent.restore_agent(settings, saved)
+    if arguments.predict is not None and agent.dreams is None:
+        raise UserError(f"--predict {arguments.predict}: {without_dreams(settings.agent)}")
     if arguments.predict is not None and "image" not in agent.spec.observations:
         raise UserError(f"--predict {arguments.predict}: this agent observes no image to predict")
-    runner = evaluator.Evaluator(start_worker, agent, arguments.seed, print, int(filming))
+    action = arguments.action or settings.evaluate.action
+    runner = evaluator.Evaluator(
+        start_worker, agent, arguments.seed, print, action, filmed=int(filming)
+    )
     try:
         resume.check_environment(saved, runner.spec)
         episodes = runner.run(arguments.episodes, recorded=int(arguments.predict is not None))
@@ -88,7 +101,10 @@ def main(words):
     for number, episode in enumerate(episodes):
         print(f"episode {number}: return {episode.total:.2f}, {episode.length} agent steps")
     spread = "" if len(episodes) < 2 else f" +- {summary['standard_error']:.2f} (standard error)"
-    print(f"{settings.task}, step {summary['step']}: mean return {summary['mean']:.2f}{spread}")
+    print(
+        f"{settings.task}, step {summary['step']}: mean return {summary['mean']:.2f}{spread}, "
+        f"actions: the policy's {action}"
+    )
     if arguments.json is not None:
         text = json.dumps(summary, indent=2) + "\n"
         atomic.write(arguments.json, text.encode())
@@ -96,15 +112,15 @@ def main(words):
         atomic.write(arguments.video, episodes[0].film.encode())
         print(f"{arguments.video}: episode 0, return {episodes[0].total:.2f}")
     if arguments.predict is not None:
-        show_prediction(agent, episodes[0].records, arguments)
+        show_prediction(agent.dreams, episodes[0].records, arguments)
     return 0
 
 
-def show_prediction(agent, records, arguments):
+def show_prediction(dreams, records, arguments):
     """Writes the GIF and the strip of `--predict`."""
     batch = pictures.windows([records], length=pictures.STRIP_STEPS[-1] + 1)
     seed = seeding.pair(arguments.seed, "evaluation/prediction", 0)
-    moving, strip = pictures.predictions(agent, batch, seed)
+    moving, strip = pictures.predictions(dreams, batch, seed)
     path = arguments.predict.with_suffix(".png")
     atomic.write(arguments.predict, moving)
     atomic.write(path, strip)

@@ -4,7 +4,9 @@ import sys
 
 import numpy as np
 
+from dreamer_tf.agents.protocol import without_dreams
 from dreamer_tf.basics import seeding
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process import starting
 from dreamer_tf.runs import resume, saved_agent
 
@@ -19,14 +21,11 @@ class Player:
     """
 
     def __init__(self, config, saved, agent):
-        from dreamer_tf.agents.dreams import Imagination
-
         self.config = config
         self._saved = saved
         self.spec = agent.spec
         self.step = saved.state["counters"]["step"]
         self.agent = agent
-        self.imagination = Imagination(agent)
         self._calls = 0
 
     def environment(self):
@@ -51,12 +50,15 @@ class Player:
             record: what the environment's `reset` or `step` returned.
             state: what `start` or the last call returned.
 
+        The best one is what the run's key evaluate.action says.
+
         Returns:
             (action float32 [A], state).
         """
         observation = {name: record[name][None] for name in self.spec.observations}
         is_first = np.array([record["is_first"]])
-        action, state = self.agent.policy(observation, is_first, state, self._seed(), "evaluate")
+        mode = self.config.evaluate.action
+        action, state = self.agent.policy(observation, is_first, state, self._seed(), mode)
         return action[0], state
 
     def imagine(self, state, steps, actions=None):
@@ -68,9 +70,13 @@ class Player:
             actions: float32 [H, A] to take instead of the actor's own.
 
         Returns:
-            {"action": [H, A], "reward": [H], "value": [H], ...}, see `Imagination.look`; entry t
+            {"action": [H, A], "reward": [H], "value": [H], ...}, see `Dreams.look`; entry t
             is what follows the action t.
+
+        Raises:
+            UserError: the agent has no world model; so also the other methods that dream.
         """
+        self.check_dreams()
         dream = []
         for t in range(steps):
             if actions is not None:
@@ -83,15 +89,23 @@ class Player:
 
     def best_action(self, state):
         """Returns the actor's action float32 [A] in a state."""
-        return self.imagination.act(state, self._seed())[0]
+        self.check_dreams()
+        return self.agent.dreams.act(state, self._seed(), self.config.evaluate.action)[0]
 
     def dream_step(self, state, action):
         """Returns the state that the world model expects after an action [A]."""
-        return self.imagination.step(state, np.float32([action]), self._seed())
+        self.check_dreams()
+        return self.agent.dreams.step(state, np.float32([action]), self._seed())
 
     def look(self, state):
-        """Returns what the model expects in a state, see `Imagination.look`."""
-        return self.imagination.look(state)
+        """Returns what the model expects in a state, see `Dreams.look`."""
+        self.check_dreams()
+        return self.agent.dreams.look(state)
+
+    def check_dreams(self):
+        """Raises a UserError if the agent learns no world model."""
+        if self.agent.dreams is None:
+            raise UserError(without_dreams(self.config.agent))
 
     def _seed(self):
         self._calls += 1

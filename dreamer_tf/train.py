@@ -5,6 +5,7 @@ TensorFlow is imported late, inside functions: a wrong command line or task is a
 
 import sys
 
+from dreamer_tf import agents
 from dreamer_tf.config import command_line
 from dreamer_tf.config.schema import flatten
 from dreamer_tf.envs import check_task
@@ -13,9 +14,9 @@ from dreamer_tf.experience import episode_file
 from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.sources import make_source
-from dreamer_tf.reports import terminal
+from dreamer_tf.reports import summary, terminal
 from dreamer_tf.reports.means import Means
-from dreamer_tf.runs import checkpoint, resume, run_directory, saved_agent
+from dreamer_tf.runs import checkpoint, resume, run_directory, saved_agent, versions
 from dreamer_tf.runs.run_directory import RunDirectory
 from dreamer_tf.training.evaluator import Evaluator
 from dreamer_tf.training.schedule import Schedule
@@ -79,18 +80,18 @@ def initial_weights(source, run):
 def train(config, run, start_worker, workers, backend, weights=None):
     """Makes or restores the parts of a run and trains; returns the exit status."""
     with terminal.quiet_start():
-        from dreamer_tf.agents.dreamer import Dreamer
         from dreamer_tf.networks import precision
         from dreamer_tf.reports.display import Display
         from dreamer_tf.training.startup import describe
 
         device = precision.prepare_devices()
-    resolved = precision.resolve(config.precision)
-    agent = Dreamer(config, workers[0].spec, resolved)
-    display = Display(config.steps)
-    saved = checkpoint.load_newest(run.checkpoints, display.warn)
+        resolved = precision.resolve(config.precision)
+        agent = agents.make(config, workers[0].spec, resolved)
+    described = agent.describe()
+    display = Display(config.steps, described.progress)
+    saved = versions.to_current(checkpoint.load_newest(run.checkpoints, display.warn))
     resume.check_fits(saved, agent.spec, resolved)
-    describe(display.say, config, run, agent, device, resolved, backend)
+    describe(display.say, config, run, agent, described, device, resolved, backend)
     session = {
         "device": device,
         "precision": resolved,
@@ -112,7 +113,12 @@ def train(config, run, start_worker, workers, backend, weights=None):
         return stopped_by_fault(display, error)
     finally:
         trainer.close()
-    print(f"{run.path} is complete" if complete else "stopped; the same command continues the run")
+    if not complete:
+        print("stopped; the same command continues the run")
+        return 0
+    for line in summary.lines(run.path, config.train.prefill, agent.dreams is not None):
+        print(line)
+    print(f"{run.path} is complete")
     return 0
 
 
@@ -127,14 +133,14 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
     dtype = agent.spec.record_dtype
     initial = agent.initial_state(config.envs)
     logger = Logger(run.metrics, run.path, state["metrics_offset"] if state else 0)
-    logger.describe(flatten(config))
+    logger.describe(flatten(config), agent.describe())
     episodes = Episodes(run.episodes, dtype, display.warn, config.envs, capacity, floor)
     parts = Parts(
         agent=agent,
         source=make_source(agent.experience, episodes, config.seed),
         collector=Collector(start_worker, workers, config.seed, initial, episodes, display.warn),
         episodes=episodes,
-        evaluator=Evaluator(start_worker, agent, config.seed, display.warn),
+        evaluator=Evaluator(start_worker, agent, config.seed, display.warn, config.evaluate.action),
     )
     counters, means = resume.counters(state), Means(state["means"] if state else None)
     reports = Reports(logger, display)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dreamer_tf.agents.description import Description
 from dreamer_tf.agents.dreamer import Dreamer
 from dreamer_tf.config import files
 from dreamer_tf.envs.spec import EnvSpec
@@ -73,3 +74,33 @@ def random_batch(batch_size=3, length=5, discrete=False, seed=0, observations=IM
 def weights(agent):
     """Returns {path: array} of everything that a checkpoint of the agent holds."""
     return {path: variable.numpy() for path, variable in agent.variables.items()}
+
+
+class Still:
+    """An agent that does nothing, learns nothing and has no world model."""
+
+    dreams = None
+
+    def __init__(self, config, spec, precision):
+        self.spec = spec
+        self.variables = {}
+
+    def initial_state(self, count):
+        return {"calls": np.zeros([count, 1], np.float32)}
+
+    def policy(self, observation, is_first, state, seed, mode):
+        action = np.zeros([len(is_first), self.spec.action_size], np.float32)
+        return action, {"calls": state["calls"] + 1}
+
+    def update(self, batch, seed):
+        return {"still_loss": batch["reward"].mean()}
+
+    def report(self, batch, seed):
+        return {}
+
+    def check(self):
+        pass
+
+    def describe(self):
+        charts = {"Loss of standing still": ("still_loss",)}
+        return Description("Still", "stands", {"nothing": 0}, 1, charts, {"still": "still_loss"})

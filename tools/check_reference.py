@@ -23,7 +23,8 @@ from dreamer_tf.reports import terminal
 with terminal.quiet_start():
     import tensorflow as tf
 
-    from dreamer_tf.agents.dreamer import Dreamer, Noise, PolicyNoise
+    from dreamer_tf.agents.dreamer import Dreamer
+    from dreamer_tf.agents.noise import Noise, PolicyNoise
 
 RELATIVE_LIMIT = 1e-4
 ABSOLUTE_LIMIT = 1e-8

@@ -19,9 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from dreamer_tf.basics import atomic
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs import make_env
 from dreamer_tf.envs.tasks import PAPER_TASKS
-from dreamer_tf.basics.errors import UserError
 
 ACTION_REPEAT = 2
 FIRST_SEED = 1000

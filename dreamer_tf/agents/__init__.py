@@ -1,1 +1,19 @@
-"""Agents, one file each, behind the protocol of `protocol.py`."""
+"""Agents, one file each, behind the protocol of `protocol.py`; `catalog.py` names them."""
+
+import importlib
+
+from dreamer_tf.agents import catalog
+
+
+def make(config, spec, precision):
+    """Returns the agent that a configuration names.
+
+    Its module is imported here and not before, and TensorFlow with it.
+
+    Args:
+        config: `Config`; `config.agent` is a name in `catalog.AGENTS`.
+        spec: `EnvSpec` of the environments.
+        precision: `"float32"`, `"bfloat16"` or `"float16"`.
+    """
+    module, _, name = catalog.AGENTS[config.agent].place.partition(":")
+    return getattr(importlib.import_module(module), name)(config, spec, precision)

@@ -5,6 +5,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from dreamer_tf.agents import description, flops, symptoms
+from dreamer_tf.agents.compiled import CompiledAgent
+from dreamer_tf.agents.dreams import Dreams
+from dreamer_tf.agents.noise import NoiseDraws
+from dreamer_tf.agents.steps import Steps
 from dreamer_tf.behavior import exploration, imagination, losses
 from dreamer_tf.experience.sources import Sequences
 from dreamer_tf.networks import distributions
@@ -14,28 +19,6 @@ from dreamer_tf.networks.perceptrons import DenseHead, scalar_normal
 from dreamer_tf.networks.precision import POLICIES
 from dreamer_tf.world_model.rssm import State
 from dreamer_tf.world_model.world_model import Reconstruction, WorldModel
-
-MODE_SAMPLES = 100
-
-
-class Noise(NamedTuple):
-    """All randomness of an update: posterior [L, B, S], imagine_state [H, N, S] and
-    imagine_action [H, N, A], time-major as the scans consume it."""
-
-    posterior: tf.Tensor
-    imagine_state: tf.Tensor
-    imagine_action: tf.Tensor
-
-
-class PolicyNoise(NamedTuple):
-    """All randomness of a policy step: state [N, S], action [N, A], explore [N, A], coin [N]
-    and, for evaluation, candidates [MODE_SAMPLES, N, A]."""
-
-    state: tf.Tensor
-    action: tf.Tensor
-    explore: tf.Tensor
-    coin: tf.Tensor
-    candidates: tf.Tensor | None
 
 
 class Learned(NamedTuple):
@@ -49,7 +32,7 @@ class Learned(NamedTuple):
     metrics: dict
 
 
-class Dreamer:
+class Dreamer(CompiledAgent):
     """World model, actor and value function, and how they learn and act.
 
     Args:
@@ -59,6 +42,7 @@ class Dreamer:
     """
 
     def __init__(self, config, spec, precision):
+        super().__init__(config.xla)
         self.config = config
         self.spec = spec
         self.experience = Sequences(config.train.batch_size, config.train.batch_length)
@@ -69,19 +53,21 @@ class Dreamer:
             config.model, spec, config.behavior.discount, use_discount_head, config.seed, dtype
         )
         self.actor, self.value = self._behavior_heads(dtype)
+        self.dreams = Dreams(self.world_model, self._choose, self.value)
+        self.noise = NoiseDraws(
+            stoch=config.model.stoch,
+            horizon=config.behavior.horizon,
+            action_size=spec.action_size,
+            discrete=spec.discrete,
+            unused=int(use_discount_head),
+        )
         self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
         self.optimizers = self._optimizers(scale_loss=precision == "float16")
-        self.fault = tf.Variable(0, dtype=tf.int32, trainable=False, name="fault")
+        self.steps = Steps(self.optimizers, self.updates)
         self.variables = named_variables([*self.world_model.models, self.actor, self.value])
         for optimizer in self.optimizers.values():
             self.variables.update(optimizer.variables)
         self.variables["updates"] = self.updates
-        # Nothing here needs AutoGraph, which leaves files behind where a process is killed.
-        compiled = functools.partial(tf.function, autograph=False)
-        self._update = compiled(self._traced_update, jit_compile=config.xla or None)
-        self._report = compiled(self._traced_report)
-        self._predict = compiled(self._traced_predict)
-        self._policy = compiled(self._traced_policy)
 
     def _behavior_heads(self, dtype):
         behavior, size = self.config.behavior, self.spec.action_size
@@ -167,30 +153,11 @@ class Dreamer:
         # Update all three.
         found = {"model": model_loss, "actor": actor_loss, "value": value_loss}
         tapes = {"model": model_tape, "actor": actor_tape, "value": value_tape}
-        gradients = {
-            name: optimizer.gradients(tapes[name], found[name])
-            for name, optimizer in self.optimizers.items()
-        }
+        gradients = self.steps.gradients(tapes, found)
         norms = {name: tf.linalg.global_norm(gradient) for name, gradient in gradients.items()}
-        self._apply(found, gradients, norms)
-        metrics |= {f"{name}_loss": loss for name, loss in found.items()}
-        metrics |= {f"{name}_grad_norm": norm for name, norm in norms.items()}
+        self.steps.apply(found, gradients, norms)
+        metrics |= self.steps.metrics(found, norms)
         return Learned(reconstruction, imagined, found, gradients, norms, metrics)
-
-    def _apply(self, found, gradients, norms):
-        """Makes the three optimiser steps, or none of them once anything was not finite."""
-        faults = [~tf.math.is_finite(loss) for loss in found.values()]
-        faults += [self.optimizers[name].faulty(norm) for name, norm in norms.items()]
-        faults = tf.stack(faults)
-        first = tf.where(tf.reduce_any(faults), 1 + tf.argmax(faults, output_type=tf.int32), 0)
-        self.fault.assign(tf.where(self.fault > 0, self.fault, first))
-
-        def step():
-            for name, optimizer in self.optimizers.items():
-                optimizer.apply(gradients[name])
-            self.updates.assign_add(1)
-
-        tf.cond(self.fault > 0, lambda: None, step)
 
     def act(self, observation, is_first, state, noise, mode):
         """Filters one observation and chooses an action (the collection step of Algorithm 1).
@@ -200,7 +167,8 @@ class Dreamer:
             is_first: bool [N].
             state: {"stoch": [N, S], "deter": [N, D], "action": [N, A]}.
             noise: `PolicyNoise`.
-            mode: `"explore"` samples and adds exploration, `"evaluate"` takes the mode.
+            mode: `"explore"` samples and adds exploration; `"mode"` and `"mean"` take the best
+                action, see `distributions.best_action`.
 
         Returns:
             (action [N, A], next state).
@@ -212,10 +180,10 @@ class Dreamer:
         previous = State(state["stoch"], state["deter"])
         current, _ = rssm.posterior_step(previous, state["action"], projected, noise.state)
         policy = self.actor(current.features)
-        if mode == "evaluate":
-            action = distributions.mode(policy, noise.candidates)
-        else:
+        if mode == "explore":
             action = self._explore(distributions.sample(policy, noise.action), noise)
+        else:
+            action = distributions.best_action(policy, mode, noise.candidates)
         return action, {"stoch": current.stoch, "deter": current.deter, "action": action}
 
     def _explore(self, action, noise):
@@ -225,37 +193,12 @@ class Dreamer:
         epsilon = exploration.epsilon_schedule(config, self.updates)
         return exploration.epsilon_greedy(action, epsilon, noise.explore, noise.coin)
 
-    def draw_noise(self, batch_size, length, seed):
-        """Draws the `Noise` of an update on [batch_size, length] sequences from an int32 [2]."""
-        model, horizon = self.config.model, self.config.behavior.horizon
-        starts = batch_size * (length - int(self.world_model.discount_head is not None))
-        seeds = tf.unstack(tf.random.split(seed, 3))
-        return Noise(
-            distributions.standard_normal([length, batch_size, model.stoch], seeds[0]),
-            distributions.standard_normal([horizon, starts, model.stoch], seeds[1]),
-            self._action_noise([horizon, starts, self.spec.action_size], seeds[2]),
-        )
+    def _choose(self, state, seed, mode):
+        """Returns the best actions [N, A] in a dreamed `State`."""
+        candidates = self.noise.candidates([state.stoch.shape[0]], seed)
+        return distributions.best_action(self.actor(state.features), mode, candidates)
 
-    def draw_policy_noise(self, count, mode, seed):
-        """Draws the `PolicyNoise` of one step of `count` environments from an int32 [2]."""
-        shape = [count, self.spec.action_size]
-        seeds = tf.unstack(tf.random.split(seed, 5))
-        candidates = None
-        if mode == "evaluate":
-            candidates = self._action_noise([MODE_SAMPLES, *shape], seeds[4])
-        return PolicyNoise(
-            distributions.standard_normal([count, self.config.model.stoch], seeds[0]),
-            self._action_noise(shape, seeds[1]),
-            self._action_noise(shape, seeds[2]),
-            tf.random.stateless_uniform([count], seeds[3]),
-            candidates,
-        )
-
-    def _action_noise(self, shape, seed):
-        draw = distributions.gumbel if self.spec.discrete else distributions.standard_normal
-        return draw(shape, seed)
-
-    # The Agent protocol.
+    # The Agent protocol, the compiled part on tensors.
 
     def initial_state(self, count):
         """Returns the state of `count` environments before their first observation."""
@@ -263,69 +206,53 @@ class Dreamer:
         sizes = {"stoch": model.stoch, "deter": model.deter, "action": self.spec.action_size}
         return {name: tf.zeros([count, size]).numpy() for name, size in sizes.items()}
 
-    def policy(self, observation, is_first, state, seed, mode):
-        """See `Agent.policy`; one compiled call, arrays in and arrays out."""
-        action, state = self._policy(observation, is_first, state, seed, mode)
-        return action.numpy(), {name: value.numpy() for name, value in state.items()}
-
-    def update(self, batch, seed):
-        """See `Agent.update`; one compiled call."""
-        return self._update(batch, seed)
-
-    def report(self, batch, seed):
-        """Returns the actor's entropy in nats on the batch's posterior states, as action_ent."""
-        return self._report(batch, seed)
-
-    def predict(self, batch, context, seed):
-        """See `Agent.predict`; one compiled call."""
-        if self.world_model.decoder is None:
-            return None
-        return self._predict(batch, context, seed).numpy()
-
-    def check(self):
-        """Raises `FloatingPointError` naming the first loss or gradient that was not finite."""
-        fault = int(self.fault)
-        if fault:
-            names = [f"{name}_loss" for name in self.optimizers]
-            names += [f"{name}_grad_norm" for name in self.optimizers]
-            raise FloatingPointError(names[fault - 1])
-
-    def _traced_policy(self, observation, is_first, state, seed, mode):
-        noise = self.draw_policy_noise(is_first.shape[0], mode, seed)
+    def policy_graph(self, observation, is_first, state, seed, mode):
+        """See `Agent.policy`."""
+        noise = self.noise.policy(is_first.shape[0], mode, seed)
         return self.act(observation, is_first, state, noise, mode)
 
-    def _traced_update(self, batch, seed):
-        batch_size, length = batch["reward"].shape
-        learned = self.learn(batch, self.draw_noise(batch_size, length, seed))
-        metrics = dict(learned.metrics)
-        for name, optimizer in self.optimizers.items():
-            if optimizer.scaler is not None:
-                norm = learned.gradient_norms[name]
-                skipped = ~tf.math.is_finite(norm)
-                # A skipped step is counted, its infinite norm would spoil the mean.
-                metrics[f"{name}_grad_norm"] = tf.where(skipped, 0.0, norm)
-                metrics[f"{name}_skipped"] = tf.cast(skipped, tf.float32)
-                metrics[f"{name}_loss_scale"] = tf.identity(optimizer.scale)
+    def update_graph(self, batch, seed):
+        """See `Agent.update`."""
+        learned = self.learn(batch, self.noise.update(*batch["reward"].shape, seed))
         config = self.config.exploration
-        metrics["expl_amount"] = (
+        amount = (
             exploration.epsilon_schedule(config, self.updates)
             if self.spec.discrete
             else tf.constant(float(config.noise))
         )
-        return metrics
+        return {**learned.metrics, "expl_amount": amount}
 
-    def _traced_predict(self, batch, context, seed):
-        batch_size, length = batch["reward"].shape
-        noise = distributions.standard_normal([length, batch_size, self.config.model.stoch], seed)
-        states = self.world_model.open_loop(batch, context, noise)
-        return self.world_model.decode_image(states.features)
-
-    def _traced_report(self, batch, seed):
-        batch_size, length = batch["reward"].shape
-        noise = self.draw_noise(batch_size, length, seed)
+    def report_graph(self, batch, seed):
+        """Returns the actor's entropy in nats on the batch's posterior states, as action_ent."""
+        shape = batch["reward"].shape
+        noise = self.noise.update(*shape, seed)
         embed = self.world_model.embed(batch)
         observed = self.world_model.rssm(embed, batch["action"], batch["is_first"], noise.posterior)
         policy = self.actor(observed.states.features)
-        shape = [MODE_SAMPLES, batch_size, length, self.spec.action_size]
-        candidates = self._action_noise(shape, tf.random.split(seed, 2)[1])
+        candidates = self.noise.candidates(shape, tf.random.split(seed, 2)[1])
         return {"action_ent": tf.reduce_mean(distributions.entropy(policy, candidates))}
+
+    def symptoms(self, metrics):
+        """See `Agent.symptoms`."""
+        model = self.config.model
+        found = symptoms.of_actor(metrics, self.spec.discrete, self.spec.action_size)
+        return found | symptoms.of_prior(metrics, model.free_nats, model.free_nats_per)
+
+    def check(self):
+        """See `Agent.check`."""
+        self.steps.check()
+
+    def describe(self):
+        """See `Agent.describe`."""
+        config, has_head = self.config, self.world_model.discount_head is not None
+        actor = description.actor_words(self.spec, config.exploration)
+        head = description.discount_words(config.model.discount_head, self.spec, has_head)
+        parts = (*self.world_model.models, self.actor, self.value)
+        return description.Description(
+            name="Dreamer",
+            choices=f"{actor}, {head}",
+            parameters={part.name: part.count_params() for part in parts},
+            update_flops=flops.dreamer_update(config, self.spec, has_head),
+            charts=description.WORLD_MODEL_CHARTS | description.ACTOR_CRITIC_CHARTS,
+            progress={"model loss": "model_loss"},
+        )

@@ -1,65 +1,83 @@
-"""A trained world model, stepped without its environment."""
+"""Dreams: a trained world model, stepped without its environment.
 
-import functools
+Not to be confused with imagination (`dreamer_tf.behavior`), by which an agent learns.
+"""
 
-import tensorflow as tf
-
-from dreamer_tf.agents.dreamer import MODE_SAMPLES
+from dreamer_tf.agents.compiled import compiled, to_arrays
 from dreamer_tf.networks import distributions
 from dreamer_tf.world_model.rssm import State
 
 
-class Imagination:
-    """Takes actions in the world model of a `Dreamer` and tells what it expects.
+class Dreams:
+    """Takes actions in a `WorldModel` and tells what it expects.
 
     States are those of `Agent.policy`: {"stoch": [N, S], "deter": [N, D], "action": [N, A]}, so
     that a dream can begin wherever a policy is. Seeds are int32 [2].
 
     Args:
-        agent: a `Dreamer`.
+        world_model: `WorldModel`.
+        choose: function of (`State` [N, ...], seed, mode) on tensors that returns the actions
+            [N, A] of the agent; mode is `"mode"` or `"mean"`.
+        value: head from features to a value distribution, None for agents without one.
     """
 
-    def __init__(self, agent):
-        self.agent = agent
-        compiled = functools.partial(tf.function, autograph=False)
-        self._act = compiled(self._traced_act)
-        self._step = compiled(self._traced_step)
-        self._look = compiled(self._traced_look)
+    def __init__(self, world_model, choose, value=None):
+        self.world_model = world_model
+        self.choose = choose
+        self.value = value
+        self._predict = compiled(self._predict_graph)
+        self._act = compiled(self._act_graph)
+        self._step = compiled(self._step_graph)
+        self._look = compiled(self._look_graph)
 
-    def act(self, state, seed):
-        """Returns the actor's best actions [N, A] in a state."""
-        return self._act(state, seed).numpy()
+    def predict(self, batch, context, seed):
+        """Returns images uint8 [B, L, 64, 64, 3] of what the model expects, None if it has none.
+
+        It sees the first `context` steps of the sequences {field: [B, L, ...]}, then their actions
+        alone.
+        """
+        if self.world_model.decoder is None:
+            return None
+        return self._predict(batch, context, seed).numpy()
+
+    def act(self, state, seed, mode):
+        """Returns the agent's actions [N, A] in a state; see `Agent.policy` for the modes."""
+        return self._act(state, seed, mode).numpy()
 
     def step(self, state, action, seed):
         """Returns the state that the model expects after actions [N, A]."""
-        return {name: value.numpy() for name, value in self._step(state, action, seed).items()}
+        return to_arrays(self._step(state, action, seed))
 
     def look(self, state):
         """Returns what the model expects to see in a state.
 
         Returns:
-            {"reward": [N], "value": [N]}, with a discount head "discount" [N], and where the
-            agent observes images "image", uint8 [N, 64, 64, 3].
+            {"reward": [N]}, where the agent has a value function "value" [N], with a discount head
+            "discount" [N], and where the agent observes images "image", uint8 [N, 64, 64, 3].
         """
-        return {name: value.numpy() for name, value in self._look(state).items()}
+        return to_arrays(self._look(state))
 
-    def _traced_act(self, state, seed):
-        policy = self.agent.actor(State(state["stoch"], state["deter"]).features)
-        count, size = state["action"].shape
-        shape = [MODE_SAMPLES, count, size]
-        candidates = distributions.standard_normal(shape, seed)
-        return distributions.mode(policy, candidates)
+    def _predict_graph(self, batch, context, seed):
+        batch_size, length = batch["reward"].shape
+        shape = [length, batch_size, self.world_model.rssm.sizes.stoch]
+        noise = distributions.standard_normal(shape, seed)
+        states = self.world_model.open_loop(batch, context, noise)
+        return self.world_model.decode_image(states.features)
 
-    def _traced_step(self, state, action, seed):
+    def _act_graph(self, state, seed, mode):
+        return self.choose(State(state["stoch"], state["deter"]), seed, mode)
+
+    def _step_graph(self, state, action, seed):
         noise = distributions.standard_normal(state["stoch"].shape, seed)
         previous = State(state["stoch"], state["deter"])
-        following = self.agent.world_model.rssm.prior_step(previous, action, noise)
+        following = self.world_model.rssm.prior_step(previous, action, noise)
         return {"stoch": following.stoch, "deter": following.deter, "action": action}
 
-    def _traced_look(self, state):
-        model, features = self.agent.world_model, State(state["stoch"], state["deter"]).features
+    def _look_graph(self, state):
+        model, features = self.world_model, State(state["stoch"], state["deter"]).features
         found = {"reward": model.reward(features).mean()}
-        found["value"] = self.agent.value(features).mean()
+        if self.value is not None:
+            found["value"] = self.value(features).mean()
         if model.discount_head is not None:
             found["discount"] = model.discount_head(features).mean()
         if model.decoder is not None:

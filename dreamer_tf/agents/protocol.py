@@ -1,17 +1,31 @@
-"""What the trainer knows of an agent."""
+"""What the rest of the program knows of an agent."""
 
 from typing import Protocol
 
+from dreamer_tf.experience.sources import Rollouts, Sequences, Windows
+
 
 class Agent(Protocol):
-    """An agent that acts in N environments at once and learns from sequences of experience.
+    """An agent that acts in N environments at once and learns from experience.
 
-    Dictionaries of arrays have the environments or the batch as leading dimension. A state is a
-    flat dictionary, so that one environment's row can be stored or replaced.
+    It is made as `Agent(config, spec, precision)`, see `dreamer_tf.agents.make`. Dictionaries of
+    arrays have the environments or the batch as leading dimension. A state is a flat dictionary, so
+    that one environment's row can be stored or replaced.
     """
 
+    spec: object
+    """`EnvSpec` of the environments."""
+
     variables: dict
-    """{path: variable} of all that a checkpoint must hold."""
+    """{path: variable} of all that a checkpoint must hold. Those that begin with `optimizer/` or
+    `updates` say how far learning is; the others are the weights."""
+
+    dreams: object
+    """`Dreams`, or a class with its methods predict, act, step and look; None for an agent that
+    learns no world model."""
+
+    experience: Sequences | Windows | Rollouts
+    """What it wants to learn from: the form of the batches that `update` gets."""
 
     def initial_state(self, count):
         """Returns the state of `count` environments before their first observation."""
@@ -24,23 +38,41 @@ class Agent(Protocol):
             is_first: [N] bool; the state's row is forgotten where an episode begins.
             state: what `initial_state` or the last call returned.
             seed: int32 [2].
-            mode: `"explore"` or `"evaluate"`.
+            mode: `"explore"` to collect experience; the best action as `"mode"` or `"mean"` of the
+                policy. An agent whose policy knows no difference takes both alike.
 
         Returns:
             (actions float32 [N, A], state).
         """
 
     def update(self, batch, seed):
-        """Learns from {name: [B, L, ...]}; returns {name: scalar tensor}."""
+        """Learns from a batch of its `experience`; returns {name: scalar tensor}.
+
+        Where the experience has priorities, the new ones of the batch are among them, as
+        `"priorities"` [batch].
+        """
 
     def report(self, batch, seed):
         """Returns {name: scalar tensor} of diagnostics too costly for every update."""
 
-    def predict(self, batch, context, seed):
-        """Returns images uint8 [B, L, 64, 64, 3] of what it expects, None if it has no images.
+    def symptoms(self, metrics):
+        """Returns {name: what is wrong and what to try}, see `symptoms.py`; {} for a healthy agent.
 
-        It sees the first `context` steps of the sequences, then their actions alone.
+        Args:
+            metrics: {name: float}, the means over a block of updates and what `report` gave.
         """
 
     def check(self):
         """Raises `FloatingPointError` naming the quantity if an update met a non-finite one."""
+
+    def describe(self):
+        """Returns a `Description`."""
+
+
+def without_dreams(name):
+    """Returns the line that says why there is nothing to predict or to dream.
+
+    Args:
+        name: the agent's name in the configuration.
+    """
+    return f"the agent {name} learns no world model, so it has no dreams"

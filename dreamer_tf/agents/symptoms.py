@@ -43,7 +43,7 @@ def of_prior(metrics, free_nats, free_nats_per):
     if free_nats_per != "batch" or not metrics["div"] < free_nats:
         return {}
     return {
-        "kl": f"the KL ({metrics['div']:.2f} nats) has been below model.free_nats {free_nats:g}, so "
-        "nothing trains the prior that imagination rolls out: try --model.free_nats 1, or "
+        "kl": f"the KL ({metrics['div']:.2f} nats) has been below model.free_nats {free_nats:g}, "
+        "so nothing trains the prior that imagination rolls out: try --model.free_nats 1, or "
         "--model.free_nats_per step"
     }

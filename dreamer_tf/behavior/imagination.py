@@ -1,4 +1,24 @@
-"""Rolling the world model forward under the actor (section 3, Figure 3b)."""
+"""Imagination: rolling the world model forward under the actor to learn from it (section 3).
+
+One trajectory of H steps. The actor reads s_t and chooses a_t, which leads to s_{t+1}; s_0 is a
+posterior state and not part of the trajectory. Below each state stands what belongs to it; in
+brackets are indices of arrays.
+
+                  a_0       a_1                      a_{H-1}
+    state     s_0 ----> s_1 ----> s_2  ...  s_{H-1} ----> s_H
+
+    features            [0]       [1]       [H-2]         [H-1]
+    entropies [0]       [1]       [2]       [H-1]                of the action chosen there
+    reward              r_1       r_2       r_{H-1}
+    discount            g_1       g_2       g_{H-1}
+    value               v_1       v_2       v_{H-1}       v_H    the last is the bootstrap
+    lambda_returns      V_1       V_2       V_{H-1}
+    weights             w_1       w_2       w_{H-1}
+                        [0]       [1]       [H-2]                index in these five arrays
+
+V_i = r_i + g_i ((1 - lambda) v_{i+1} + lambda V_{i+1}), where V_H = v_H; w_i = w_1 g_1 ... g_{i-1},
+where w_1 is the start's weight.
+"""
 
 from typing import NamedTuple
 

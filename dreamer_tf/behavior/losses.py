@@ -1,4 +1,16 @@
-"""Losses of the actor and of the value function (equations 7 and 8)."""
+"""Losses of the actor and of the value function (equations 7 and 8).
+
+Both are means over the H - 1 states of a trajectory that have a return. In these states the actor
+chose the actions a_1 .. a_{H-1}; a_0 was chosen in the start, which has no return, so that its
+entropy counts in no loss.
+
+    state        s_0     s_1                         ...  s_{H-1}                           s_H
+    action       a_0     a_1                              a_{H-1}
+    actor loss           w_1 (V_1 + scale entropies[1])   w_{H-1} (V_{H-1} + scale entropies[H-1])
+    value loss           w_1 (v_1 - V_1)^2 / 2            w_{H-1} (v_{H-1} - V_{H-1})^2 / 2
+
+The whole timeline is drawn in `imagination.py`.
+"""
 
 import tensorflow as tf
 

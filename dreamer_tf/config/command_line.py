@@ -6,6 +6,7 @@ import shutil
 import textwrap
 from pathlib import Path
 
+from dreamer_tf.agents import catalog
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import check_key, configs_folder, load_config, preset_names
 from dreamer_tf.config.schema import DEFAULTS, Config, schema, sections
@@ -65,11 +66,13 @@ def parse(argv):
 
 
 def help_text():
-    """Returns usage, options, presets and every key with its default and meaning."""
+    """Returns usage, options, presets, agents and every key with its default and meaning."""
     width = min(shutil.get_terminal_size().columns, 120)
     rows = [(f"{option} {value}".rstrip(), "", text) for option, (value, text) in OPTIONS.items()]
     lines = [USAGE, "", "Options:", *_table(rows, width), "", "Presets (--configs):"]
     lines += _table([(name, "", _first_comment(name)) for name in preset_names()], width)
+    lines += ["", "Agents (--agent):"]
+    lines += _table([(name, "", each.description) for name, each in catalog.AGENTS.items()], width)
     lines += ["", "Keys, their defaults and meanings (--seed 3, --train.batch_size=16):"]
     meanings = explanations()
     shown = ""

@@ -8,13 +8,24 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.config.schema import DEFAULTS, Config, schema, sections
+from dreamer_tf.config.schema import (
+    DEFAULTS,
+    KEYS,
+    SECTIONS,
+    Config,
+    schema,
+    sections,
+    used_keys,
+    used_sections,
+)
 from dreamer_tf.config.values import convert, nearest
-from dreamer_tf.envs.tasks import PAPERS_LIMIT, default_repeat, is_suite
 
 
 def load_config(presets=(), overrides=()):
     """Resolves defaults, then presets in their order, then overrides; the later value wins.
+
+    The defaults and the package's presets may set keys of sections that the chosen agent does not
+    use; they are ignored.
 
     Args:
         presets: names of files in the configs folder, or paths ending in `.yaml`.
@@ -22,35 +33,55 @@ def load_config(presets=(), overrides=()):
 
     Raises:
         UserError: one line with the offending word, for anything unknown, of the wrong type, out of
-            range, without a value or impossible together.
+            range, without a value, impossible together or of no use to the agent.
     """
     values = _read(configs_folder() / f"{DEFAULTS}.yaml")
+    given = {}  # Where a person has set a key.
     for preset in presets:
         # The defaults as a preset change nothing, wherever they are named.
-        if preset != DEFAULTS:
-            values |= _read(_preset_path(preset))
+        if preset == DEFAULTS:
+            continue
+        path = _preset_path(preset)
+        found = _read(path)
+        values |= found
+        if path.resolve().parent != configs_folder():
+            given |= {key: f"{path}: {key}" for key in found}
     for key, text in overrides:
         check_key(key, prefix="--")
         values[key] = convert(text, schema()[key], f"--{key}")
+        given[key] = f"--{key}"
+    _check_used(given, values["agent"])
     return _build(values)
 
 
-def from_yaml(path):
-    """Reads a config saved with `to_yaml`. Every key must be there.
+def from_yaml(path, missing=()):
+    """Reads a config saved with `to_yaml`.
+
+    Args:
+        path: the file.
+        missing: {key: value} of keys that the file may lack.
 
     Raises:
         UserError: the file is missing, unreadable or no complete and valid configuration.
     """
-    values = _read(Path(path))
-    absent = [key for key in schema() if key not in values]
+    read = _read(Path(path))
+    values = dict(missing) | read
+    absent = [key for key in KEYS if key not in values]
+    absent += [key for key in used_keys(values["agent"]) if key not in values] if not absent else []
     if absent:
         raise UserError(f"{path} lacks the key {absent[0]}: it was not saved by this version")
+    _check_used({key: f"{path}: {key}" for key in read}, values["agent"])
     return _build(values, f"{path}: ")
 
 
 def to_yaml(config):
-    """Returns the config as YAML text that `from_yaml` reads back equal."""
-    return OmegaConf.to_yaml(OmegaConf.create(dataclasses.asdict(config)))
+    """Returns the config as YAML text that `from_yaml` reads back equal.
+
+    It holds the sections that the config's agent uses.
+    """
+    values = dataclasses.asdict(config)
+    used = [*KEYS, *used_sections(config.agent)]
+    return OmegaConf.to_yaml(OmegaConf.create({name: values[name] for name in used}))
 
 
 def configs_folder():
@@ -126,44 +157,32 @@ def _describe(path, error):
     return f"{place}: not valid YAML: {problem}"
 
 
+def _check_used(given, agent):
+    """Raises a UserError if a person has set a key that the agent does not use.
+
+    Args:
+        given: {key: where and how it was set}.
+        agent: the agent's name.
+    """
+    used = used_keys(agent)
+    for key, where in given.items():
+        if key not in used:
+            section = key.partition(".")[0]
+            raise UserError(
+                f"{where} has no effect: the agent {agent} does not use the section {section}"
+            )
+
+
 def _build(values, place=""):
     """Returns the `Config` of a complete set of values by key, after the checks across keys."""
-    top = {key: value for key, value in values.items() if "." not in key}
-    for field in dataclasses.fields(Config):
-        if dataclasses.is_dataclass(field.type):
-            names = [each.name for each in dataclasses.fields(field.type)]
-            top[field.name] = field.type(**{name: values[f"{field.name}.{name}"] for name in names})
-    config = Config(**top)
-    _check_combinations(config, place)
+    used = used_sections(values["agent"])
+    parts = dict.fromkeys(SECTIONS)
+    for name in used:
+        keys = [field.name for field in dataclasses.fields(SECTIONS[name])]
+        parts[name] = SECTIONS[name](**{key: values[f"{name}.{key}"] for key in keys})
+    config = Config(**{key: values[key] for key in KEYS}, **parts)
+    for name in used:
+        problem = parts[name].problem(config)
+        if problem:
+            raise UserError(place + problem)
     return config
-
-
-def _check_combinations(config, place):
-    env, train, exploration = config.env, config.train, config.exploration
-    problem = None
-    repeat, limit = env.action_repeat, env.time_limit
-    repeat = default_repeat(config.task) if repeat == "auto" else repeat
-    # Other environments may have a limit of their own, which only their worker knows.
-    limit = PAPERS_LIMIT if limit == "auto" and is_suite(config.task) else limit
-    if limit != "auto" and limit % repeat:
-        problem = (
-            f"env.time_limit {limit} is not a multiple of env.action_repeat {repeat}: "
-            "both count environment steps"
-        )
-    elif config.steps < train.prefill:
-        problem = (
-            f"steps {config.steps} is less than train.prefill {train.prefill}: "
-            "the run would end before it learns"
-        )
-    elif train.batch_length < 2 and config.model.discount_head != "off":
-        problem = (
-            f"train.batch_length {train.batch_length} leaves no state to imagine from with a "
-            "discount head: make it at least 2 or set model.discount_head off"
-        )
-    elif exploration.epsilon_final > exploration.epsilon:
-        problem = (
-            f"exploration.epsilon_final {exploration.epsilon_final} is more than "
-            f"exploration.epsilon {exploration.epsilon}: exploration only falls"
-        )
-    if problem:
-        raise UserError(place + problem)

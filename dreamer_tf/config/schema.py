@@ -1,144 +1,125 @@
 """The configuration of a run: every key with its type and what is allowed.
 
-Values and explanations live in `configs/dreamer.yaml` only.
+Values and explanations live in `configs/dreamer.yaml` only. Agents bring sections of their own,
+see `dreamer_tf.agents.catalog`.
 """
 
 import dataclasses
 import functools
 
+from dreamer_tf.agents import catalog
+from dreamer_tf.config.fields import Section, count, count_or, matching, one_of, switch, within
+from dreamer_tf.envs.tasks import PAPERS_LIMIT, default_repeat, is_suite
+
 DEFAULTS = "dreamer"
-LARGEST_COUNT = 10**12
-
-
-def _within(minimum=None, maximum=None, above=None):
-    """A number with minimum <= number <= maximum and number > above."""
-    bounds = {"minimum": minimum, "maximum": maximum, "above": above}
-    return dataclasses.field(metadata=bounds)
-
-
-def _count(minimum, maximum=LARGEST_COUNT):
-    return _within(minimum, maximum)
-
-
-def _count_or(word, minimum):
-    """A whole number, or a word in its place."""
-    bounds = {"minimum": minimum, "maximum": LARGEST_COUNT, "above": None}
-    return dataclasses.field(metadata={**bounds, "word": word})
-
-
-def _one_of(*choices):
-    return dataclasses.field(metadata={"choices": choices})
-
-
-def _matching(pattern, description):
-    return dataclasses.field(metadata={"pattern": pattern, "description": description})
 
 
 @dataclasses.dataclass(frozen=True)
-class EnvConfig:
-    observation: str = _one_of("auto", "image", "vector", "both")
-    action_repeat: int | str = _count_or("auto", 1)
-    time_limit: int | str = _count_or("auto", 1)
-    render: str = _one_of("paper", "fast")
-    timeout: float = _within(above=0)
+class EnvConfig(Section):
+    """What an environment does with actions, time and images."""
+
+    observation: str = one_of(("auto", "image", "vector", "both"))
+    action_repeat: int | str = count_or("auto", 1)
+    time_limit: int | str = count_or("auto", 1)
+    render: str = one_of(("paper", "fast"))
+    timeout: float = within(above=0)
+
+    def problem(self, config):
+        """See `Section.problem`: an episode ends with a whole agent step."""
+        repeat, limit = self.action_repeat, self.time_limit
+        repeat = default_repeat(config.task) if repeat == "auto" else repeat
+        # Other environments may have a limit of their own, which only their worker knows.
+        limit = PAPERS_LIMIT if limit == "auto" and is_suite(config.task) else limit
+        if limit == "auto" or limit % repeat == 0:
+            return None
+        return (
+            f"env.time_limit {limit} is not a multiple of env.action_repeat {repeat}: "
+            "both count environment steps"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig:
-    prefill: int = _count(1)
-    pretrain: int = _count(0)
-    every: int = _count(1)
-    updates: int = _count(1)
-    batch_size: int = _count(1)
-    batch_length: int = _count(1)
+class TrainConfig(Section):
+    """Collecting experience and learning from it."""
+
+    prefill: int = count(1)
+    pretrain: int = count(0)
+    every: int = count(1)
+    updates: int = count(1)
+    batch_size: int = count(1)
+    batch_length: int = count(1)
+
+    def problem(self, config):
+        """See `Section.problem`: a run learns before it ends."""
+        if config.steps >= self.prefill:
+            return None
+        return (
+            f"steps {config.steps} is less than train.prefill {self.prefill}: "
+            "the run would end before it learns"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
-class ReplayConfig:
-    capacity: int | str = _count_or("all", 1)
-    keep: bool = dataclasses.field()
+class ReplayConfig(Section):
+    """The experience that batches are drawn from."""
+
+    capacity: int | str = count_or("all", 1)
+    keep: bool = switch()
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateConfig:
-    every: int = _count(1)
-    episodes: int = _count(1)
-    videos: int = _count(0)
+class EvaluateConfig(Section):
+    """Test episodes."""
+
+    every: int = count(1)
+    episodes: int = count(1)
+    videos: int = count(0)
+    action: str = one_of(("mode", "mean"))
 
 
 @dataclasses.dataclass(frozen=True)
-class ExplorationConfig:
-    noise: float = _within(minimum=0)
-    epsilon: float = _within(0, 1)
-    epsilon_final: float = _within(0, 1)
-    epsilon_updates: int = _count(1)
+class CheckpointConfig(Section):
+    """Saving what an exact resume needs."""
+
+    minutes: float = within(above=0)
+    keep: int = count(2)
 
 
-@dataclasses.dataclass(frozen=True)
-class ModelConfig:
-    deter: int = _count(1)
-    stoch: int = _count(1)
-    hidden: int = _count(1)
-    min_std: float = _within(above=0)
-    cnn_depth: int = _count(1)
-    vector_layers: int = _count(1)
-    units: int = _count(1)
-    reward_layers: int = _count(1)
-    discount_layers: int = _count(1)
-    discount_head: str = _one_of("auto", "on", "off")
-    vector_scale: float = _within(minimum=0)
-    discount_scale: float = _within(minimum=0)
-    kl_scale: float = _within(minimum=0)
-    free_nats: float = _within(minimum=0)
-    free_nats_per: str = _one_of("batch", "step")
-    learning_rate: float = _within(above=0)
+SECTIONS = {
+    "env": EnvConfig,
+    "train": TrainConfig,
+    "replay": ReplayConfig,
+    "evaluate": EvaluateConfig,
+    **catalog.all_sections(),
+    "checkpoint": CheckpointConfig,
+}
+"""{name: dataclass} of all sections, the agents' among those that every run has."""
 
+KEYS = {
+    "task": (str, matching(r"\w[\w.:/+-]*", "a name of letters, digits and . : / + - _")),
+    # The table itself: whatever is in it can be chosen.
+    "agent": (str, one_of(catalog.AGENTS, shapes=True)),
+    "seed": (int, count(0, maximum=2**32 - 1)),
+    "steps": (int, count(1)),
+    "precision": (str, one_of(("auto", "float32", "bfloat16", "float16"))),
+    "xla": (bool, switch()),
+    "envs": (int, count(1, maximum=1024)),
+}
+"""{key: (type, field)} outside all sections."""
 
-@dataclasses.dataclass(frozen=True)
-class BehaviorConfig:
-    horizon: int = _count(2)
-    discount: float = _within(above=0, maximum=1)
-    lambda_: float = _within(0, 1)
-    units: int = _count(1)
-    actor_layers: int = _count(1)
-    value_layers: int = _count(1)
-    init_std: float = _within(above=0)
-    entropy_scale: float = _within(minimum=0)
-    actor_learning_rate: float = _within(above=0)
-    value_learning_rate: float = _within(above=0)
+Config = dataclasses.make_dataclass(
+    "Config",
+    [(name, *each) for name, each in KEYS.items()] + list(SECTIONS.items()),
+    frozen=True,
+    namespace={
+        "__module__": __name__,
+        "__doc__": """The whole configuration of a run; `configs/dreamer.yaml` explains every key.
 
-
-@dataclasses.dataclass(frozen=True)
-class OptimizerConfig:
-    clip: float = _within(above=0)
-    epsilon: float = _within(above=0)
-
-
-@dataclasses.dataclass(frozen=True)
-class CheckpointConfig:
-    minutes: float = _within(above=0)
-    keep: int = _count(2)
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """The whole configuration of a run; `configs/dreamer.yaml` explains every key."""
-
-    task: str = _matching(r"\w[\w.:/+-]*", "a name of letters, digits and . : / + - _")
-    seed: int = _count(0, maximum=2**32 - 1)
-    steps: int = _count(1)
-    precision: str = _one_of("auto", "float32", "bfloat16", "float16")
-    xla: bool = dataclasses.field()
-    envs: int = _count(1, maximum=1024)
-    env: EnvConfig
-    train: TrainConfig
-    replay: ReplayConfig
-    evaluate: EvaluateConfig
-    exploration: ExplorationConfig
-    model: ModelConfig
-    behavior: BehaviorConfig
-    optimizer: OptimizerConfig
-    checkpoint: CheckpointConfig
+        The attributes are those of `KEYS` and `SECTIONS`; a section that the chosen agent does not
+        use is None.
+        """,
+    },
+)
 
 
 @functools.cache
@@ -146,7 +127,7 @@ def schema():
     """Returns every key with its dataclass field, `{"train.every": Field, ...}`, in order."""
     fields = {}
     for field in dataclasses.fields(Config):
-        if dataclasses.is_dataclass(field.type):
+        if field.name in SECTIONS:
             inner = dataclasses.fields(field.type)
             fields |= {f"{field.name}.{each.name}": each for each in inner}
         else:
@@ -155,15 +136,34 @@ def schema():
 
 
 def sections():
-    """Returns the names of the sections, in order."""
-    fields = dataclasses.fields(Config)
-    return [field.name for field in fields if dataclasses.is_dataclass(field.type)]
+    """Returns the names of all sections, in order."""
+    return list(SECTIONS)
+
+
+def used_sections(agent):
+    """Returns the names of the sections of an agent's runs, in order."""
+    others = catalog.all_sections().keys() - catalog.AGENTS[agent].sections.keys()
+    return [name for name in SECTIONS if name not in others]
+
+
+def used_keys(agent):
+    """Returns the keys of an agent's runs, in order."""
+    names = used_sections(agent)
+    return [key for key in schema() if "." not in key or key.partition(".")[0] in names]
+
+
+def shaping_keys(agent):
+    """Returns the keys that the shapes of an agent's weights follow from, its name first."""
+    return [key for key in used_keys(agent) if schema()[key].metadata.get("shapes")]
 
 
 def flatten(config):
-    """Returns a config's values by key, `{"train.every": 1000, ...}`, in the schema's order."""
+    """Returns a config's values by key, `{"train.every": 1000, ...}`, in the schema's order.
+
+    Keys of sections that the agent does not use are not among them.
+    """
     values = {}
-    for key in schema():
+    for key in used_keys(config.agent):
         section, _, name = key.rpartition(".")
         values[key] = getattr(getattr(config, section) if section else config, name)
     return values

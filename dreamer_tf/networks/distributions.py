@@ -117,6 +117,27 @@ def mode(distribution, noise):
     return tf.reduce_sum(chosen[..., None] * samples, axis=0)
 
 
+def best_action(distribution, how, noise=None):
+    """Returns the action [..., A] that a policy without exploration takes.
+
+    Args:
+        distribution: one of this module's action distributions.
+        how: `"mode"`, see `mode`, or `"mean"`: the tanh of the mean of a squashed Gaussian. For
+            one-hot actions both are the likeliest choice.
+        noise: see `mode`; not used for the mean.
+
+    Raises:
+        ValueError: `how` is neither.
+    """
+    if how == "mode":
+        return mode(distribution, noise)
+    if how != "mean":
+        raise ValueError(f"no action is called {how!r}")
+    if isinstance(distribution, tfd.OneHotCategorical):
+        return distribution.mode()
+    return distribution.bijector.forward(distribution.distribution.mean())
+
+
 def entropy(distribution, noise):
     """Returns the entropy [...]: exact where there is a closed form, else estimated from `noise`.
 

@@ -3,26 +3,25 @@
 from tensorboard.plugins.custom_scalar import layout_pb2, summary
 from tensorboard.plugins.hparams import api as hparams
 
-# Chart -> the tags in it, as regular expressions.
-CHARTS = {
-    "Return": ("sim/test/return$", "sim/train/return$"),
-    "Loss of images or vectors": ("agent/(image|vector)_loss$",),
-    "Loss of rewards and discounts": ("agent/(reward|discount)_loss$",),
-    "KL divergence (nats)": ("agent/div$",),
-    "Actor's entropy (nats)": ("agent/action_ent$",),
-    "Value loss": ("agent/value_loss$",),
-    "Actor loss: minus the imagined return": ("agent/actor_loss$",),
-    "Steps a second": ("agent/fps$",),
-}
+# Chart -> the tags in it, as regular expressions; the agent's charts are between the two.
+FIRST = {"Return": ("sim/test/return$", "sim/train/return$")}
+LAST = {"Steps a second": ("agent/fps$",)}
 
 
-def layout():
-    """Returns the serialised summary that lays out the tab Custom Scalars."""
+def layout(agent):
+    """Returns the serialised summary that lays out the tab Custom Scalars.
+
+    Args:
+        agent: `Description` of the agent that is trained.
+    """
+    own = {
+        title: tuple(f"agent/{name}$" for name in names) for title, names in agent.charts.items()
+    }
     charts = [
         layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=tags))
-        for title, tags in CHARTS.items()
+        for title, tags in {**FIRST, **own, **LAST}.items()
     ]
-    category = layout_pb2.Category(title="Dreamer", chart=charts)
+    category = layout_pb2.Category(title=agent.name, chart=charts)
     return summary.pb(layout_pb2.Layout(category=[category])).SerializeToString()
 
 

@@ -18,12 +18,14 @@ class Display:
 
     Args:
         steps: environment steps of the whole run.
+        progress: {words: metric} of an update's metrics that are shown.
         console: where to print; a `rich.console.Console`.
     """
 
-    def __init__(self, steps, console=None):
+    def __init__(self, steps, progress=(), console=None):
         self.console = console or Console(soft_wrap=True, highlight=False)
         self.steps = steps
+        self.shown = dict(progress)
         self.facts = {}
         self.begun = (time.monotonic(), 0)
         self.printed = time.monotonic()
@@ -79,7 +81,8 @@ class Display:
 
     def trained(self, metrics):
         """Takes note of a block of updates."""
-        self.facts["model loss"] = f"{metrics.get('model_loss', 0):.1f}"
+        for words, name in self.shown.items():
+            self.facts[words] = f"{metrics.get(name, 0):.1f}"
 
     def timed(self, fps, elapsed, seconds):
         """Takes note of where the time of a block went."""

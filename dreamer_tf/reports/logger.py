@@ -51,14 +51,18 @@ class Logger:
             for name, value in metrics.items():
                 tf.summary.scalar(f"{group}/{name}", value)
 
-    def describe(self, values):
+    def describe(self, values, agent):
         """Gives TensorBoard the configuration, {key: value}, and the layout of its charts.
+
+        Args:
+            values: the configuration's.
+            agent: `Description` of the agent that is trained.
 
         Raises:
             OSError: it cannot be written.
         """
         with _os_errors(), self.writer.as_default(step=0):
-            for content in (dashboard.layout(), dashboard.configuration(values)):
+            for content in (dashboard.layout(agent), dashboard.configuration(values)):
                 tf.summary.experimental.write_raw_pb(content)
 
     def video(self, tag, step, frames):

@@ -49,8 +49,13 @@ class Film:
         return video.encode_gif(np.stack(self._frames[::stride]), FRAMES_PER_SECOND)
 
 
-def predictions(agent, batch, seed):
+def predictions(dreams, batch, seed):
     """Returns the bytes of a GIF of all sequences and of a PNG strip of the first.
+
+    Args:
+        dreams: `Dreams` of an agent that observes images.
+        batch: {field: [N, L, ...]}.
+        seed: int32 [2].
 
     Raises:
         UserError: the sequences are too short for a prediction.
@@ -58,7 +63,7 @@ def predictions(agent, batch, seed):
     length = batch["reward"].shape[1]
     if length <= CONTEXT:
         raise UserError(f"the episode has {length} steps, a prediction needs {CONTEXT + 1}")
-    model = agent.predict(batch, CONTEXT, seed)
+    model = dreams.predict(batch, CONTEXT, seed)
     grid = video.prediction_grid(batch["image"], model, CONTEXT)
     steps = [step for step in STRIP_STEPS if step < length]
     strip = video.prediction_strip(batch["image"][0], model[0], CONTEXT, steps)
@@ -87,15 +92,15 @@ def windows(episodes, count=SEQUENCES, length=LENGTH):
     return {name: np.ascontiguousarray(joined[name]) for name in joined.dtype.names}
 
 
-def prediction(agent, batch, seed):
+def prediction(dreams, batch, seed):
     """Returns frames with rows truth, model and error; None where there is nothing to show.
 
     Args:
-        agent: an `Agent`.
+        dreams: an agent's `Dreams` or None.
         batch: {field: [N, L, ...]} with images.
         seed: int32 [2].
     """
-    if batch["reward"].shape[1] <= CONTEXT:
+    if dreams is None or batch["reward"].shape[1] <= CONTEXT:
         return None
-    model = agent.predict(batch, CONTEXT, seed)
+    model = dreams.predict(batch, CONTEXT, seed)
     return None if model is None else video.prediction_grid(batch["image"], model, CONTEXT)

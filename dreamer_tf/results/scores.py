@@ -153,9 +153,7 @@ def read(folder):
         remarks.append(f"stopped or running, {planned} were asked for")
     env = settings.get("env")
     observation = str(env.get("observation", "")) if isinstance(env, dict) else ""
-    return Run(
-        folder, task, name, seed, tuple(rows), reached, planned, observation, tuple(remarks)
-    )
+    return Run(folder, task, name, seed, tuple(rows), reached, planned, observation, tuple(remarks))
 
 
 def _search(folder, skipped, depth=0):

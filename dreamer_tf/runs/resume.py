@@ -1,24 +1,10 @@
 """Bringing the parts of a run to where an earlier session left them."""
 
 import dataclasses
-import json
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.runs import versions
 from dreamer_tf.runs.counters import Counters
-
-# Raised whenever the meaning of a checkpoint's state changes.
-FORMAT = 3
-UNFINISHED = "unfinished/"
-
-
-def check_format(state):
-    """Raises a UserError if another version of the program wrote a checkpoint's state."""
-    if state.get("format") != FORMAT:
-        raise UserError(
-            f"the checkpoint has format {state.get('format')}, this version reads {FORMAT}: use "
-            "the version that wrote it, or start over with --fresh",
-            status=1,
-        )
 
 
 def check_fits(saved, spec, precision):
@@ -41,11 +27,18 @@ def check_fits(saved, spec, precision):
 
 
 def check_environment(saved, spec):
-    """Raises a UserError if a `Checkpoint` is of another environment than an `EnvSpec`."""
-    if saved.state["spec"] != spec.to_json():
+    """Raises a UserError naming the fields in which a `Checkpoint`'s `EnvSpec` is another one."""
+    there = versions.read_spec(saved.state["spec"])
+    names = [field.name for field in dataclasses.fields(spec)]
+    changes = [
+        f"{name} is {getattr(there, name)} in the checkpoint, {getattr(spec, name)} now"
+        for name in names
+        if getattr(there, name) != getattr(spec, name)
+    ]
+    if changes:
         raise UserError(
-            f"the environment has changed: the checkpoint is for {saved.state['spec']}, now it is "
-            f"{spec.to_json()}; undo the change, or train anew under another --name",
+            f"the environment has changed: {'; '.join(changes)}; undo the change, or train anew "
+            "under another --name",
             status=1,
         )
 
@@ -54,31 +47,5 @@ def counters(state):
     """Returns the `Counters` in a checkpoint's state, fresh ones for None."""
     if state is None:
         return Counters()
-    check_format(state)
+    versions.check_format(state)
     return Counters(**state["counters"])
-
-
-def from_format_2(saved):
-    """Returns a checkpoint of format 2, which held unfinished episodes whole, as one of format 3.
-
-    Its records stay among the arrays, for `write_unfinished`.
-    """
-    state = dict(saved.state)
-    count = len(state["episode_numbers"])
-    repeat = json.loads(state["spec"])["action_repeat"]
-    state["ticks"] = state["counters"]["step"] // (count * repeat)
-    state["unfinished"] = {
-        name.removeprefix(UNFINISHED): [state["ticks"] - len(records) + 1, len(records)]
-        for name, records in saved.arrays.items()
-        if name.startswith(UNFINISHED)
-    }
-    return dataclasses.replace(saved, state=state | {"format": 3, "numbered_indices": True})
-
-
-def write_unfinished(saved, episodes):
-    """Puts the unfinished episodes of a checkpoint of format 2 on the disk, as left over files."""
-    for name, records in saved.arrays.items():
-        if name.startswith(UNFINISHED):
-            i = int(name.removeprefix(UNFINISHED))
-            begin, _ = saved.state["unfinished"][str(i)]
-            episodes.leave(i, saved.state["episode_numbers"][i], begin, records)

@@ -26,6 +26,7 @@ from dreamer_tf.basics import atomic
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import from_yaml, to_yaml
 from dreamer_tf.config.schema import flatten
+from dreamer_tf.runs import versions
 
 CONFIG = "config.yaml"
 META = "meta.json"
@@ -216,11 +217,12 @@ def _prepare(path, arguments):
 def _differs(stored, arguments):
     """Returns whether --extend has the stored config replaced; refuses any other difference."""
     try:
-        earlier = flatten(from_yaml(stored))
+        earlier = flatten(from_yaml(stored, versions.KEYS))
     except UserError as error:
         raise UserError(f"{error}; choose another --name, or start again with --fresh") from None
     now = flatten(arguments.config)
-    different = [key for key in now if now[key] != earlier[key]]
+    # Two agents share some sections only; their names are among the differences.
+    different = [key for key in now if key in earlier and now[key] != earlier[key]]
     if not different:
         return False
     longer = different == ["steps"] and now["steps"] > earlier["steps"]

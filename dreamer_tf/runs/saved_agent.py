@@ -1,21 +1,14 @@
 """An agent's variables in a checkpoint, and the agent of a run."""
 
-import json
 from pathlib import Path
 
+from dreamer_tf import agents
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config import files, schema
-from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.reports import terminal
-from dreamer_tf.runs import checkpoint, resume, run_directory
+from dreamer_tf.runs import checkpoint, run_directory, versions
 
 PREFIX = "agent/"
-# Keys of the configuration that the shapes of the weights follow from.
-SHAPING_KEYS = (
-    *(f"model.{name}" for name in ("deter", "stoch", "hidden", "cnn_depth", "vector_layers")),
-    *(f"model.{name}" for name in ("units", "reward_layers", "discount_layers", "discount_head")),
-    *(f"behavior.{name}" for name in ("units", "actor_layers", "value_layers")),
-)
 
 
 def variable_arrays(agent):
@@ -35,12 +28,7 @@ def put_variables(agent, saved, weights_only=False):
     Raises:
         UserError: the checkpoint holds other variables or other shapes.
     """
-    arrays = {
-        name.removeprefix(PREFIX): array
-        for name, array in saved.arrays.items()
-        if name.startswith(PREFIX)
-    }
-    variables = agent.variables
+    arrays, variables = _agent_arrays(saved), agent.variables
     if weights_only:
         arrays, variables = _weights(arrays), _weights(variables)
     shapes = {path: tuple(variable.shape) for path, variable in variables.items()}
@@ -53,7 +41,20 @@ def put_variables(agent, saved, weights_only=False):
             status=1,
         )
     for path, variable in variables.items():
-        variable.assign(arrays[path])
+        variable.assign(arrays[path].astype(variable.numpy().dtype))  # Shipped ones may be half.
+
+
+def weight_arrays(saved):
+    """Returns {path: array} of the weights in a `Checkpoint`, without optimisers and counters."""
+    return _weights(_agent_arrays(saved))
+
+
+def _agent_arrays(saved):
+    return {
+        name.removeprefix(PREFIX): array
+        for name, array in saved.arrays.items()
+        if name.startswith(PREFIX)
+    }
 
 
 def _weights(paths):
@@ -71,22 +72,22 @@ def check_same_networks(run, saved, settings, spec):
         spec: the `EnvSpec` that they are for.
     """
     there, here = schema.flatten(load_config(run)), schema.flatten(settings)
-    source = json.loads(saved.state["spec"])
-    target = json.loads(spec.to_json())
-    for key in SHAPING_KEYS:
+    source = versions.read_spec(saved.state["spec"])
+    for key in schema.shaping_keys(settings.agent):
         if there[key] != here[key]:
             raise UserError(
                 f"--init_from {run}: {key} is {there[key]} there and {here[key]} here; "
                 f"give --{key} {there[key]}"
             )
     decisive = ["observations", "action_size", "discrete"]
-    if settings.model.discount_head == "auto":
-        decisive.append("terminates")
+    for name in schema.used_sections(settings.agent):
+        decisive += getattr(settings, name).shaped_by()
     for name in decisive:
-        if source[name] != target[name]:
+        before, now = getattr(source, name), getattr(spec, name)
+        if before != now:
             raise UserError(
-                f"--init_from {run}: its environment's {name} is {source[name]}, here it is "
-                f"{target[name]}; the networks cannot be the same"
+                f"--init_from {run}: its environment's {name} is {before}, here it is "
+                f"{now}; the networks cannot be the same"
             )
 
 
@@ -102,20 +103,19 @@ def load_config(run):
             f"{run} is not a run: it has no {run_directory.CONFIG}; "
             f"give a folder like runs/<task>/<name>/<seed>"
         )
-    return files.from_yaml(path)
+    return files.from_yaml(path, versions.KEYS)
 
 
 def load_checkpoint(run, warn):
-    """Returns the newest readable checkpoint of a run's folder.
+    """Returns the newest readable checkpoint of a run's folder, in the present format.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or none that this version understands.
     """
     saved = checkpoint.load_newest(Path(run) / run_directory.CHECKPOINTS, warn)
     if saved is None:
         raise UserError(f"{run} holds no checkpoint yet: wait for the first one", status=1)
-    resume.check_format(saved.state)
-    return saved
+    return versions.to_current(saved)
 
 
 def restore_agent(settings, saved):
@@ -125,12 +125,11 @@ def restore_agent(settings, saved):
         settings: the run's `Config`.
         saved: `Checkpoint`.
     """
+    spec = versions.read_spec(saved.state["spec"])
     with terminal.quiet_start():
-        from dreamer_tf.agents.dreamer import Dreamer
         from dreamer_tf.networks import precision
 
         precision.prepare_devices()
-    spec = EnvSpec.from_json(saved.state["spec"])
-    agent = Dreamer(settings, spec, precision.resolve(settings.precision))
+        agent = agents.make(settings, spec, precision.resolve(settings.precision))
     put_variables(agent, saved, weights_only=True)
     return agent

@@ -35,16 +35,13 @@ def ship(run, out, half, warn):
     saved = saved_agent.load_checkpoint(run, warn)
     if out.exists():
         raise UserError(f"{out} exists already: give another folder, or delete it")
-    arrays = {
-        name: _stored(array, half) for name, array in saved_agent.weights(saved.arrays).items()
-    }
+    weights = saved_agent.weight_arrays(saved)
+    arrays = {saved_agent.PREFIX + path: _stored(each, half) for path, each in weights.items()}
     state = {name: saved.state[name] for name in ("format", "spec", "counters", "precision")}
     counters = state["counters"]
     folder = out / run_directory.CHECKPOINTS
     folder.mkdir(parents=True)
-    checkpoint.save(
-        folder, arrays, state, update=counters["update"], step=counters["step"], keep=2
-    )
+    checkpoint.save(folder, arrays, state, update=counters["update"], step=counters["step"], keep=2)
     atomic.write(out / run_directory.CONFIG, to_yaml(config).encode())
     atomic.write(out / run_directory.META, _meta(Path(run) / run_directory.META).encode())
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

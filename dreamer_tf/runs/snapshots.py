@@ -15,7 +15,7 @@ from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.sources import Source
 from dreamer_tf.reports.logger import Logger
 from dreamer_tf.reports.means import Means
-from dreamer_tf.runs import checkpoint, resume, saved_agent
+from dreamer_tf.runs import checkpoint, saved_agent, versions
 from dreamer_tf.runs.adoption import Known, adopt
 from dreamer_tf.runs.counters import Counters
 
@@ -74,7 +74,7 @@ class Snapshots:
         arrays |= {f"policy_state/{name}": each for name, each in collector.policy_state.items()}
         arrays |= {f"source/{name}": each for name, each in source.state().items()}
         state = {
-            "format": resume.FORMAT,
+            "format": versions.FORMAT,
             "precision": self._precision,
             "counters": vars(counters),
             "episode_numbers": collector.numbers,
@@ -107,7 +107,7 @@ class Snapshots:
         kept, count = self._kept, len(self._kept.collector)
         if saved is not None:
             saved_agent.put_variables(kept.agent, saved)
-            resume.write_unfinished(saved, kept.episodes)
+            write_unfinished(saved, kept.episodes)
         state = {} if saved is None else saved.state
         ticks = state.get("ticks", 0)
         left_over = kept.episodes.take_left_over()
@@ -158,3 +158,12 @@ def section(saved, prefix):
         for name, array in saved.arrays.items()
         if name.startswith(prefix)
     }
+
+
+def write_unfinished(saved, episodes):
+    """Puts the unfinished episodes of a checkpoint of format 2 on the disk, as left over files."""
+    for name, records in saved.arrays.items():
+        if name.startswith(versions.UNFINISHED):
+            i = int(name.removeprefix(versions.UNFINISHED))
+            begin, _ = saved.state["unfinished"][str(i)]
+            episodes.leave(i, saved.state["episode_numbers"][i], begin, records)

@@ -35,15 +35,17 @@ class Evaluator:
         agent: an `Agent`.
         seed: seed of environments and policy.
         warn: called with one line about each failure of the worker.
+        action: `"mode"` or `"mean"`, see `Agent.policy`.
         filmed: how many episodes, the first ones, are rendered.
     """
 
-    def __init__(self, start_worker, agent, seed, warn, filmed=0):
+    def __init__(self, start_worker, agent, seed, warn, action, filmed=0):
         self.filmed = filmed
         self.start_worker = start_worker
         self.agent = agent
         self.seed = seed
         self.warn = warn
+        self.action = action
         self.worker = None
 
     @property
@@ -101,7 +103,7 @@ class Evaluator:
             observation = {name: current[name][None] for name in self.worker.spec.observations}
             is_first = np.array([current["is_first"]])
             noise = seeding.pair(self.seed, "evaluation/policy", number, len(rewards))
-            action, state = self.agent.policy(observation, is_first, state, noise, "evaluate")
+            action, state = self.agent.policy(observation, is_first, state, noise, self.action)
             self.worker.send_step(action[0])
             current = self.worker.receive()
             rewards.append(current["reward"])

@@ -2,6 +2,7 @@
 
 import shutil
 
+from dreamer_tf.agents.protocol import without_dreams
 from dreamer_tf.reports.duration import in_words
 from dreamer_tf.training import cost
 
@@ -11,29 +12,31 @@ LONG_RUN = 2 * 86400
 LARGE_UPDATE = 1e11
 
 
-def describe(say, config, run, agent, device, precision, backend):
+def describe(say, config, run, agent, described, device, precision, backend):
     """Prints what runs where, how large it is, and what it will need.
 
     Args:
         say: function that prints one line.
         config: `Config`.
         run: `RunDirectory`.
-        agent: a `Dreamer`.
+        agent: an `Agent`.
+        described: its `Description`.
         device: description of the device.
         precision: resolved compute precision.
         backend: GL back end or None.
     """
-    model = agent.world_model
     say(f"run        {run.path}" + (" (continued)" if run.resuming else ""))
     say(f"task       {config.task}, {config.steps} steps, {_timing(agent.spec)}")
     say(f"observes   {_observations(agent.spec)}")
     say(f"device     {device}, {precision}, {_rendering(config, backend)}")
-    sizes = {part.name: part.count_params() for part in (*model.models, agent.actor, agent.value)}
-    say("parameters " + ", ".join(f"{name} {size:,}" for name, size in sizes.items()))
-    say(f"agent      {_choices(config, agent)}")
+    sizes = described.parameters.items()
+    say("parameters " + ", ".join(f"{name} {size:,}" for name, size in sizes))
+    say(f"agent      {described.choices}")
+    if agent.dreams is None:
+        say(f"dreams     {without_dreams(config.agent)}; there are no videos of predictions")
     _describe_disk(say, config, run, agent)
     if device == "CPU" and not run.resuming:
-        _describe_time(say, config, agent)
+        _describe_time(say, config, described.update_flops)
 
 
 def _timing(spec):
@@ -43,22 +46,6 @@ def _timing(spec):
 def _observations(spec):
     shapes = {name: "x".join(map(str, shape)) for name, (shape, _) in spec.observations.items()}
     return ", ".join(f"{name} {shape}" for name, shape in shapes.items())
-
-
-def _choices(config, agent):
-    """Returns what followed from the environment: actor, exploration, discount head."""
-    spec, exploration = agent.spec, config.exploration
-    if spec.discrete:
-        final = f"{exploration.epsilon:g} to {exploration.epsilon_final:g}"
-        chosen = f"one-hot actor over {spec.action_size} choices, epsilon-greedy ({final})"
-    else:
-        noise = f"additive noise ({exploration.noise:g})"
-        chosen = f"tanh-normal actor over {spec.action_size} actions, {noise}"
-    ends = "without" if agent.world_model.discount_head is None else "with"
-    reason = f"discount_head {config.model.discount_head}"
-    if config.model.discount_head == "auto":
-        reason = "episodes can terminate" if spec.terminates else "episodes never terminate"
-    return f"{chosen}, {ends} discount head ({reason})"
 
 
 def _rendering(config, backend):
@@ -88,8 +75,7 @@ def in_bytes(count):
             return f"{count:.2g} {unit}" if count < 10 else f"{count:.0f} {unit}"
 
 
-def _describe_time(say, config, agent):
-    flops = cost.update_flops(config, agent.spec, agent.world_model.discount_head is not None)
+def _describe_time(say, config, flops):
     seconds = cost.run_seconds(config, flops, cost.matmul_speed())
     if seconds > LONG_RUN:
         advice = "; try --configs cpu" if flops > LARGE_UPDATE else ""

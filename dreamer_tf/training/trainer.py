@@ -18,6 +18,7 @@ from dreamer_tf.reports import pictures
 from dreamer_tf.reports.display import Display
 from dreamer_tf.reports.logger import Logger
 from dreamer_tf.reports.stopwatch import Stopwatch
+from dreamer_tf.reports.watch import Watch
 from dreamer_tf.runs.snapshots import Kept, Snapshots
 from dreamer_tf.training import evaluator
 from dreamer_tf.training.evaluator import Evaluator
@@ -73,6 +74,7 @@ class Trainer:
         self.spec = self.agent.spec
         self.random_policy = RandomPolicy(self.spec, config.seed)
         self.stopwatch = Stopwatch()
+        self.watch = Watch(self.display.warn)
         self.stop_signal = None
         self.logged_step = counters.step
         self.started = self.saved = time.monotonic()
@@ -188,6 +190,7 @@ class Trainer:
         self.means.clear()
         self.logger.write("agent", self._counter_fields(), {**metrics, **self._timings()})
         self.display.trained(metrics)
+        self.watch.notice(self.agent.symptoms(metrics), self.counters.update)
 
     def _timings(self):
         elapsed, seconds = self.stopwatch.restart()
@@ -237,9 +240,9 @@ class Trainer:
         videos = {
             "sim/test/episode": pictures.episode(episodes[0]),
             "agent/test/open_loop": pictures.prediction(
-                self.agent, pictures.windows(episodes), seed
+                self.agent.dreams, pictures.windows(episodes), seed
             ),
-            "agent/train/open_loop": pictures.prediction(self.agent, trained, seed),
+            "agent/train/open_loop": pictures.prediction(self.agent.dreams, trained, seed),
         }
         for tag, frames in videos.items():
             if frames is not None:

@@ -34,7 +34,7 @@ def test_xla_makes_the_same_update_of_the_same_noise():
     batch, after = random_batch(2, 2), {}
     for xla in (False, True):
         agent = tiny_agent(xla=xla, behavior__horizon=2)
-        noise = agent.draw_noise(2, 2, tf.constant(SEED))
+        noise = agent.noise.update(2, 2, tf.constant(SEED))
         learn = tf.function(agent.learn, jit_compile=agent._update._jit_compile, autograph=False)
         assert bool(agent._update._jit_compile) == xla
         learn(batch, noise)
@@ -108,9 +108,9 @@ def test_initial_weights_depend_on_the_seed_alone():
 
 def test_noise_is_a_function_of_the_seed_and_differs_between_steps():
     agent = tiny_agent()
-    noise = agent.draw_noise(3, 5, SEED)
-    again = agent.draw_noise(3, 5, SEED)
-    other = agent.draw_noise(3, 5, SEED + 1)
+    noise = agent.noise.update(3, 5, SEED)
+    again = agent.noise.update(3, 5, SEED)
+    other = agent.noise.update(3, 5, SEED + 1)
     for values, same, different in zip(noise, again, other, strict=True):
         np.testing.assert_array_equal(values, same)
         assert not np.array_equal(values, different)
@@ -145,7 +145,7 @@ def test_gradients_do_not_cross_between_the_three_losses():
 def test_free_nats_switch_the_kl_gradient_off(free_nats_per):
     agent = tiny_agent(model__free_nats=1000, model__free_nats_per=free_nats_per)
     batch = random_batch()
-    noise = agent.draw_noise(3, 5, SEED)
+    noise = agent.noise.update(3, 5, SEED)
     with tf.GradientTape() as tape:
         reconstruction = agent.world_model.reconstruct(batch, noise.posterior)
         loss, _ = agent.world_model.loss(reconstruction)
@@ -186,12 +186,12 @@ def test_update_and_policy_trace_once():
         seed = SEED + number
         agent.update(random_batch(seed=number), seed)
         images = random_batch(seed=number)["image"][:2, 0]
-        for mode in ("explore", "evaluate"):
+        for mode in ("explore", "mode", "mean"):
             is_first = np.array([number == 0, True])
             _, new = agent.policy({"image": images}, is_first, state, seed, mode)
         state = new
     assert agent._update.experimental_get_tracing_count() == 1
-    assert agent._policy.experimental_get_tracing_count() == 2  # One a mode.
+    assert agent._policy.experimental_get_tracing_count() == 3  # One a mode.
 
 
 def test_policy_forgets_the_rows_that_begin_an_episode():
@@ -212,7 +212,7 @@ def test_sequences_restart_inside_a_batch_where_an_episode_begins():
     batch = random_batch(length=6)
     batch["is_first"][:, 2] = True
     batch["action"][:, 2] = 7.0  # Whatever the stored action is, it led nowhere.
-    noise = agent.draw_noise(3, 6, SEED).posterior
+    noise = agent.noise.update(3, 6, SEED).posterior
     joined = agent.world_model.reconstruct(batch, noise).observed
     tail = {name: value[:, 2:] for name, value in batch.items()}
     alone = agent.world_model.reconstruct(tail, noise[2:]).observed
@@ -240,3 +240,23 @@ def test_full_size_has_the_papers_number_of_parameters():
     assert found == expected
     assert agent.actor.count_params() == 578412
     assert agent.value.count_params() == 413601
+    described = agent.describe()
+    assert described.parameters == {**expected, "actor": 578412, "value": 413601}
+    assert "tanh-normal actor over 6 actions, additive noise (0.3)" in described.choices
+    assert "without discount head (episodes never terminate)" in described.choices
+
+
+def test_the_mean_action_is_the_tanh_of_the_actors_mean_and_needs_no_seed():
+    agent = tiny_agent()
+    observation = {"image": random_batch()["image"][:2, 0]}
+    first = np.array([True, True])
+    state = agent.initial_state(2)
+    _, after = agent.policy(observation, first, state, SEED, "mean")
+    features = np.concatenate([after["stoch"], after["deter"]], 1)
+    normal = agent.actor(features).distribution.distribution
+    np.testing.assert_allclose(after["action"], np.tanh(normal.loc), atol=1e-6)
+    dreamt = [agent.dreams.act(after, SEED + number, "mean") for number in range(2)]
+    np.testing.assert_array_equal(*dreamt)
+    np.testing.assert_allclose(dreamt[0], after["action"], atol=1e-6)
+    likeliest = [agent.dreams.act(after, SEED + number, "mode") for number in range(2)]
+    assert not np.array_equal(*likeliest) and not np.allclose(likeliest[0], dreamt[0], atol=0.01)

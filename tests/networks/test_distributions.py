@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.optimize
 import scipy.stats
 import tensorflow as tf
 
@@ -147,3 +148,49 @@ def test_distributions_of_half_precision_networks_are_float32(dtype):
         distributions.bernoulli(parameters),
     ):
         assert distribution.dtype == tf.float32
+
+
+def squashed(mean, std):
+    """Returns a `tanh_normal` of one action whose normal before the tanh has this mean and std."""
+    raw_mean = 5 * np.arctanh(np.array(mean) / 5)
+    raw_std = np.log(np.expm1(np.array(std) - 1e-4)) - np.log(np.expm1(1.0))
+    parameters = tf.constant([[raw_mean, raw_std]], tf.float32)
+    return distributions.tanh_normal(parameters, init_std=1.0)
+
+
+def quantiles(count):
+    """Returns standard normal noise [count, 1, 1] that covers the distribution evenly."""
+    shares = (np.arange(count) + 0.5) / count
+    return tf.constant(scipy.stats.norm.ppf(shares)[:, None, None], tf.float32)
+
+
+@pytest.mark.parametrize("mean, std", [(0.3, 0.1), (0.3, 0.5), (-1.2, 0.6), (0.2, 1.0), (0.1, 2.0)])
+def test_mode_and_mean_are_those_of_the_closed_forms(mean, std):
+    policy = squashed(mean, std)
+    found = distributions.best_action(policy, "mean")
+    np.testing.assert_allclose(found, [[np.tanh(mean)]], rtol=1e-5)
+    # log p(tanh x) = -(x - mean)^2 / (2 std^2) + 2 log cosh x + ..., whose slope is zero here; the
+    # root beyond the mean on its own side is the highest of them.
+
+    def slope(x):
+        return 2 * np.tanh(x) - (x - abs(mean)) / std**2
+
+    root = np.sign(mean) * scipy.optimize.brentq(slope, abs(mean), 50)
+    found = distributions.best_action(policy, "mode", quantiles(2001))
+    np.testing.assert_allclose(found, [[np.tanh(root)]], atol=3e-3)
+
+
+def test_the_mode_of_a_wide_policy_is_at_an_end_and_its_mean_is_not():
+    found = distributions.best_action(squashed(0.1, 1.5), "mode", quantiles(100))
+    assert found[0, 0] > 0.99
+    assert distributions.best_action(squashed(0.1, 1.5), "mean")[0, 0] < 0.1
+
+
+def test_best_one_hot_actions_are_the_likeliest_choice_either_way():
+    policy = distributions.one_hot([[0.1, 0.9, 0.3], [2.0, -1.0, 1.9]])
+    for how in ("mode", "mean"):
+        np.testing.assert_array_equal(
+            distributions.best_action(policy, how), [[0, 1, 0], [1, 0, 0]]
+        )
+    with pytest.raises(ValueError, match="best"):
+        distributions.best_action(policy, "best")

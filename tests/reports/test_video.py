@@ -80,17 +80,17 @@ def test_windows_are_pieces_of_whole_episodes_from_their_beginning_to_their_end(
 def test_predictions_use_the_first_images_and_then_the_actions_alone(observations):
     kind = {} if observations is None else {"observations": observations}
     agent, batch = tiny_agent(**kind), random_batch(length=9, **kind)
-    first = agent.predict(batch, 5, SEED)
+    first = agent.dreams.predict(batch, 5, SEED)
     assert first.shape == batch["image"].shape and first.dtype == np.uint8
     later = {name: value.copy() for name, value in batch.items()}
     later["image"][:, 5:] = 0
-    np.testing.assert_array_equal(agent.predict(later, 5, SEED), first)
+    np.testing.assert_array_equal(agent.dreams.predict(later, 5, SEED), first)
     later["image"][:, 4] = 0
-    changed = (agent.predict(later, 5, SEED) != first).any((0, 2, 3, 4))
+    changed = (agent.dreams.predict(later, 5, SEED) != first).any((0, 2, 3, 4))
     assert not changed[:4].any() and changed[4:].any()
     other = {**batch, "action": batch["action"].copy()}
     other["action"][:, 6] *= -1
-    changed = (agent.predict(other, 5, SEED) != first).any((0, 2, 3, 4))
+    changed = (agent.dreams.predict(other, 5, SEED) != first).any((0, 2, 3, 4))
     assert not changed[:6].any() and changed[6:].any()
 
 
@@ -112,10 +112,10 @@ def test_open_loop_states_are_the_prior_rolled_forward_step_by_step():
 
 def test_what_cannot_be_shown_is_said_or_left_out():
     agent = tiny_agent(observations=VECTORS)
-    assert agent.predict(random_batch(observations=VECTORS), 2, SEED) is None
-    assert pictures.prediction(tiny_agent(), random_batch(length=5), SEED) is None
+    assert agent.dreams.predict(random_batch(observations=VECTORS), 2, SEED) is None
+    assert pictures.prediction(tiny_agent().dreams, random_batch(length=5), SEED) is None
     with pytest.raises(UserError, match="5 steps"):
-        pictures.predictions(tiny_agent(), random_batch(length=5), SEED)
+        pictures.predictions(tiny_agent().dreams, random_batch(length=5), SEED)
 
 
 def test_pixels_and_preprocessing_are_inverse():

@@ -33,9 +33,7 @@ def twin(points, reached, width, offset):
     return result
 
 
-@given(
-    POINTS, st.integers(0, 700_000), st.sampled_from([7, 10_000, 100_000]), st.integers(0, 9000)
-)
+@given(POINTS, st.integers(0, 700_000), st.sampled_from([7, 10_000, 100_000]), st.integers(0, 9000))
 def test_bins_are_those_of_the_twin(points, reached, width, offset):
     if width == 7:
         points = [(step // 1000, value) for step, value in points]

@@ -96,11 +96,15 @@ def test_references_are_those_of_the_tables(runs):
     bins = [row for row in rows if row["kind"] == "tf2"]
     # Later ones are beyond what the runs reached.
     wanted = [b for b in references.tf2_bins() if b.task == TASK and b.high <= 515_000]
-    assert [float(row["x"]) for row in bins] == [b.high for b in wanted] == [
-        105_000,
-        205_000,
-        505_000,
-    ]
+    assert (
+        [float(row["x"]) for row in bins]
+        == [b.high for b in wanted]
+        == [
+            105_000,
+            205_000,
+            505_000,
+        ]
+    )
     assert [(row["low"], row["high"], row["seeds"]) for row in bins] == [
         ("65", "213", "5"),
         ("", "", "5"),

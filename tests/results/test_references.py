@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from results_for_tests import ROOT
 
-from dreamer_tf.envs.tasks import PAPER_TASKS
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs.tasks import PAPER_TASKS
 from dreamer_tf.results import references
 
 DATA = importlib.resources.files("dreamer_tf.results") / "data"

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from benchmarks import agents, compiled, timing
 from benchmarks.plain import PlainDreamer
+from dreamer_tf.agents import flops
 from dreamer_tf.behavior import imagination, losses
 from dreamer_tf.networks import images
 from dreamer_tf.training import cost
@@ -58,7 +59,7 @@ def _first(function, code, size, precision, xla, agent):
     return {
         **{"size": size, "code": code, "precision": precision, "xla": "on" if xla else "off"},
         "first": time.perf_counter() - begin,
-        "gigaflop": cost.update_flops(agent.config, agent.spec, False) / 1e9,
+        "gigaflop": flops.dreamer_update(agent.config, agent.spec, False) / 1e9,
     }
 
 
@@ -100,7 +101,7 @@ def parts(size, precision, rounds):
 def _pieces(agent, batch):
     model, config = agent.world_model, agent.config
     length, count = config.train.batch_length, config.train.batch_size
-    noise = agent.draw_noise(count, length, tf.constant(SEED))
+    noise = agent.noise.update(count, length, tf.constant(SEED))
     embed = tf.random.stateless_normal([count, length, model.encoder.embed_size], SEED)
     features = tf.random.stateless_normal([count, length, model.features], SEED)
     start = State(features[..., : config.model.stoch], features[..., config.model.stoch :])

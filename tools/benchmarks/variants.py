@@ -48,7 +48,7 @@ def measure(size, precision, rounds):
 def _scans(agent):
     train, model = agent.config.train, agent.world_model
     count = train.batch_size * train.batch_length
-    noise = agent.draw_noise(train.batch_size, train.batch_length, tf.constant(SEED))
+    noise = agent.noise.update(train.batch_size, train.batch_length, tf.constant(SEED))
     features = tf.random.stateless_normal([count, model.features], SEED)
     start = State(features[:, : agent.config.model.stoch], features[:, agent.config.model.stoch :])
 

@@ -1,0 +1,48 @@
+"""The border between arrays and TensorFlow's graphs."""
+
+import tensorflow as tf
+
+
+def compiled(function, xla=False):
+    """Returns a function as a graph, traced once for each shape of its arguments.
+
+    Args:
+        function: takes and returns nests of tensors.
+        xla: whether XLA compiles the graph.
+    """
+    # Nothing here needs AutoGraph, which leaves files behind where a process is killed.
+    return tf.function(function, autograph=False, jit_compile=xla or None)
+
+
+class CompiledAgent:
+    """The part of the `Agent` protocol that crosses the border; arrays in and arrays out.
+
+    A subclass has the methods `policy_graph`, `update_graph` and `report_graph` with the arguments
+    of `policy`, `update` and `report`, on tensors.
+
+    Args:
+        xla: whether XLA compiles updates.
+    """
+
+    def __init__(self, xla):
+        self._policy = compiled(self.policy_graph)
+        self._update = compiled(self.update_graph, xla)
+        self._report = compiled(self.report_graph)
+
+    def policy(self, observation, is_first, state, seed, mode):
+        """See `Agent.policy`; one compiled call."""
+        action, state = self._policy(observation, is_first, state, seed, mode)
+        return action.numpy(), to_arrays(state)
+
+    def update(self, batch, seed):
+        """See `Agent.update`; one compiled call."""
+        return self._update(batch, seed)
+
+    def report(self, batch, seed):
+        """See `Agent.report`; one compiled call."""
+        return self._report(batch, seed)
+
+
+def to_arrays(tensors):
+    """Returns {name: array} of {name: tensor}."""
+    return {name: tensor.numpy() for name, tensor in tensors.items()}

@@ -1,0 +1,60 @@
+"""What an agent says of itself before a run begins."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Description:
+    """An agent in words and numbers.
+
+    Attributes:
+        name: the method's name for people.
+        choices: one line, what followed from configuration and environment.
+        parameters: {part: number of its weights}.
+        update_flops: floating point operations of one update.
+        charts: {title: (regular expressions of metric names, ...)}, what to plot of an update's
+            metrics and the report's, the most telling first.
+        progress: {words: metric name} that a line of progress shows.
+    """
+
+    name: str
+    choices: str
+    parameters: dict
+    update_flops: float
+    charts: dict
+    progress: dict
+
+
+WORLD_MODEL_CHARTS = {
+    "Loss of images or vectors": ("(image|vector)_loss",),
+    "Loss of rewards and discounts": ("(reward|discount)_loss",),
+    "KL divergence (nats)": ("div",),
+}
+ACTOR_CRITIC_CHARTS = {
+    "Actor's entropy (nats)": ("action_ent",),
+    "Value loss": ("value_loss",),
+    "Actor loss: minus the imagined return": ("actor_loss",),
+}
+
+
+def actor_words(spec, exploration):
+    """Returns which actor acts and how it explores, for an `ExplorationConfig`."""
+    if spec.discrete:
+        final = f"{exploration.epsilon:g} to {exploration.epsilon_final:g}"
+        return f"one-hot actor over {spec.action_size} choices, epsilon-greedy ({final})"
+    noise = f"additive noise ({exploration.noise:g})"
+    return f"tanh-normal actor over {spec.action_size} actions, {noise}"
+
+
+def discount_words(switch, spec, has_head):
+    """Returns whether there is a discount head and why.
+
+    Args:
+        switch: `model.discount_head`.
+        spec: `EnvSpec`.
+        has_head: whether there is one.
+    """
+    reason = f"discount_head {switch}"
+    if switch == "auto":
+        reason = "episodes can terminate" if spec.terminates else "episodes never terminate"
+    return f"{'with' if has_head else 'without'} discount head ({reason})"

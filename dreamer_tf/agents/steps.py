@@ -1,0 +1,68 @@
+"""The optimiser steps of an agent's parts: all of them or none."""
+
+import tensorflow as tf
+
+
+class Steps:
+    """Makes the steps of several optimisers as one, and stops for good at a non-finite quantity.
+
+    Args:
+        optimizers: {name: `Optimizer`}; the loss and the gradient norm of a part are called
+            `{name}_loss` and `{name}_grad_norm`.
+        updates: int64 variable that counts the steps made.
+    """
+
+    def __init__(self, optimizers, updates):
+        self.optimizers = optimizers
+        self.updates = updates
+        self.fault = tf.Variable(0, dtype=tf.int32, trainable=False, name="fault")
+
+    def gradients(self, tapes, losses):
+        """Returns {name: gradients} of the losses, each from its own tape."""
+        return {
+            name: optimizer.gradients(tapes[name], losses[name])
+            for name, optimizer in self.optimizers.items()
+        }
+
+    def apply(self, losses, gradients, norms):
+        """Makes all steps, or none of them once anything was not finite.
+
+        Args:
+            losses: {name: scalar}.
+            gradients: {name: gradients}.
+            norms: {name: scalar}, their global norms.
+        """
+        faults = [~tf.math.is_finite(loss) for loss in losses.values()]
+        faults += [self.optimizers[name].faulty(norm) for name, norm in norms.items()]
+        faults = tf.stack(faults)
+        first = tf.where(tf.reduce_any(faults), 1 + tf.argmax(faults, output_type=tf.int32), 0)
+        self.fault.assign(tf.where(self.fault > 0, self.fault, first))
+
+        def step():
+            for name, optimizer in self.optimizers.items():
+                optimizer.apply(gradients[name])
+            self.updates.assign_add(1)
+
+        tf.cond(self.fault > 0, lambda: None, step)
+
+    def metrics(self, losses, norms):
+        """Returns {name: scalar} of the losses and norms, and with loss scaling of what it did."""
+        found = {f"{name}_loss": loss for name, loss in losses.items()}
+        for name, norm in norms.items():
+            optimizer = self.optimizers[name]
+            if optimizer.scaler is not None:
+                skipped = ~tf.math.is_finite(norm)
+                # A skipped step is counted, its infinite norm would spoil the mean.
+                norm = tf.where(skipped, 0.0, norm)
+                found[f"{name}_skipped"] = tf.cast(skipped, tf.float32)
+                found[f"{name}_loss_scale"] = tf.identity(optimizer.scale)
+            found[f"{name}_grad_norm"] = norm
+        return found
+
+    def check(self):
+        """Raises `FloatingPointError` naming the first loss or gradient that was not finite."""
+        fault = int(self.fault)
+        if fault:
+            names = [f"{name}_loss" for name in self.optimizers]
+            names += [f"{name}_grad_norm" for name in self.optimizers]
+            raise FloatingPointError(names[fault - 1])

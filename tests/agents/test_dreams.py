@@ -1,0 +1,39 @@
+"""Dreams of a world model whose agent chooses in its own way and has no value function."""
+
+import numpy as np
+import tensorflow as tf
+from agents_for_tests import IMAGE, VECTORS, tiny_agent
+
+from dreamer_tf.agents.dreams import Dreams
+
+SEED = np.array([5, 6], np.int32)
+
+
+def test_a_dream_asks_the_agents_own_choice_and_tells_no_value():
+    agent = tiny_agent()
+    asked = []
+
+    def choose(state, seed, mode):
+        asked.append(mode)
+        return tf.stack([state.stoch[:, 0], -state.deter[:, 0]], -1)
+
+    dreams = Dreams(agent.world_model, choose)
+    state = {name: value + 0.25 for name, value in agent.initial_state(3).items()}
+    np.testing.assert_array_equal(dreams.act(state, SEED, "mean"), np.tile([0.25, -0.25], (3, 1)))
+    assert asked == ["mean"]
+    assert set(dreams.look(state)) == {"reward", "image"}
+    assert set(agent.dreams.look(state)) == {"reward", "image", "value"}
+
+
+def test_a_step_of_a_dream_is_the_priors_and_keeps_the_action():
+    agent = tiny_agent(observations=VECTORS, terminates=True)
+    state = agent.initial_state(2)
+    action = np.float32([[1, -1], [0.5, 0]])
+    after = agent.dreams.step(state, action, SEED)
+    np.testing.assert_array_equal(after["action"], action)
+    rssm = agent.world_model.rssm
+    prior = rssm.prior(after["deter"])
+    noise = tf.random.stateless_normal([2, 3], SEED)
+    np.testing.assert_allclose(after["stoch"], prior.mean + prior.std * noise, atol=1e-6)
+    found = agent.dreams.look(after)
+    assert set(found) == {"reward", "value", "discount"} and IMAGE.keys().isdisjoint(found)
