@@ -32,7 +32,7 @@ class Entry:
 AGENTS = {
     "dreamer": Entry(
         place="dreamer_tf.agents.dreamer:Dreamer",
-        description="actor and value function learned in the imagination of a world model",
+        description="Actor and value function, learned in the imagination of a world model.",
         sections={
             "exploration": ExplorationConfig,
             "model": ModelConfig,
