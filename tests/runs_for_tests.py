@@ -14,9 +14,10 @@ import pytest
 from dreamer_tf.runs import checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
+# A preset of the tests' own; its runs are called debug.
+DEBUG = str(ROOT / "tests" / "data" / "debug.yaml")
 SMALL = [
-    "--configs",
-    "debug",
+    *("--configs", DEBUG),
     *("--steps", "700", "--train.prefill", "200", "--evaluate.every", "250"),
     *("--env.time_limit", "50", "--model.cnn_depth", "2", "--checkpoint.minutes", "0.02"),
     # Short sequences, since most of a start's time goes into tracing them.

@@ -166,9 +166,9 @@ def parse(words):
     parser.add_argument(
         "--sizes",
         nargs="+",
-        choices=SIZES,
+        choices=[*SIZES, "debug"],
         default=SIZES,
-        help="of the agent: the paper's and the cpu preset's (default: both)",
+        help="of the agent: the paper's, those of the presets cpu and debug (default: full cpu)",
     )
     parser.add_argument(
         "--precisions",

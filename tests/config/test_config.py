@@ -70,10 +70,10 @@ def test_presets_are_valid_and_say_only_what_they_change(preset):
 def test_later_presets_and_overrides_win(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text("seed: 7\ntrain:\n  batch_size: 9\n")
-    assert load_config(["cpu", "debug"]).train.batch_size == 8
-    assert load_config(["debug", "cpu"]).train.batch_size == 4
+    assert load_config(["vectors", "debug"]).train.batch_length == 8
+    assert load_config(["debug", "vectors"]).train.batch_length == 32
     stacked = load_config(["debug", str(mine)], [("train.batch_size", "5")])
-    assert (stacked.seed, stacked.train.batch_size, stacked.train.batch_length) == (7, 5, 16)
+    assert (stacked.seed, stacked.train.batch_size, stacked.train.batch_length) == (7, 5, 8)
     twice = load_config([], [("seed", "1"), ("seed", "2")])
     assert twice.seed == 2
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from runs_for_tests import DEBUG
 
 from dreamer_tf.basics import atomic
 from dreamer_tf.basics.errors import UserError
@@ -68,11 +69,11 @@ def test_unfit_characters_of_a_task():
 
 
 def test_same_command_continues_and_changes_nothing(start):
-    run = start("--configs", "debug")
+    run = start("--configs", DEBUG)
     fill(run)
     run.close()
     before = snapshot(run.path)
-    again = start("--configs", "debug", "--train.batch_size", "8")
+    again = start("--configs", DEBUG, "--train.batch_size", "8")
     assert again.resuming and again.path == run.path
     assert snapshot(run.path) == before
 
@@ -81,18 +82,18 @@ def test_killed_before_its_config_was_written(start, tmp_path):
     path = tmp_path / "runs" / "toy_reach" / "debug" / "0"
     path.mkdir(parents=True)
     (path / "config.yaml.tmp").write_text("task: toy")
-    run = start("--configs", "debug")
+    run = start("--configs", DEBUG)
     assert not run.resuming
     assert not (path / "config.yaml.tmp").exists()
 
 
 def test_different_config_is_refused_with_a_diff(start):
-    run = start("--configs", "debug")
+    run = start("--configs", DEBUG)
     fill(run)
     run.close()
     before = snapshot(run.path)
     with pytest.raises(UserError) as caught:
-        start("--configs", "debug", "--train.batch_size", "16", "--model.learning_rate", "1e-4")
+        start("--configs", DEBUG, "--train.batch_size", "16", "--model.learning_rate", "1e-4")
     message = str(caught.value)
     lines = [line.strip() for line in message.splitlines()]
     assert len(lines) == 3
@@ -103,51 +104,51 @@ def test_different_config_is_refused_with_a_diff(start):
     assert "--extend" not in message
     assert caught.value.status == 2
     assert snapshot(run.path) == before
-    other = start("--configs", "debug", "--train.batch_size", "16", "--name", "large")
+    other = start("--configs", DEBUG, "--train.batch_size", "16", "--name", "large")
     assert other.path != run.path and not other.resuming
 
 
 def test_more_steps_need_extend(start):
-    run = start("--configs", "debug")
+    run = start("--configs", DEBUG)
     fill(run)
     run.close()
     before = snapshot(run.path)
     with pytest.raises(UserError) as caught:
-        start("--configs", "debug", "--steps", "5000")
+        start("--configs", DEBUG, "--steps", "5000")
     message = str(caught.value)
     assert "steps is 2500 there, 5000 here" in message
     assert "--extend continues it up to 5000" in message
     assert snapshot(run.path) == before
-    longer = start("--configs", "debug", "--steps", "5000", "--extend")
+    longer = start("--configs", DEBUG, "--steps", "5000", "--extend")
     assert longer.resuming
     assert from_yaml(longer.path / "config.yaml").steps == 5000
     assert (longer.episodes / "000000-101.npy").exists()
     longer.close()
-    assert start("--configs", "debug", "--steps", "5000").resuming
+    assert start("--configs", DEBUG, "--steps", "5000").resuming
 
 
 @pytest.mark.parametrize("change", [["--steps", "2000"], ["--steps", "9000", "--envs", "2"]])
 def test_extend_changes_nothing_else(start, change):
-    run = start("--configs", "debug")
+    run = start("--configs", DEBUG)
     run.close()
     before = snapshot(run.path)
     with pytest.raises(UserError, match="steps is 2500 there"):
-        start("--configs", "debug", "--extend", *change)
+        start("--configs", DEBUG, "--extend", *change)
     assert snapshot(run.path) == before
 
 
 def test_extend_of_nothing_is_a_new_run(start):
-    assert not start("--configs", "debug", "--extend").resuming
+    assert not start("--configs", DEBUG, "--extend").resuming
 
 
 def test_fresh_starts_again(start):
-    run = start("--configs", "debug")
+    run = start("--configs", DEBUG)
     fill(run)
     (run.path / "meta.json.tmp").write_text("half")
     (run.episodes / "000001-101.npy.tmp").write_text("half")
-    sibling = start("--configs", "debug", "--seed", "1")
+    sibling = start("--configs", DEBUG, "--seed", "1")
     run.close()
-    again = start("--configs", "debug", "--fresh", "--train.batch_size", "4")
+    again = start("--configs", DEBUG, "--fresh", "--train.batch_size", "4")
     assert not again.resuming and again.path == run.path
     assert {each.name for each in run.path.iterdir()} == {"config.yaml", "episodes", "checkpoints"}
     assert list(run.episodes.iterdir()) == list(run.checkpoints.iterdir()) == []
@@ -159,19 +160,19 @@ def test_fresh_starts_again(start):
     "foreign", ["notes.txt", "plots/curve.png", "episodes/notes.txt", "checkpoints/old/a.npz"]
 )
 def test_fresh_refuses_anything_foreign(start, foreign):
-    run = start("--configs", "debug")
+    run = start("--configs", DEBUG)
     fill(run)
     run.close()
     (run.path / foreign).parent.mkdir(exist_ok=True)
     (run.path / foreign).write_text("mine")
     before = snapshot(run.path)
     with pytest.raises(UserError, match=foreign.split("/")[0]):
-        start("--configs", "debug", "--fresh")
+        start("--configs", DEBUG, "--fresh")
     assert snapshot(run.path) == before
 
 
 def test_fresh_does_not_follow_links(start, tmp_path):
-    run = start("--configs", "debug")
+    run = start("--configs", DEBUG)
     run.close()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -179,7 +180,7 @@ def test_fresh_does_not_follow_links(start, tmp_path):
     run.episodes.rmdir()
     run.episodes.symlink_to(elsewhere)
     with pytest.raises(UserError, match="episodes"):
-        start("--configs", "debug", "--fresh")
+        start("--configs", DEBUG, "--fresh")
     assert (elsewhere / "a.npy").exists() and (run.path / "config.yaml").exists()
 
 
@@ -190,20 +191,20 @@ def test_folder_of_something_else_is_refused(start, tmp_path, words):
     (path / "thesis.tex").write_text("mine")
     before = snapshot(tmp_path)
     with pytest.raises(UserError, match="no config.yaml"):
-        start("--configs", "debug", *words)
+        start("--configs", DEBUG, *words)
     assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize("content", ["", "task: [", "task: toy_reach\n", "\0\0\0"])
 def test_damaged_config_is_refused_but_can_be_cleared(start, content):
-    run = start("--configs", "debug")
+    run = start("--configs", DEBUG)
     run.close()
     (run.path / "config.yaml").write_text(content)
     before = snapshot(run.path)
     with pytest.raises(UserError, match="config.yaml.*--fresh"):
-        start("--configs", "debug")
+        start("--configs", DEBUG)
     assert snapshot(run.path) == before
-    assert not start("--configs", "debug", "--fresh").resuming
+    assert not start("--configs", DEBUG, "--fresh").resuming
 
 
 @pytest.mark.parametrize("place", ["runs", "runs/toy_reach", "runs/toy_reach/debug/0"])
@@ -212,7 +213,7 @@ def test_a_file_in_the_way(start, tmp_path, place):
     (tmp_path / place).write_text("a file")
     before = snapshot(tmp_path)
     with pytest.raises(UserError, match="runs.*--logdir"):
-        start("--configs", "debug")
+        start("--configs", DEBUG)
     assert snapshot(tmp_path) == before
 
 
@@ -229,7 +230,7 @@ def test_logdir_that_is_not_writable(start, tmp_path):
     # The superuser may write there, but not in /proc.
     words = ["--logdir", "/proc/runs"] if os.access(logdir, os.W_OK) else []
     with pytest.raises(UserError, match="runs.*--logdir"):
-        start("--configs", "debug", *words)
+        start("--configs", DEBUG, *words)
     assert list(logdir.iterdir()) == []
 
 
@@ -244,7 +245,7 @@ sys.stdin.read()
 
 
 def test_second_process_is_refused_until_the_first_is_gone(start, tmp_path):
-    words = ["--logdir", str(tmp_path / "runs"), "--configs", "debug"]
+    words = ["--logdir", str(tmp_path / "runs"), "--configs", DEBUG]
     command = [sys.executable, "-c", HOLDER, *words]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, cwd=ROOT, text=True, **pipes) as first:
@@ -253,32 +254,32 @@ def test_second_process_is_refused_until_the_first_is_gone(start, tmp_path):
         before = snapshot(path)
         for more in ([], ["--fresh"], ["--steps", "9000", "--extend"]):
             with pytest.raises(UserError, match="another process") as caught:
-                start("--configs", "debug", *more)
+                start("--configs", DEBUG, *more)
             assert str(path) in str(caught.value)
         assert snapshot(path) == before
-        assert not start("--configs", "debug", "--seed", "1").resuming
+        assert not start("--configs", DEBUG, "--seed", "1").resuming
         first.kill()
         first.wait()
-    assert start("--configs", "debug").resuming
+    assert start("--configs", DEBUG).resuming
     assert snapshot(path) == before
 
 
 def test_children_do_not_inherit_the_lock(start):
-    run = start("--configs", "debug")
+    run = start("--configs", DEBUG)
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     forked = subprocess.Popen(
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False
     )
     try:
         run.close()
-        assert start("--configs", "debug").resuming
+        assert start("--configs", DEBUG).resuming
     finally:
         for each in (child, forked):
             each.communicate(b"\n")
 
 
 def test_meta_gets_an_entry_for_each_start(start):
-    run = start("--configs", "debug")
+    run = start("--configs", DEBUG)
     write_meta(run, {"device": "CPU", "precision": "float32"})
     write_meta(run, {"device": "GPU (a name)"})
     sessions = json.loads((run.path / "meta.json").read_text())["sessions"]
@@ -293,7 +294,7 @@ def test_meta_gets_an_entry_for_each_start(start):
 
 
 def test_damaged_meta_does_not_stop_a_run(start):
-    run = start("--configs", "debug")
+    run = start("--configs", DEBUG)
     (run.path / "meta.json").write_text("{")
     write_meta(run, {})
     assert len(json.loads((run.path / "meta.json").read_text())["sessions"]) == 1

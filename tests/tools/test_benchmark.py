@@ -16,16 +16,16 @@ def benchmark(*words, timeout=250):
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
 
 
-def test_update_parts_and_policy_of_the_cpu_preset(tmp_path):
+def test_update_parts_and_policy_of_a_preset(tmp_path):
     path = tmp_path / "found.json"
-    words = ["update", "parts", "policy", "--sizes", "cpu", "--precisions", "float32"]
+    words = ["update", "parts", "policy", "--sizes", "debug", "--precisions", "float32"]
     found = benchmark(*words, "--rounds", 2, "--json", path)
     assert found.returncode == 0, found.stderr
     numbers = json.loads(path.read_text())
     plain, row = numbers["update"]
     assert (plain["code"], plain["ratio"]) == ("plain port", 1)
     assert row["ratio"] == pytest.approx(plain["best"] / row["best"])
-    assert (row["size"], row["precision"], row["xla"]) == ("cpu", "float32", "off")
+    assert (row["size"], row["precision"], row["xla"]) == ("debug", "float32", "off")
     assert 0 < row["best"] <= row["median"] < row["first"]
     speed = row["gigaflop"] / row["best"]
     assert row["of peak"] == pytest.approx(speed / row["matmul"])

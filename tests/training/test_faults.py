@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from episodes_for_tests import Bomb
 from runs_for_tests import (
+    DEBUG,
     ENVIRONMENT,
     ROOT,
     final_arrays,
@@ -237,7 +238,7 @@ def test_a_full_disk_stops_the_run_in_one_line_and_it_goes_on_with_space(tmp_pat
         pytest.skip("no small file system can be mounted here")
     disk = tmp_path / "disk"
     disk.mkdir()
-    words = ["-m", "dreamer_tf.train", "--logdir", disk, "--configs", "debug", *TINY]
+    words = ["-m", "dreamer_tf.train", "--logdir", disk, "--configs", DEBUG, *TINY]
     words += ["--steps", "600", "--train.every", "40"]
     result = subprocess.run(
         ["unshare", "-rm", sys.executable, "-c", FULL_DISK, disk, sys.executable, *words],

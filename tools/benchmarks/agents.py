@@ -7,7 +7,7 @@ from dreamer_tf.agents.dreamer import Dreamer
 from dreamer_tf.config import files
 from dreamer_tf.envs.spec import EnvSpec
 
-PRESETS = {"full": [], "cpu": ["cpu"]}
+PRESETS = {"full": [], "cpu": ["cpu"], "debug": ["debug"]}
 
 
 def walker_spec():

@@ -18,27 +18,24 @@ from sheeprl.algos.dreamer_v1.dreamer_v1 import train
 from sheeprl.utils.utils import dotdict
 
 ACTIONS = 6
-# The sizes of the two presets; full size is what sheeprl's own configuration has.
-SIZES = {
-    "full": [],
-    "cpu": [
-        "algo.per_rank_batch_size={batch_size}",
-        "algo.per_rank_sequence_length={batch_length}",
-        "algo.dense_units={units}",
-        "algo.horizon={horizon}",
-        "algo.world_model.encoder.cnn_channels_multiplier={cnn_depth}",
-        "algo.world_model.recurrent_model.recurrent_state_size={deter}",
-        "algo.world_model.recurrent_model.dense_units={hidden}",
-        "algo.world_model.transition_model.hidden_size={hidden}",
-        "algo.world_model.representation_model.hidden_size={hidden}",
-    ],
-}
+# Full size is what sheeprl's own configuration has; smaller presets set these.
+SMALLER = [
+    "algo.per_rank_batch_size={batch_size}",
+    "algo.per_rank_sequence_length={batch_length}",
+    "algo.dense_units={units}",
+    "algo.horizon={horizon}",
+    "algo.world_model.encoder.cnn_channels_multiplier={cnn_depth}",
+    "algo.world_model.recurrent_model.recurrent_state_size={deter}",
+    "algo.world_model.recurrent_model.dense_units={hidden}",
+    "algo.world_model.transition_model.hidden_size={hidden}",
+    "algo.world_model.representation_model.hidden_size={hidden}",
+]
 
 
 def configuration(size, numbers):
     overrides = ["exp=dreamer_v1", "env=dummy", "algo.mlp_keys.encoder=[]"]
     overrides += ["algo.world_model.reward_model.mlp_layers=2", "algo.critic.mlp_layers=3"]
-    overrides += [each.format(**numbers) for each in SIZES[size]]
+    overrides += [each.format(**numbers) for each in SMALLER if size != "full"]
     with initialize_config_module("sheeprl.configs", version_base="1.3"):
         composed = compose("config", overrides)
     return dotdict(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
