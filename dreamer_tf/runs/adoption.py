@@ -55,8 +55,8 @@ def adopt(environment, known, episodes, left_over, warn):
         warn: function that takes one line of text.
     """
     count = episodes.environments
-    newer = [each for each in episodes.present if each.index % count == environment]
-    newer = [each for each in newer if each.index > known.until]
+    newer = episodes.present(after=known.until)
+    newer = [each for each in newer if each.index % count == environment]
     if not newer and _goes_on(known, episodes, left_over):
         return Progress(known.number, 0, [])
     own_is_kept = bool(newer) and _is_own(newer[0], known, count)
