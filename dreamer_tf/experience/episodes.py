@@ -35,8 +35,8 @@ class Episodes:
     """The episodes of a folder.
 
     A finished episode's index is `tick * environments + environment`, the tick being the number of
-    steps that every environment has made when the episode ends: the order of indices is the order
-    in which episodes ended. On construction the folder is searched: files that are not whole
+    steps that every environment had made at the episode's last record: the order of indices is the
+    order in which episodes ended, and the tick of every record follows from index and length. On construction the folder is searched: files that are not whole
     episodes of such records are left alone, with a warning that names them. Temporary files of a
     killed run are removed.
 
@@ -129,23 +129,23 @@ class Episodes:
         if len(growing) % self.stretch == 0 and not record["is_last"]:
             growing.store()
 
-    def finish(self, environment, index, cut=False):
+    def finish(self, environment, cut=False):
         """Makes an unfinished episode known as a finished one; returns its `Episode`.
 
         Args:
             environment: number of the environment.
-            index: its index.
             cut: whether it did not end by itself.
 
         Raises:
             OSError: it cannot be written; it remains unfinished.
         """
-        episode = self.growing[environment].finish(index, cut)
+        growing = self.growing[environment]
+        episode = growing.finish(self._index(growing), cut)
         del self.growing[environment]
         self._take(episode)
         return episode
 
-    def abandon(self, environment, index):
+    def abandon(self, environment):
         """Ends an episode that cannot go on: what was visible stays as a cut episode.
 
         Returns:
@@ -153,7 +153,7 @@ class Episodes:
         """
         growing = self.growing[environment]
         if self._visible(growing):
-            self.finish(environment, index, cut=True)
+            self.finish(environment, cut=True)
             return 0
         del self.growing[environment]
         growing.remove()
@@ -185,10 +185,9 @@ class Episodes:
         """Makes a left over file its environment's unfinished episode."""
         self.growing[growing.environment] = growing
 
-    def cut(self, growing, index):
-        """Makes a left over file a finished episode, the records behind its last end excluded."""
-        complete = growing.is_complete()
-        episode = growing.finish(index, cut=not complete)
+    def cut(self, growing):
+        """Makes a left over file a finished episode, cut unless it is complete."""
+        episode = growing.finish(self._index(growing), cut=not growing.is_complete())
         self._take(episode)
         return episode
 
@@ -289,6 +288,9 @@ class Episodes:
         self._indices.clear()
         self._known.clear()
         self._dropped, self._condemned = [], []
+
+    def _index(self, growing):
+        return (growing.begin + len(growing) - 1) * self.environments + growing.environment
 
     def _visible(self, growing):
         return growing.stored // self.stretch * self.stretch
