@@ -36,9 +36,10 @@ class Episodes:
 
     A finished episode's index is `tick * environments + environment`, the tick being the number of
     steps that every environment had made at the episode's last record: the order of indices is the
-    order in which episodes ended, and the tick of every record follows from index and length. On construction the folder is searched: files that are not whole
-    episodes of such records are left alone, with a warning that names them. Temporary files of a
-    killed run are removed.
+    order in which episodes ended, and the tick of every record follows from index and length.
+
+    On construction the folder is searched: files that are not whole episodes of such records are
+    left alone, with a warning that names them. Temporary files of a killed run are removed.
 
     Args:
         directory: the folder; it must exist.
@@ -52,6 +53,7 @@ class Episodes:
     Attributes:
         growing: {environment: `GrowingFile`} of the unfinished episodes.
         stretch: records of one environment that become visible together.
+        newest: {environment: `Episode`} of the finished episodes that ended last.
         held: indices of episodes whose files stay although they are dropped.
     """
 
@@ -61,6 +63,7 @@ class Episodes:
         self.environments = environments
         self.stretch = max(SHORTEST_STRETCH, STRETCH // environments)
         self.growing = {}
+        self.newest = {}
         self.held = frozenset()
         self._warn = warn
         self._known = Known(float("inf") if capacity is None else capacity, floor)
@@ -68,9 +71,9 @@ class Episodes:
         self._dropped, self._condemned = [], []
         atomic.remove_leftovers(self.directory, episode_file.NAME)
         found, self._left_over = self._search()
-        self._indices = {episode.index for episode in found}
+        self._indices = set()
         for episode in sorted(found):
-            self._dropped += self._known.add(episode)
+            self._take(episode)
 
     def __len__(self):
         """The number of known finished episodes."""
@@ -319,6 +322,8 @@ class Episodes:
 
     def _take(self, episode):
         self._indices.add(episode.index)
+        environment = episode.index % self.environments
+        self.newest[environment] = max(episode, self.newest.get(environment, episode))
         self._dropped += self._known.add(episode)
 
     def _warn_of(self, path, error):
