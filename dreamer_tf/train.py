@@ -62,7 +62,9 @@ def open_existing(arguments):
 def is_finished(run, config):
     """Returns whether a run's newest checkpoint says that nothing is left to do."""
     state = checkpoint.read_state(run.checkpoints)
-    return state is not None and Schedule(config).finished(resume.counters(state))
+    if state is None:
+        return False
+    return Schedule(config, state.get("at_once", False)).finished(resume.counters(state))
 
 
 def initial_weights(source, run):

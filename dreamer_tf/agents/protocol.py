@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class Agent(Protocol):
-    """An agent that acts in N environments at once and learns from sequences of experience.
+    """An agent that acts in N environments at once and learns from experience.
 
     Dictionaries of arrays have the environments or the batch as leading dimension. A state is a
     flat dictionary, so that one environment's row can be stored or replaced.
@@ -12,6 +12,9 @@ class Agent(Protocol):
 
     variables: dict
     """{path: variable} of all that a checkpoint must hold."""
+
+    experience: object
+    """What it learns from: `Sequences`, `Windows` or `Rollouts`, see `experience.sources`."""
 
     def initial_state(self, count):
         """Returns the state of `count` environments before their first observation."""
@@ -31,7 +34,10 @@ class Agent(Protocol):
         """
 
     def update(self, batch, seed):
-        """Learns from {name: [B, L, ...]}; returns {name: scalar tensor}."""
+        """Learns from a batch as `experience` describes it; returns {name: scalar tensor}.
+
+        Where windows are drawn by priority, `"priorities"` [B] are among them.
+        """
 
     def report(self, batch, seed):
         """Returns {name: scalar tensor} of diagnostics too costly for every update."""
