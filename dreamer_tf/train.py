@@ -33,6 +33,7 @@ def main(words):
         print(f"{run.path} is complete, nothing to do")
         return 0
     check_task(arguments.config.task)
+    starting.allow_open_files(arguments.config.envs + 1)  # Evaluations have a worker, too.
     backend = starting.find_gl(arguments.config)
     start_worker = starting.worker_starter(arguments.config, backend)
     workers = []
