@@ -75,7 +75,7 @@ def adopt(environment, known, episodes, left_over, warn):
         kept.append((episodes.cut(growing), cut))
         own_is_kept |= is_own
     if known.length and not own_is_kept:
-        number = max(number, known.number + 1)
+        number = max(number, known.number + 1 + len(newer))  # Those newer ones came after it.
         steps = known.length - 1
         warn(f"environment {environment}: the {steps} steps of its unfinished episode are lost")
     # The counters hold the first steps of the checkpoint's unfinished episode already.
