@@ -29,6 +29,7 @@ class Priorities:
         # Of every chunk: the sum of known priorities, and how many numbers lack one.
         self._sums = np.zeros(0, np.float64)
         self._unknown = np.zeros(0, np.int64)
+        self._stale = np.zeros(0, bool)  # Whether these two must be made anew.
 
     def enter(self, numbers, owner):
         """Makes the numbers of a `range` drawable; they have no priority.
@@ -40,14 +41,14 @@ class Priorities:
         if numbers:
             self._make_room(numbers)
             self._owners[self._slice(numbers)] = owner
-            self._update(self._chunks(numbers))
+            self._stale[self._chunks(numbers)] = True
 
     def leave(self, numbers):
         """Makes the numbers of a `range`, which are drawable, unknown again."""
         if numbers:
             places = self._slice(numbers)
             self._owners[places], self._values[places] = NOBODY, UNKNOWN
-            self._update(self._chunks(numbers))
+            self._stale[self._chunks(numbers)] = True
 
     def put(self, numbers, values):
         """Gives priorities; numbers that are not drawable (any more) are passed over.
@@ -82,6 +83,7 @@ class Priorities:
         Returns:
             (int64 [B], their probabilities float64 [B]).
         """
+        self._add_up()
         largest = self.largest or 1.0
         totals = np.cumsum(self._sums + self._unknown * largest)
         wanted = random.random(count) * totals[-1]
@@ -118,15 +120,16 @@ class Priorities:
 
     def _assign(self, numbers, values):
         self._values[numbers - self._first] = values
-        self._update(np.unique(numbers // CHUNK) - self._first // CHUNK)
+        self._stale[(numbers - self._first) // CHUNK] = True
 
-    def _update(self, chunks):
-        """Adds up chunks anew."""
+    def _add_up(self):
+        (chunks,) = np.nonzero(self._stale)
         for start in range(0, len(chunks), CHUNK):  # Few at a time: they are copied for it.
             some = chunks[start : start + CHUNK]
             self._unknown[some] = self._unknown_among(some).sum(1)
             # Unlike `sum`, it adds one after the other, however many rows there are.
             self._sums[some] = np.cumsum(self._rows(some), 1, np.float64)[:, -1]
+        self._stale[:] = False
 
     def _rows(self, chunks):
         """Returns known priorities float32 [n, CHUNK], 0 where there is none."""
@@ -141,7 +144,7 @@ class Priorities:
 
     def _chunks(self, numbers):
         first, last = (each // CHUNK - self._first // CHUNK for each in (numbers[0], numbers[-1]))
-        return np.arange(first, last + 1)
+        return slice(first, last + 1)
 
     def _make_room(self, numbers):
         """Makes sure that there is a place for every number of an increasing `range`."""
@@ -165,4 +168,4 @@ class Priorities:
         self._first, self._owners, self._values = first, owners, values
         self._sums = np.zeros(size // CHUNK, np.float64)
         self._unknown = np.zeros(size // CHUNK, np.int64)
-        self._update(np.arange(size // CHUNK))
+        self._stale = np.ones(size // CHUNK, bool)

@@ -48,11 +48,22 @@ def test_memory_of_the_replay_is_measured_in_processes_of_its_own(tmp_path):
     assert all(row["memory"] > 10 and 0 < row["best"] <= row["median"] for row in rows)
 
 
+def test_scale_tells_what_grows_with_the_number_of_episodes(tmp_path):
+    path = tmp_path / "found.json"
+    found = benchmark("scale", "--episodes", 6000, "--json", path)
+    assert found.returncode == 0, found.stderr
+    rows = json.loads(path.read_text())["scale"]
+    assert [row["episodes"] for row in rows] == [10, 5000, 6000]
+    for name in ("step", "finish", "sources", "sequences", "windows", "save"):
+        assert rows[2][f"{name} to first"] == pytest.approx(rows[2][name] / rows[0][name])
+
+
 @pytest.mark.parametrize(
     "words, offence",
     [
         (["speed"], "'speed'"),
         (["--rounds", "0"], "--rounds 0"),
+        (["scale", "--episodes", "0"], "--episodes 0"),
         (["--peer", "sheeprl", "--peer-python", "/nowhere/python"], "cannot import sheeprl"),
         (["update", "--sizes", "huge"], "'huge'"),
     ],
