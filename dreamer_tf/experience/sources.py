@@ -1,8 +1,8 @@
 """What agents learn from: they say what they want, a source serves it.
 
 The trainer knows nothing but the protocol `Source`. All sources draw from the run's `Episodes`,
-which hold every step on the disk, so that what they serve is a function of (seed, update, steps
-made, priorities fed back).
+which hold the steps on the disk, so that what they serve is a function of (seed, update, steps
+made, priorities fed back) and a run goes on exactly where a checkpoint left it.
 """
 
 from dataclasses import dataclass

@@ -148,7 +148,7 @@ class WindowSource:
         """Puts to use what was fed back up to an update."""
         for update in sorted(each for each in self._pending if each <= last):
             numbers, given = fed = self._pending.pop(update)
-            values = np.asarray(given, np.float64)
+            values = np.asarray(given, np.float32).astype(np.float64)
             if not (np.isfinite(values) & (values >= 0)).all():
                 raise FloatingPointError("priorities")
             values = np.maximum(values, SMALLEST_PRIORITY) ** self._wanted.priority
