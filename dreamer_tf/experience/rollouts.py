@@ -4,6 +4,7 @@ from collections import deque
 
 import numpy as np
 
+from dreamer_tf.experience.episode_file import DamagedFile
 from dreamer_tf.experience.episodes import Visible
 from dreamer_tf.experience.sequences import SequenceSource
 
@@ -89,8 +90,7 @@ class RolloutSource:
     def restore(self, state):
         """Takes back what `state` returned, reading the records from the disk.
 
-        Raises:
-            DamagedFile, OSError: they cannot be read.
+        An environment whose finished episode cannot be read begins anew, with a warning.
         """
         self._ticks = int(state["ticks"])
         missing = {}
@@ -100,11 +100,17 @@ class RolloutSource:
                 missing[i] = int(kept) - len(self._records[i])
         for episode in reversed(self._episodes.present()):
             i = episode.index % self._episodes.environments
-            if missing.get(i):
-                missing[i] -= self._take_back(i, episode, missing[i])
-                self._finished[i].insert(0, episode.index)
             if not any(missing.values()):
                 break
+            if not missing.get(i):
+                continue
+            try:
+                missing[i] -= self._take_back(i, episode, missing[i])
+                self._finished[i].insert(0, episode.index)
+            except (DamagedFile, OSError) as error:
+                self._episodes.forget(episode, error)
+                self._records[i].clear()
+                self._finished[i], missing[i] = [], 0
 
     def _take_back(self, environment, source, count):
         """Puts the last `count` records of a source before those that are there.

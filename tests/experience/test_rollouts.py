@@ -183,3 +183,26 @@ def test_steps_that_the_checkpoint_does_not_know_have_environments_begin_anew(co
         assert not other.source.ready()
     other.step()
     assert_newest(other.serve(), other, 4)
+
+
+def test_an_environment_whose_records_cannot_be_read_back_begins_anew(collect, tmp_path):
+    collection = collect(count=2)
+    for _ in range(8):
+        collection.step()
+    state = collection.source.state()
+    collection.episodes.store()
+    folder = tmp_path / "copy"
+    shutil.copytree(collection.episodes.directory, folder)
+    other = collect(count=2, folder=folder)
+    damaged = folder / f"{7 * 2 + 1:06d}-8.npy"
+    damaged.write_bytes(b"noise" * 100)
+    for growing in other.episodes.take_left_over():
+        other.episodes.continue_with(growing)
+    other.collector.restore(collection.collector.numbers, collection.collector.ticks, {})
+    other.source.restore(state)
+    assert len(other.warnings) == 1 and damaged.name in other.warnings[0]
+    assert not other.source.ready()
+    for _ in range(5):
+        other.step()
+    other.history[0] = [*collection.history[0], *other.history[0]]
+    assert_newest(other.serve(), other, 4)
