@@ -124,7 +124,7 @@ TITLES = {
     "threads": "Threads of TensorFlow: seconds per update in float32",
     "policy": "One policy step, seconds",
     "environment": "Environment steps with random actions, seconds a step of all",
-    "memory": "Replay: a batch of 50 x 50, seconds; resident memory, MB",
+    "memory": "Replay: a batch of 50 x 50, and of 256 windows of 8, seconds; resident memory, MB",
     "scale": "With many finished episodes: seconds of each thing, and their ratios",
     "start": "Start-up, seconds",
     "run": "A whole run, environment steps a second and shares of the time",
