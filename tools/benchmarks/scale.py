@@ -18,21 +18,38 @@ from benchmarks import processes
 LENGTH = 21  # Records of an episode.
 ENVIRONMENTS = 4
 ROUNDS = 200
-MEASURED = ("step", "finish", "sources", "sequences", "windows", "save")
+TITLES = {
+    "open": "once: open",
+    "begin": "once: windows' first look",
+    "step": "step of an episode",
+    "finish": "end of an episode",
+    "sources": "what may be drawn",
+    "sequences": "block of sequences, 1 update",
+    "windows": "block of windows, 1 update",
+    "save": "save",
+}
 # A file system may hold fewer names of one file than this.
 NAMES_OF_A_FILE = 30_000
 
 
 def measure(counts):
-    """Returns a row for each number of finished episodes; seconds, and ratios to the first."""
-    rows = []
+    """Returns a row for each thing: seconds by number of finished episodes, the last to the first.
+
+    Things that happen once a start come first; they take longer the more episodes there are.
+    """
+    found = {}
     for count in counts:
         words = [sys.executable, __file__, str(count)]
-        rows.append(json.loads(processes.output(words)))
-    for row in rows:
-        for name in MEASURED:
-            row[f"{name} to first"] = row[name] / rows[0][name]
-    return rows
+        found[f"{count:,}"] = json.loads(processes.output(words))
+    few, *_, many = found.values()
+    return [
+        {
+            "thing": TITLES[name],
+            **{count: each[name] for count, each in found.items()},
+            "ratio": many[name] / few[name],
+        }
+        for name in TITLES
+    ]
 
 
 def _program(count):
@@ -47,18 +64,18 @@ def _program(count):
         _write(Path(folder), dtype, count)
         begin = time.perf_counter()
         episodes = Episodes(folder, dtype, print, ENVIRONMENTS, capacity=(LENGTH - 1) * count)
-        row = {"episodes": count, "open": time.perf_counter() - begin}
+        row = {"open": time.perf_counter() - begin}
         sequences = make_source(Sequences(16, 10), episodes, 0)
         windows = make_source(Windows(16, 2, 3, priority=1.0), episodes, 0)
         begin = time.perf_counter()
         windows.ready()
-        row["windows' first"] = time.perf_counter() - begin
+        row["begin"] = time.perf_counter() - begin
         print(json.dumps(row | _measure(episodes, dtype, count, sequences, windows)))
 
 
 def _measure(episodes, dtype, count, sequences, windows):
     """Returns the median seconds of each thing that is measured."""
-    seconds = {name: [] for name in MEASURED}
+    seconds = {name: [] for name in TITLES if name not in ("open", "begin")}
 
     def timed(name, action, *arguments):
         begin = time.perf_counter()
