@@ -41,7 +41,8 @@ class RolloutSource:
         self._episodes = episodes
         count = episodes.environments
         self._records = [deque(maxlen=wanted.length + 1) for _ in range(count)]
-        self._finished = [[] for _ in range(count)]  # Indices of episodes with any of the records.
+        # Indices of the newest finished episodes: at least those with any of the records.
+        self._finished = [deque(maxlen=wanted.length + 1) for _ in range(count)]
         self._ticks = 0  # Since the last batch.
         self._sequences = SequenceSource(None, episodes, seed)
 
@@ -55,7 +56,6 @@ class RolloutSource:
         for environment, records in enumerate(self._records):
             if records and not records[-1]["is_last"] and environment not in self._episodes.growing:
                 records.clear()
-            self._release(environment)
 
     def ready(self):
         """Returns whether there is a batch that was not served yet."""
@@ -79,8 +79,8 @@ class RolloutSource:
         `ticks` since the last batch; of every environment [N], how many records are `kept` and the
         tick at which the `newest` was made.
         """
-        self._episodes.held = frozenset(index for each in self._finished for index in each)
         environments = range(len(self._records))
+        self._episodes.held = frozenset(index for i in environments for index in self._needed(i))
         return {
             "ticks": np.int64(self._ticks),
             "kept": np.array([len(records) for records in self._records], np.int64),
@@ -106,11 +106,12 @@ class RolloutSource:
                 continue
             try:
                 missing[i] -= self._take_back(i, episode, missing[i])
-                self._finished[i].insert(0, episode.index)
+                self._finished[i].appendleft(episode.index)
             except (DamagedFile, OSError) as error:
                 self._episodes.forget(episode, error)
                 self._records[i].clear()
-                self._finished[i], missing[i] = [], 0
+                self._finished[i].clear()
+                missing[i] = 0
 
     def _take_back(self, environment, source, count):
         """Puts the last `count` records of a source before those that are there.
@@ -137,11 +138,11 @@ class RolloutSource:
             return self._episodes.newest[environment].index // self._episodes.environments
         return NOWHERE
 
-    def _release(self, environment):
-        """Forgets finished episodes none of whose records are kept."""
+    def _needed(self, environment):
+        """Returns the indices of finished episodes that hold any of the records."""
         ends = sum(bool(record["is_last"]) for record in self._records[environment])
-        finished = self._finished[environment]
-        del finished[: max(len(finished) - ends, 0)]
+        finished = list(self._finished[environment])
+        return finished[max(len(finished) - ends, 0) :]
 
     def _serve(self):
         rows = [np.stack(list(records)) for records in self._records]
