@@ -152,15 +152,18 @@ def stop_at(*updates):
     return on_update
 
 
-@pytest.mark.parametrize("kind", WANTED)
-def test_stopped_and_continued_it_is_the_same_run(tmp_path, kind):
+@pytest.mark.parametrize(
+    "kind, capacity",
+    [*((kind, "all") for kind in WANTED), ("priorities", "120"), ("rollouts", "1")],
+)
+def test_stopped_and_continued_it_is_the_same_run(tmp_path, kind, capacity):
     expected, run = tmp_path / "a", tmp_path / "b"
-    assert run_once(expected, kind)[0]
+    assert run_once(expected, kind, replay__capacity=capacity)[0]
     # In the middle of blocks, and at the end of one.
     for update in (3, 9, 16, 19, 23):
-        complete, agent, _ = run_once(run, kind, stop_at(update))
+        complete, agent, _ = run_once(run, kind, stop_at(update), replay__capacity=capacity)
         assert not complete and agent.variables["updates"].value == update + 1
-    complete, _, warnings = run_once(run, kind)
+    complete, _, warnings = run_once(run, kind, replay__capacity=capacity)
     assert complete and not warnings
     assert_same_run(run, expected)
     state, arrays = final_arrays(run)
