@@ -34,6 +34,7 @@ def main(words):
         print(f"{run.path} is complete, nothing to do")
         return 0
     check_task(arguments.config.task)
+    starting.allow_open_files(arguments.config.envs + 1)  # Evaluations have a worker, too.
     backend = starting.find_gl(arguments.config)
     start_worker = starting.worker_starter(arguments.config, backend)
     workers = []
@@ -63,7 +64,9 @@ def open_existing(arguments):
 def is_finished(run, config):
     """Returns whether a run's newest checkpoint says that nothing is left to do."""
     state = checkpoint.read_state(run.checkpoints)
-    return state is not None and Schedule(config).finished(resume.counters(state))
+    if state is None:
+        return False
+    return Schedule(config, state.get("at_once", False)).finished(resume.counters(state))
 
 
 def initial_weights(source, run):

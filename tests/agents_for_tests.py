@@ -6,6 +6,7 @@ from dreamer_tf.agents.description import Description
 from dreamer_tf.agents.dreamer import Dreamer
 from dreamer_tf.config import files
 from dreamer_tf.envs.spec import EnvSpec
+from dreamer_tf.experience.sources import Sequences
 
 TINY = {
     "model.deter": 6,
@@ -84,6 +85,7 @@ class Still:
     def __init__(self, config, spec, precision):
         self.spec = spec
         self.variables = {}
+        self.experience = Sequences(2, 3)
 
     def initial_state(self, count):
         return {"calls": np.zeros([count, 1], np.float32)}
@@ -96,6 +98,9 @@ class Still:
         return {"still_loss": batch["reward"].mean()}
 
     def report(self, batch, seed):
+        return {}
+
+    def symptoms(self, metrics):
         return {}
 
     def check(self):

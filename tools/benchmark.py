@@ -2,7 +2,8 @@
 
     tools/run python tools/benchmark.py [SECTION ...] [--json FILE] [--xla] [--peer sheeprl]
 
-Sections: update, parts, variants, threads, policy, environment, memory, start, run; all by default.
+Sections: update, parts, variants, threads, policy, environment, memory, scale, start, run; all by
+default.
 Seconds are the best and the median of the rounds; the rows of a table take turns where they are
 variants of one thing. Leave the machine alone meanwhile.
 """
@@ -75,6 +76,12 @@ def memory(options):
     return memory.measure((10, 500, 5000))
 
 
+def scale(options):
+    from benchmarks import scale
+
+    return scale.measure((10, 5000, options.episodes))
+
+
 def start(options):
     from benchmarks import runs
 
@@ -97,7 +104,18 @@ def peer(options):
 
 SECTIONS = {
     function.__name__: function
-    for function in (update, parts, variants, threads, policy, environment, memory, start, run)
+    for function in (
+        update,
+        parts,
+        variants,
+        threads,
+        policy,
+        environment,
+        memory,
+        scale,
+        start,
+        run,
+    )
 }
 TITLES = {
     "update": "Seconds per update",
@@ -106,7 +124,8 @@ TITLES = {
     "threads": "Threads of TensorFlow: seconds per update in float32",
     "policy": "One policy step, seconds",
     "environment": "Environment steps with random actions, seconds a step of all",
-    "memory": "Replay: a batch of 50 x 50, seconds; resident memory, MB",
+    "memory": "Replay: a batch of 50 x 50, and of 256 windows of 8, seconds; resident memory, MB",
+    "scale": "With many finished episodes: seconds of each thing, and their ratios",
     "start": "Start-up, seconds",
     "run": "A whole run, environment steps a second and shares of the time",
     "peer": "Beside another implementation, seconds per update",
@@ -177,6 +196,9 @@ def parse(words):
         default=PRECISIONS,
         help="of the updates (default: both)",
     )
+    parser.add_argument(
+        "--episodes", type=int, default=50_000, help="most of the section scale (default 50000)"
+    )
     parser.add_argument("--rounds", type=int, default=8, help="calls of each variant (default 8)")
     parser.add_argument(
         "--xla", action="store_true", help="also compile with XLA, which takes minutes a variant"
@@ -195,8 +217,9 @@ def parse(words):
     for name in options.sections:
         if name not in SECTIONS:
             parser.error(f"no section {name!r}: choose from {', '.join(SECTIONS)}")
-    if options.rounds < 1:
-        parser.error(f"--rounds {options.rounds}: give at least 1")
+    for name in ("rounds", "episodes"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} {getattr(options, name)}: give at least 1")
     if options.peer:
         if not _can_import(options.peer_python, options.peer):
             parser.error(

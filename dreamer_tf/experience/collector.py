@@ -164,7 +164,7 @@ class Collector:
 
     def _abandon(self, i):
         """Gives up environment i's unfinished episode; returns how many steps are lost."""
-        lost = self.episodes.abandon(i, self._index(i)) if i in self.episodes.growing else 0
+        lost = self.episodes.abandon(i) if i in self.episodes.growing else 0
         self.numbers[i] += 1
         self.underway[i] = None
         return lost
@@ -174,14 +174,11 @@ class Collector:
 
     def _finish(self, i):
         underway = self.underway[i]
-        self.episodes.finish(i, self._index(i))
+        index = self.episodes.finish(i).index
         self.numbers[i] += 1
         self.underway[i] = None
         self.failures[i] = 0
-        return Finished(self._index(i), underway.total, underway.steps)
-
-    def _index(self, i):
-        return self.ticks * len(self) + i
+        return Finished(index, underway.total, underway.steps)
 
     def restore(self, numbers, ticks, policy_state):
         """Brings environments and policy to where a checkpoint left them.

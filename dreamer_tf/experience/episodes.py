@@ -5,7 +5,6 @@ whoever draws from them, a stretch at a time, also while their episode goes on.
 """
 
 import os
-import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from dreamer_tf.basics.errors import UserError
 from dreamer_tf.experience import episode_file, growing_file
 from dreamer_tf.experience.episode_file import DamagedFile
 from dreamer_tf.experience.growing_file import GrowingFile
+from dreamer_tf.experience.known import Known, Sources
 
 # All environments together make about this many records before they can be drawn. An episode of the
 # control suite with the paper's action repeat has 501: one environment's are drawn when they are
@@ -35,10 +35,11 @@ class Episodes:
     """The episodes of a folder.
 
     A finished episode's index is `tick * environments + environment`, the tick being the number of
-    steps that every environment has made when the episode ends: the order of indices is the order
-    in which episodes ended. On construction the folder is searched: files that are not whole
-    episodes of such records are left alone, with a warning that names them. Temporary files of a
-    killed run are removed.
+    steps that every environment had made at the episode's last record: the order of indices is the
+    order in which episodes ended, and the tick of every record follows from index and length.
+
+    On construction the folder is searched: files that are not whole episodes of such records are
+    left alone, with a warning that names them. Temporary files of a killed run are removed.
 
     Args:
         directory: the folder; it must exist.
@@ -50,9 +51,10 @@ class Episodes:
         floor: the attribute's value in an earlier session.
 
     Attributes:
-        floor: largest index that was ever dropped; nothing up to it comes back.
         growing: {environment: `GrowingFile`} of the unfinished episodes.
         stretch: records of one environment that become visible together.
+        newest: {environment: `Episode`} of the finished episodes that ended last.
+        held: indices of episodes whose files stay although they are dropped.
     """
 
     def __init__(self, directory, record_dtype, warn, environments=1, capacity=None, floor=-1):
@@ -60,20 +62,18 @@ class Episodes:
         self.dtype = np.dtype(record_dtype)
         self.environments = environments
         self.stretch = max(SHORTEST_STRETCH, STRETCH // environments)
-        self.floor = floor
         self.growing = {}
+        self.newest = {}
+        self.held = frozenset()
         self._warn = warn
-        self._capacity = float("inf") if capacity is None else capacity
-        self._known = []  # Ordered by index.
-        self._steps = 0
+        self._known = Known(float("inf") if capacity is None else capacity, floor)
         # Dropped since the last checkpoint, and before it.
         self._dropped, self._condemned = [], []
-        self._lock = threading.Lock()
         atomic.remove_leftovers(self.directory, episode_file.NAME)
         found, self._left_over = self._search()
-        self._indices = {episode.index for episode in found}
+        self._indices = set()
         for episode in sorted(found):
-            self._learn_of(episode)
+            self._take(episode)
 
     def __len__(self):
         """The number of known finished episodes."""
@@ -85,22 +85,31 @@ class Episodes:
 
         The length is the number of records, the reset's included.
         """
-        return tuple((episode.index, episode.length) for episode in list(self._known))
+        return tuple((episode.index, episode.length) for episode in self._known.now())
+
+    @property
+    def floor(self):
+        """Largest index that was ever dropped; nothing up to it comes back."""
+        return self._known.floor
 
     @property
     def steps(self):
         """Agent steps in the known finished episodes; a reset is none."""
-        return self._steps
+        return self._known.steps
 
-    @property
-    def present(self):
-        """All finished `Episode`s whose files are there, dropped ones included, by their end."""
-        return sorted(self._present())
+    def present(self, after=-1):
+        """Returns the finished `Episode`s whose files are there, dropped ones included.
+
+        Args:
+            after: only those of larger indices, which are the ones that ended later.
+        """
+        dropped = [each for each in (*self._condemned, *self._dropped) if each.index > after]
+        return sorted([*dropped, *self._known.since(after)])
 
     def sources(self):
-        """Returns what may be drawn from now: finished episodes, then `Visible` parts of others."""
+        """Returns the `Sources` of this moment: what may be drawn from now."""
         visible = [Visible(each, self._visible(each)) for _, each in sorted(self.growing.items())]
-        return [*self._known, *(each for each in visible if each.length)]
+        return Sources(self._known.now(), [each for each in visible if each.length])
 
     # Making episodes.
 
@@ -123,23 +132,23 @@ class Episodes:
         if len(growing) % self.stretch == 0 and not record["is_last"]:
             growing.store()
 
-    def finish(self, environment, index, cut=False):
+    def finish(self, environment, cut=False):
         """Makes an unfinished episode known as a finished one; returns its `Episode`.
 
         Args:
             environment: number of the environment.
-            index: its index.
             cut: whether it did not end by itself.
 
         Raises:
             OSError: it cannot be written; it remains unfinished.
         """
-        episode = self.growing[environment].finish(index, cut)
+        growing = self.growing[environment]
+        episode = growing.finish(self._index(growing), cut)
         del self.growing[environment]
         self._take(episode)
         return episode
 
-    def abandon(self, environment, index):
+    def abandon(self, environment):
         """Ends an episode that cannot go on: what was visible stays as a cut episode.
 
         Returns:
@@ -147,7 +156,7 @@ class Episodes:
         """
         growing = self.growing[environment]
         if self._visible(growing):
-            self.finish(environment, index, cut=True)
+            self.finish(environment, cut=True)
             return 0
         del self.growing[environment]
         growing.remove()
@@ -179,10 +188,9 @@ class Episodes:
         """Makes a left over file its environment's unfinished episode."""
         self.growing[growing.environment] = growing
 
-    def cut(self, growing, index):
-        """Makes a left over file a finished episode, the records behind its last end excluded."""
-        complete = growing.is_complete()
-        episode = growing.finish(index, cut=not complete)
+    def cut(self, growing):
+        """Makes a left over file a finished episode, cut unless it is complete."""
+        episode = growing.finish(self._index(growing), cut=not growing.is_complete())
         self._take(episode)
         return episode
 
@@ -224,11 +232,10 @@ class Episodes:
             KeyError: there is no such episode.
             UserError: the file is damaged or missing; the episode is no longer known then.
         """
-        for episode in self._present():
-            if episode.index == index:
-                break
-        else:
+        found = [each for each in self.present(index - 1) if each.index == index]
+        if not found:
             raise KeyError(index)
+        (episode,) = found
         records = np.empty(episode.length, self.dtype)
         try:
             episode_file.read_into(records, self.directory, episode, 0)
@@ -256,13 +263,10 @@ class Episodes:
         if isinstance(source, Visible):
             raise error  # It is this process that writes it: something is very wrong.
         self._warn_of(self.directory / source.name, error)
-        with self._lock:
-            if source in self._known:
-                self._known = [each for each in self._known if each != source]
-                self._steps -= source.length - 1
-            # A damaged file is nobody's to delete.
-            self._dropped = [each for each in self._dropped if each != source]
-            self._condemned = [each for each in self._condemned if each != source]
+        self._known.remove(source)
+        # A damaged file is nobody's to delete.
+        self._dropped = [each for each in self._dropped if each != source]
+        self._condemned = [each for each in self._condemned if each != source]
 
     # Deleting them.
 
@@ -274,17 +278,22 @@ class Episodes:
         them count their steps. No batch needs the files: what batches are drawn from was known
         when their block began, and nothing is dropped before the next episode ends.
         """
+        held = [each for each in self._condemned if each.index in self.held]
         for episode in self._condemned:
-            (self.directory / episode.name).unlink(missing_ok=True)
-            self._indices.discard(episode.index)
-        self._dropped, self._condemned = [], self._dropped
+            if episode.index not in self.held:
+                (self.directory / episode.name).unlink(missing_ok=True)
+                self._indices.discard(episode.index)
+        self._dropped, self._condemned = held, self._dropped
 
     def delete_all(self):
         """Deletes the files of all finished episodes; none is known any more."""
         episode_file.remove_all(self.directory)
         self._indices.clear()
-        self._known, self._dropped, self._condemned = [], [], []
-        self._steps = 0
+        self._known.clear()
+        self._dropped, self._condemned = [], []
+
+    def _index(self, growing):
+        return (growing.begin + len(growing) - 1) * self.environments + growing.environment
 
     def _visible(self, growing):
         return growing.stored // self.stretch * self.stretch
@@ -311,33 +320,11 @@ class Episodes:
                 growing.remove()  # A process was killed before it had written a record.
         return list(episodes.values()), [growing for growing in left_over if growing.stored]
 
-    def _present(self):
-        return [*self._condemned, *self._dropped, *self._known]
-
     def _take(self, episode):
         self._indices.add(episode.index)
-        self._learn_of(episode)
-
-    def _learn_of(self, episode):
-        """Makes an episode known and drops those that ended first beyond the capacity."""
-        with self._lock:
-            if episode.index <= self.floor:
-                self._dropped.append(episode)
-                return
-            known = self._known
-            if known and episode.index < known[-1].index:
-                known = sorted([*known, episode])
-            else:
-                known.append(episode)
-            self._steps += episode.length - 1
-            surplus = 0
-            while self._steps > self._capacity and len(known) - surplus > 1:
-                oldest = known[surplus]
-                self._steps -= oldest.length - 1
-                self.floor = oldest.index
-                self._dropped.append(oldest)
-                surplus += 1
-            self._known = known[surplus:] if surplus else known
+        environment = episode.index % self.environments
+        self.newest[environment] = max(episode, self.newest.get(environment, episode))
+        self._dropped += self._known.add(episode)
 
     def _warn_of(self, path, error):
         reason = getattr(error, "strerror", None) or episode_file.one_line(error)

@@ -35,7 +35,7 @@ class SequenceSource:
 
     def ready(self):
         """Returns whether there is anything to draw from."""
-        return bool(len(self._episodes) or self._episodes.sources())
+        return bool(self._episodes.sources())
 
     def feedback(self, update, priorities):
         """See `Source.feedback`; sequences have no priorities."""
@@ -83,7 +83,7 @@ class SequenceSource:
         )
 
     def _sample(self, sources, update, batch_size, length):
-        """Returns a batch drawn from a list; unreadable episodes are taken out of it."""
+        """Returns a batch drawn from `Sources`; unreadable episodes are taken out of them."""
         random = seeding.generator(self._seed, "replay", update)
         # Small enough to stay in the processor's cache, so splitting it into fields is cheap.
         sequence = np.empty(length, self._episodes.dtype)
@@ -131,5 +131,5 @@ class SequenceSource:
 
 def _longest(sources):
     """Returns the length that unfinished episodes are measured against."""
-    unfinished = itertools.takewhile(lambda each: isinstance(each, Visible), reversed(sources))
-    return max((each.length for each in (*sources[:1], *unfinished)), default=0)
+    first = itertools.islice(sources.finished, 1)
+    return max((each.length for each in (*first, *sources.visible)), default=0)

@@ -1,14 +1,16 @@
 """What agents learn from: they say what they want, a source serves it.
 
 The trainer knows nothing but the protocol `Source`. All sources draw from the run's `Episodes`,
-which hold every step on the disk, so that what they serve is a function of (seed, update, steps
-made, priorities fed back).
+which hold the steps on the disk, so that what they serve is a function of (seed, update, steps
+made, priorities fed back) and a run goes on exactly where a checkpoint left it.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
+from dreamer_tf.experience.rollouts import RolloutSource
 from dreamer_tf.experience.sequences import SequenceSource
+from dreamer_tf.experience.windows import WindowSource
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,16 @@ class Sequences:
 class Windows:
     """`batch` single time steps, each with the `before` ones that led to it and `after` following.
 
-    Batches are {field: [batch, before + 1 + after, ...]} and
+    A time step is drawn if there is a following one, see `WindowSource`. Batches are
+    {field: [batch, before + 1 + after, ...]} and
 
     * `valid`, bool [batch, before + 1 + after]: whether there is such a step. Those before the
       episode's first repeat the first, those behind its last repeat the last.
-    * `weight`, float32 [batch]: importance weight, 1 without priorities.
+    * `weight`, float32 [batch]: importance weight, the largest of a batch 1; 1 without priorities.
 
     priority: None draws all steps alike. A number in (0, 1] is the exponent of the priorities that
     `update` returns as `"priorities"` [batch]; steps without one have the largest so far.
-    correction: exponent of the importance weights.
+    correction: exponent of the importance weights, 1 to make up for the priorities wholly.
     """
 
     batch: int
@@ -49,7 +52,8 @@ class Rollouts:
     """The newest `length` + 1 time steps of every environment, unfinished episodes included.
 
     Batches are {field: [N, length + 1, ...]}. There is one for every `length` steps that all
-    environments have made; none is served twice.
+    environments have made, see `RolloutSource`; none is served twice. Of the schedule's keys,
+    `train.updates` alone matters: so many updates are logged together.
     """
 
     length: int
@@ -63,7 +67,8 @@ def make_source(wanted, episodes, seed):
         episodes: `Episodes` of the run.
         seed: the run's seed.
     """
-    return {Sequences: SequenceSource}[type(wanted)](wanted, episodes, seed)
+    made = {Sequences: SequenceSource, Windows: WindowSource, Rollouts: RolloutSource}
+    return made[type(wanted)](wanted, episodes, seed)
 
 
 class Source(Protocol):
@@ -84,7 +89,8 @@ class Source(Protocol):
         """Returns an iterator over the batches of updates; a context manager that ends it.
 
         They are those of the steps known now. With priorities, update u is drawn with what was fed
-        back up to update u - `LAG`, so that batches can be made ahead.
+        back up to update u - `windows.LAG`, so that batches can be made ahead. It may end before
+        `count` where no more can be served without more steps.
         """
 
     def sample(self, update, batch, length):

@@ -55,8 +55,10 @@ def adopt(environment, known, episodes, left_over, warn):
         warn: function that takes one line of text.
     """
     count = episodes.environments
-    newer = [each for each in episodes.present if each.index % count == environment]
-    newer = [each for each in newer if each.index > known.until]
+    # The checkpoint's unfinished episode may have ended where it was, its worker having failed.
+    until = known.until - 1 if known.length and known.own_index is None else known.until
+    newer = episodes.present(after=until)
+    newer = [each for each in newer if each.index % count == environment]
     if not newer and _goes_on(known, episodes, left_over):
         return Progress(known.number, 0, [])
     own_is_kept = bool(newer) and _is_own(newer[0], known, count)
@@ -69,12 +71,11 @@ def adopt(environment, known, episodes, left_over, warn):
         if growing.number < known.number or (is_own and own_is_kept) or not visible:
             growing.remove()  # Its steps are in a finished episode, or too few.
             continue
-        tick = growing.begin + growing.stored - 1
         cut = not growing.is_complete()
-        kept.append((episodes.cut(growing, tick * count + environment), cut))
+        kept.append((episodes.cut(growing), cut))
         own_is_kept |= is_own
     if known.length and not own_is_kept:
-        number = max(number, known.number + 1)
+        number = max(number, known.number + 1 + len(newer))  # Those newer ones came after it.
         steps = known.length - 1
         warn(f"environment {environment}: the {steps} steps of its unfinished episode are lost")
     # The counters hold the first steps of the checkpoint's unfinished episode already.

@@ -12,7 +12,7 @@ import numpy as np
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes
-from dreamer_tf.experience.sources import Source
+from dreamer_tf.experience.sources import Rollouts, Source
 from dreamer_tf.reports.logger import Logger
 from dreamer_tf.reports.means import Means
 from dreamer_tf.runs import checkpoint, saved_agent, versions
@@ -84,6 +84,7 @@ class Snapshots:
             "metrics_offset": logger.offset,
             "spec": agent.spec.to_json(),
             "replay_floor": episodes.floor,
+            "at_once": isinstance(agent.experience, Rollouts),
         }
         checkpoint.save(
             self._folder,

@@ -7,37 +7,51 @@ class Schedule:
     `prefill` random steps, `pretrain` updates, an evaluation; then a block of updates every so
     many steps and an evaluation every so many steps.
 
+    An agent that learns from rollouts is the exception: it learns from each as soon as it is there,
+    from the first step on. An evaluation comes first, and `updates` are logged together.
+
     Args:
         config: `Config`; steps, train and evaluate are used.
+        at_once: whether the agent learns from rollouts.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, at_once=False):
         self.config = config
+        self.at_once = at_once
+        self._prefill = 0 if at_once else config.train.prefill
+        self._pretrain = 0 if at_once else config.train.pretrain
 
     def prefilling(self, counters):
         """Returns whether actions are still random."""
-        return counters.step < self.config.train.prefill
+        return counters.step < self._prefill
 
     def updates_due(self, counters):
-        """Returns how many updates a run should have made by now."""
+        """Returns how many updates a run should have made by now, where batches are there."""
+        if self.at_once:
+            return counters.update + 1
         train = self.config.train
         if self.prefilling(counters):
             return 0
-        return train.pretrain + train.updates * ((counters.step - train.prefill) // train.every)
+        return self._pretrain + train.updates * ((counters.step - self._prefill) // train.every)
 
     def block_end(self, update):
         """Returns the update count at which the block that comes next ends."""
-        train = self.config.train
-        if update < train.pretrain:
-            return train.pretrain
-        return train.pretrain + train.updates * (1 + (update - train.pretrain) // train.updates)
+        updates = self.config.train.updates
+        if update < self._pretrain:
+            return self._pretrain
+        return self._pretrain + updates * (1 + (update - self._pretrain) // updates)
+
+    def evaluations_due(self, counters):
+        """Returns how many evaluations a run should have made by now."""
+        if self.prefilling(counters):
+            return 0
+        return 1 + (counters.step - self._prefill) // self.config.evaluate.every
 
     def evaluation_due(self, counters):
         """Returns whether an evaluation is due: on the schedule, or because the run ends."""
         if self.prefilling(counters):
             return False
-        past = counters.step - self.config.train.prefill
-        due = counters.evaluations < 1 + past // self.config.evaluate.every
+        due = counters.evaluations < self.evaluations_due(counters)
         return due or (self.collected(counters) and counters.evaluated_at < counters.step)
 
     def collected(self, counters):
@@ -46,8 +60,5 @@ class Schedule:
 
     def finished(self, counters):
         """Returns whether nothing at all is left to do."""
-        return (
-            self.collected(counters)
-            and counters.update >= self.updates_due(counters)
-            and not self.evaluation_due(counters)
-        )
+        learned = self.at_once or counters.update >= self.updates_due(counters)
+        return self.collected(counters) and learned and not self.evaluation_due(counters)

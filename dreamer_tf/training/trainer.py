@@ -13,7 +13,7 @@ from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process.remote import WorkerError
 from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes
-from dreamer_tf.experience.sources import Source
+from dreamer_tf.experience.sources import Rollouts, Source
 from dreamer_tf.reports import pictures
 from dreamer_tf.reports.display import Display
 from dreamer_tf.reports.logger import Logger
@@ -62,7 +62,7 @@ class Trainer:
 
     def __init__(self, config, counters, means, parts, reports, checkpoints, precision):
         self.config = config
-        self.schedule = Schedule(config)
+        self.schedule = Schedule(config, isinstance(parts.agent.experience, Rollouts))
         self.counters = counters
         self.means = means
         self.agent, self.source, self.collector, self.episodes, self.evaluator = parts
@@ -119,9 +119,10 @@ class Trainer:
 
     def _loop(self):
         while self.stop_signal is None and not self.schedule.finished(self.counters):
-            if not self.source.ready():
+            ready = self.source.ready()
+            if not ready and not self.schedule.at_once:
                 self.collect()
-            elif self.counters.update < self.schedule.updates_due(self.counters):
+            elif ready and self.counters.update < self.schedule.updates_due(self.counters):
                 self.train_block()
             elif self.schedule.evaluation_due(self.counters):
                 self.evaluate()
@@ -161,13 +162,18 @@ class Trainer:
             return self.agent.policy(observation, is_first, state, seed, "explore")
 
     def train_block(self):
-        """Makes the updates up to the end of the block that is due, then logs their means."""
+        """Makes the updates up to the end of the block that is due, then logs their means.
+
+        A source that cannot serve all of them has the block go on later.
+        """
         end = self.schedule.block_end(self.counters.update)
         count = end - self.counters.update
         with self.source.batches(self.counters.update, count) as batches:
             while self.counters.update < end and not self._stopping():
                 with self.stopwatch("sample"):
-                    batch = next(batches)
+                    batch = next(batches, None)
+                if batch is None:
+                    break
                 with self.stopwatch("train"):
                     seed = seeding.pair(self.config.seed, "update", self.counters.update)
                     metrics = dict(self.agent.update(batch, seed))
@@ -227,8 +233,7 @@ class Trainer:
         if filming:
             self.show([episode.records for episode in episodes if episode.records is not None])
         # After a kill several may be overdue; one is made for all of them.
-        past = self.counters.step - self.config.train.prefill
-        self.counters.evaluations = 1 + past // self.config.evaluate.every
+        self.counters.evaluations = self.schedule.evaluations_due(self.counters)
         self.counters.evaluated_at = self.counters.step
         self.display.evaluated(self.counters.step, mean, error, len(episodes))
 
@@ -236,14 +241,15 @@ class Trainer:
         """Writes videos of held-out episodes and of predictions on them and on training data."""
         update, step = self.counters.update, self.counters.step
         seed = seeding.pair(self.config.seed, "videos", update)
-        trained = self.source.sample(update, pictures.SEQUENCES, pictures.LENGTH)
         videos = {
             "sim/test/episode": pictures.episode(episodes[0]),
             "agent/test/open_loop": pictures.prediction(
                 self.agent.dreams, pictures.windows(episodes), seed
             ),
-            "agent/train/open_loop": pictures.prediction(self.agent.dreams, trained, seed),
         }
+        if self.episodes.sources():  # Rollouts are learned from before there are any.
+            trained = self.source.sample(update, pictures.SEQUENCES, pictures.LENGTH)
+            videos["agent/train/open_loop"] = pictures.prediction(self.agent.dreams, trained, seed)
         for tag, frames in videos.items():
             if frames is not None:
                 self.logger.video(tag, step, frames)

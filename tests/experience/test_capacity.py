@@ -70,7 +70,7 @@ def test_the_newest_that_fit_are_known_also_after_reopening(
             expected = newest(above, capacity) if above else {}
             floor = max([floor, *(above.keys() - expected.keys())])
             assert dict(episodes.known) == expected and episodes.floor == floor
-            assert indices(folder) == present.keys() == {each.index for each in episodes.present}
+            assert indices(folder) == present.keys() == {each.index for each in episodes.present()}
             if count in save:
                 # Deleted is what the checkpoint before this one did not need any more either.
                 episodes.delete_dropped()

@@ -46,6 +46,17 @@ def test_memory_of_the_replay_is_measured_in_processes_of_its_own(tmp_path):
     assert [row["episodes"] for row in rows] == [10, 500, 5000]
     assert [row["agent steps"] for row in rows] == [5000, 250000, 2500000]
     assert all(row["memory"] > 10 and 0 < row["best"] <= row["median"] for row in rows)
+    assert all(row["windows"] > 0 for row in rows)
+
+
+def test_scale_tells_what_grows_with_the_number_of_episodes(tmp_path):
+    path = tmp_path / "found.json"
+    found = benchmark("scale", "--episodes", 6000, "--json", path)
+    assert found.returncode == 0, found.stderr
+    rows = json.loads(path.read_text())["scale"]
+    assert [list(row) for row in rows] == [["thing", "10", "5,000", "6,000", "ratio"]] * 8
+    for row in rows:
+        assert row["ratio"] == pytest.approx(row["6,000"] / row["10"]) and row["5,000"] > 0
 
 
 @pytest.mark.parametrize(
@@ -53,6 +64,7 @@ def test_memory_of_the_replay_is_measured_in_processes_of_its_own(tmp_path):
     [
         (["speed"], "'speed'"),
         (["--rounds", "0"], "--rounds 0"),
+        (["scale", "--episodes", "0"], "--episodes 0"),
         (["--peer", "sheeprl", "--peer-python", "/nowhere/python"], "cannot import sheeprl"),
         (["update", "--sizes", "huge"], "'huge'"),
     ],

@@ -139,7 +139,7 @@ def test_killed_twenty_times_a_run_uses_every_finished_episode(tmp_path, mark):
     assert status == 0, output
     after = episodes(run)
     assert {name: after[name] for name in before} == before
-    assert sorted(after) == [f"{index:06d}-21.npy" for index in range(200)]
+    assert sorted(after) == [f"{tick:06d}-21.npy" for tick in range(20, 4001, 20)]
     state, arrays = final_arrays(run)
     counters = Counters(**state["counters"])
     assert (counters.step, counters.episodes) == (4000, 200)

@@ -64,3 +64,25 @@ def test_overdue_updates_come_in_blocks():
         update = schedule.block_end(update)
         ends.append(update)
     assert ends == [200, 300, 400, 500]
+
+
+def test_rollouts_are_learned_from_at_once_and_logged_in_blocks():
+    config = files.load_config([], [("steps", "25000"), ("train.updates", "30")])
+    schedule = Schedule(config, at_once=True)
+    counters = Counters()
+    assert not schedule.prefilling(counters), "no random steps, though train.prefill is 5000"
+    assert schedule.evaluation_due(counters) and not schedule.finished(counters)
+    counters.evaluations, counters.evaluated_at = schedule.evaluations_due(counters), 0
+    assert counters.evaluations == 1 and not schedule.evaluation_due(counters)
+    for update in range(70):
+        counters.update = update
+        assert schedule.updates_due(counters) > update
+        assert schedule.block_end(update) == update // 30 * 30 + 30
+    counters.step = 20000
+    assert schedule.evaluations_due(counters) == 3
+    counters.evaluations, counters.evaluated_at = 3, 20000
+    assert not schedule.finished(counters)
+    counters.step = 25000
+    assert schedule.evaluation_due(counters), "the run ends"
+    counters.evaluated_at = 25000
+    assert schedule.finished(counters)

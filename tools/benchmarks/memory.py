@@ -1,4 +1,4 @@
-"""Sampling time and resident memory of a run's experience, by number of episodes.
+"""Time of batches and resident memory of a run's experience, by number of episodes.
 
 Run as a program (`memory.py EPISODES`) it measures in a process that holds nothing else,
 and prints one line of JSON.
@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks import processes
 
 BATCH, SEQUENCE, SAMPLES, WARM = 50, 50, 40, 10
+WINDOWS = (256, 2, 5)  # Batch, before, after.
 LENGTH = 501  # Records of an episode of 1000 steps with an action repeat of 2.
 
 
@@ -34,6 +35,7 @@ def _program(count):
     from benchmarks import timing
     from dreamer_tf.experience.episodes import Episodes
     from dreamer_tf.experience.sequences import SequenceSource
+    from dreamer_tf.experience.sources import Windows, make_source
 
     dtype = np.dtype(
         [("image", "|u1", (64, 64, 3)), ("action", "<f4", (6,)), ("reward", "<f4")]
@@ -50,7 +52,18 @@ def _program(count):
         seconds = timing.alternate(sample, SAMPLES)["sample"]
         gc.collect()
         row = {"episodes": count, "agent steps": episodes.steps, "memory": _resident()}
-        print(json.dumps(row | timing.best_and_median(seconds)))
+        row |= timing.best_and_median(seconds)
+        windows = make_source(Windows(*WINDOWS, priority=1.0), episodes, seed=0)
+        numbers = iter(range(SAMPLES))
+        seconds = timing.alternate({"": lambda: _draw(windows, next(numbers))}, SAMPLES)[""]
+        print(json.dumps(row | {"windows": min(seconds)}))
+
+
+def _draw(source, update):
+    """Draws and reads a batch that nothing was made ahead of."""
+    with source.batches(update, 1) as batches:
+        next(batches)
+    source.feedback(update, np.ones(WINDOWS[0]))
 
 
 def _write(folder, dtype, count):
@@ -61,9 +74,11 @@ def _write(folder, dtype, count):
     records = np.zeros(LENGTH, dtype)
     records["image"] = random.integers(0, 256, records["image"].shape, dtype=np.uint8)
     records["is_first"][0] = records["is_last"][-1] = True
-    first = folder / episode_file.write(folder, 0, records).name
-    for index in range(1, count):
-        os.link(first, folder / first.name.replace("000000-", f"{index:06d}-"))
+    # One environment's: each ends LENGTH - 1 steps after the one before.
+    ends = [(number + 1) * (LENGTH - 1) for number in range(count)]
+    first = folder / episode_file.write(folder, ends[0], records).name
+    for index in ends[1:]:
+        os.link(first, folder / episode_file.Episode(index, LENGTH, 0).name)
 
 
 def _resident():

@@ -1,10 +1,41 @@
 """Starting the workers of a run, with an OpenGL that renders here."""
 
 import os
+import resource
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs import gl
 from dreamer_tf.envs.process.remote import RemoteEnv
+
+# The trainer holds two pipes and a log of every worker.
+FILES_OF_A_WORKER = 3
+# TensorFlow's libraries, episodes that are read, a checkpoint, the pipes of a worker that starts.
+OTHER_FILES = 100
+
+
+def allow_open_files(workers):
+    """Makes sure that this process may open enough files for a number of workers.
+
+    The soft limit is raised as far as the hard one allows.
+
+    Raises:
+        UserError: that is not enough.
+    """
+    needed = FILES_OF_A_WORKER * workers + OTHER_FILES
+    soft, hard = (
+        float("inf") if limit == resource.RLIM_INFINITY else limit
+        for limit in resource.getrlimit(resource.RLIMIT_NOFILE)
+    )
+    if hard < needed:
+        most = max((int(hard) - OTHER_FILES) // FILES_OF_A_WORKER - 1, 1)
+        raise UserError(
+            f"{workers - 1} environments need {needed} open files, the system allows {int(hard)}: "
+            f"raise the limit (ulimit -Hn), or give --envs {most} or fewer",
+            status=1,
+        )
+    if soft < needed:
+        limits = (needed, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def find_gl(config, frames=False):

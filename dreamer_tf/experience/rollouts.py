@@ -1,0 +1,173 @@
+"""The newest steps of every environment, for agents that learn from what they have just done."""
+
+from collections import deque
+
+import numpy as np
+
+from dreamer_tf.experience.episode_file import DamagedFile
+from dreamer_tf.experience.episodes import Visible
+from dreamer_tf.experience.sequences import SequenceSource
+
+NOWHERE = -1
+
+
+class RolloutSource:
+    """A `Source` of `Rollouts`.
+
+    A batch is there as soon as `length` ticks were made since the last one and every environment
+    has `length` + 1 records. Without an episode's end the last record of a batch is the first of
+    the next one: what the rollout's value is bootstrapped from, then what the next begins with.
+
+    * Resets: a reset's record is one of the records, between the last of an episode and the first
+      step of the next. A row with r resets holds `length` - r transitions, from every record to the
+      next one unless that has `is_first`; r older ones are in no batch.
+    * Failed workers: an environment whose unfinished episode is given up begins anew with its next
+      record, and no batch is served until it has `length` + 1.
+
+    Only these records are kept in memory. A checkpoint holds none: they are read back from the
+    episodes, exactly. After a kill with steps on the disk that the checkpoint does not know,
+    environments that have such begin anew. Nothing else of the history is needed: with a small
+    `replay.capacity` the disk stays small, since files are kept a little longer where they hold
+    any of these records.
+
+    Args:
+        wanted: `Rollouts`.
+        episodes: `Episodes` of the environments.
+        seed: the run's seed.
+    """
+
+    def __init__(self, wanted, episodes, seed):
+        self._length = wanted.length
+        self._episodes = episodes
+        count = episodes.environments
+        self._records = [deque(maxlen=wanted.length + 1) for _ in range(count)]
+        # Indices of the newest finished episodes: at least those with any of the records.
+        self._finished = [deque(maxlen=wanted.length + 1) for _ in range(count)]
+        self._ticks = 0  # Since the last batch.
+        self._sequences = SequenceSource(None, episodes, seed)
+
+    def observe(self, rows):
+        """See `Source.observe`."""
+        for environment, record in rows:
+            self._records[environment].append(record)
+            if record["is_last"]:
+                self._finished[environment].append(self._episodes.newest[environment].index)
+        self._ticks += any(not record["is_first"] for _, record in rows)
+        for environment, records in enumerate(self._records):
+            if records and not records[-1]["is_last"] and environment not in self._episodes.growing:
+                records.clear()
+
+    def ready(self):
+        """Returns whether there is a batch that was not served yet."""
+        full = all(len(records) == self._length + 1 for records in self._records)
+        return full and self._ticks >= self._length
+
+    def batches(self, first_update, count):
+        """Returns an iterator over the one batch that is there, or none; a context manager."""
+        return OneBatch(self._serve if count and self.ready() else None)
+
+    def sample(self, update, batch, length):
+        """See `Source.sample`."""
+        return self._sequences.sample(update, batch, length)
+
+    def feedback(self, update, priorities):
+        """See `Source.feedback`; rollouts have no priorities."""
+
+    def state(self):
+        """Returns the arrays that a checkpoint must hold.
+
+        `ticks` since the last batch; of every environment [N], how many records are `kept` and the
+        tick at which the `newest` was made.
+        """
+        environments = range(len(self._records))
+        self._episodes.held = frozenset(index for i in environments for index in self._needed(i))
+        return {
+            "ticks": np.int64(self._ticks),
+            "kept": np.array([len(records) for records in self._records], np.int64),
+            "newest": np.array([self._newest(i) for i in environments], np.int64),
+        }
+
+    def restore(self, state):
+        """Takes back what `state` returned, reading the records from the disk.
+
+        An environment whose finished episode cannot be read begins anew, with a warning.
+        """
+        self._ticks = int(state["ticks"])
+        missing = {}
+        for i, (kept, newest) in enumerate(zip(state["kept"], state["newest"], strict=True)):
+            if self._newest(i) == newest:
+                self._take_back(i, self._growing_source(i), int(kept))
+                missing[i] = int(kept) - len(self._records[i])
+        for episode in reversed(self._episodes.present()):
+            i = episode.index % self._episodes.environments
+            if not any(missing.values()):
+                break
+            if not missing.get(i):
+                continue
+            try:
+                missing[i] -= self._take_back(i, episode, missing[i])
+                self._finished[i].appendleft(episode.index)
+            except (DamagedFile, OSError) as error:
+                self._episodes.forget(episode, error)
+                self._records[i].clear()
+                self._finished[i].clear()
+                missing[i] = 0
+
+    def _take_back(self, environment, source, count):
+        """Puts the last `count` records of a source before those that are there.
+
+        Returns how many it has of them.
+        """
+        if source is None or not count:
+            return 0
+        records = np.empty(min(count, source.length), self._episodes.dtype)
+        self._episodes.read_into(records, source, source.length - len(records))
+        self._records[environment].extendleft(reversed(records))
+        return len(records)
+
+    def _growing_source(self, environment):
+        growing = self._episodes.growing.get(environment)
+        return None if growing is None else Visible(growing, growing.stored)
+
+    def _newest(self, environment):
+        """Returns the tick of an environment's newest record on the disk."""
+        if environment in self._episodes.growing:
+            growing = self._episodes.growing[environment]
+            return growing.begin + len(growing) - 1
+        if environment in self._episodes.newest:
+            return self._episodes.newest[environment].index // self._episodes.environments
+        return NOWHERE
+
+    def _needed(self, environment):
+        """Returns the indices of finished episodes that hold any of the records."""
+        ends = sum(bool(record["is_last"]) for record in self._records[environment])
+        finished = list(self._finished[environment])
+        return finished[max(len(finished) - ends, 0) :]
+
+    def _serve(self):
+        rows = [np.stack(list(records)) for records in self._records]
+        self._ticks = 0
+        names = self._episodes.dtype.names
+        return {name: np.stack([row[name] for row in rows]) for name in names}
+
+
+class OneBatch:
+    """An iterator over what a function returns, once, or over nothing; a context manager."""
+
+    def __init__(self, serve):
+        self._serve = serve
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self._serve is None:
+            raise StopIteration
+        serve, self._serve = self._serve, None
+        return serve()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._serve = None
