@@ -10,9 +10,9 @@ from dreamer_tf.config import command_line
 from dreamer_tf.config.schema import flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
-from dreamer_tf.experience import episode_file
+from dreamer_tf.envs.process.remote import close_all
 from dreamer_tf.experience.collector import Collector
-from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.episodes import Episodes, remove_all
 from dreamer_tf.experience.sources import make_source
 from dreamer_tf.reports import summary, terminal
 from dreamer_tf.reports.means import Means
@@ -30,7 +30,7 @@ def main(words):
     weights = initial_weights(arguments.init_from, run)
     if run is not None and is_finished(run, arguments.config):
         if not arguments.config.replay.keep:
-            episode_file.remove_all(run.episodes)  # A kill may have left some.
+            remove_all(run.episodes)  # A kill may have left some.
         print(f"{run.path} is complete, nothing to do")
         return 0
     check_task(arguments.config.task)
@@ -40,7 +40,8 @@ def main(words):
     workers = []
     try:
         # All started before the first is waited for: each takes a moment to load its simulator.
-        workers += [start_worker() for _ in range(arguments.config.envs)]
+        for _ in range(arguments.config.envs):
+            workers.append(start_worker())
         # A wrong task is found here, before anything is on the disk.
         spec = workers[0].spec
         if weights is not None:
@@ -48,8 +49,7 @@ def main(words):
         run = run or RunDirectory.open(arguments)
         return train(arguments.config, run, start_worker, workers, backend, weights)
     finally:
-        for worker in workers:
-            worker.close()
+        close_all(workers)
 
 
 def open_existing(arguments):
@@ -119,7 +119,7 @@ def train(config, run, start_worker, workers, backend, weights=None):
     if not complete:
         print("stopped; the same command continues the run")
         return 0
-    for line in summary.lines(run.path, config.train.prefill, agent.dreams is not None):
+    for line in summary.lines(run.path, trainer.schedule.prefill, agent.dreams is not None):
         print(line)
     print(f"{run.path} is complete")
     return 0

@@ -7,7 +7,7 @@ import numpy as np
 
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.envs.process.remote import WorkerError
+from dreamer_tf.envs.process.remote import MOST_THREADS, WorkerError, close_all
 from dreamer_tf.experience.episode_file import DamagedFile
 
 # An environment whose worker failed this often without finishing an episode ends the run.
@@ -23,26 +23,23 @@ class Finished(NamedTuple):
 
 
 class Underway:
-    """What must be known of an unfinished episode: its last record and all its rewards."""
+    """What must be known of an unfinished episode, however long it gets.
 
-    def __init__(self, record, rewards=()):
-        self.record = record
-        self.rewards = list(rewards)  # The reset's among them, as in the episode's records.
+    Attributes:
+        record: its last record.
+        total: its return so far.
+        steps: agent steps made so far, -1 before the reset's record.
+    """
+
+    def __init__(self):
+        self.record, self.total, self.steps = None, 0.0, -1
 
     def add(self, record):
         """Takes the next record."""
         self.record = record
-        self.rewards.append(record["reward"])
-
-    @property
-    def steps(self):
-        """Agent steps made so far."""
-        return len(self.rewards) - 1
-
-    @property
-    def total(self):
-        """The return so far."""
-        return float(np.array(self.rewards, np.float32).sum(dtype=np.float64))
+        # A number of its own: a view would keep the whole record, image included.
+        self.total += float(record["reward"])
+        self.steps += 1
 
 
 class Collector:
@@ -144,7 +141,7 @@ class Collector:
     def _keep(self, i, record):
         if self.underway[i] is None:
             self.episodes.begin(i, self.numbers[i], self.ticks)
-            self.underway[i] = Underway(record)
+            self.underway[i] = Underway()
         self.underway[i].add(record)
         self.episodes.append(i, record)
         self.rows.append((i, record))
@@ -152,14 +149,15 @@ class Collector:
     def _replace(self, i, error):
         self.failures[i] += 1
         self.workers[i].close()
+        had_steps = self.underway[i] is not None and self.underway[i].steps > 0
         lost = self._abandon(i)
         if self.failures[i] >= FAILURES_IN_A_ROW:
             self.fatal = error
             return
-        self.warn(
-            f"environment {i} failed ({error}); its worker is replaced and the {lost} steps of "
-            f"its unfinished episode are dropped"
-        )
+        fate = f"the {lost} steps of its unfinished episode are dropped"
+        if had_steps and not lost:
+            fate = "its unfinished episode is kept as far as it came"
+        self.warn(f"environment {i} failed ({error}); its worker is replaced and {fate}")
         self.workers[i] = self.start_worker()
 
     def _abandon(self, i):
@@ -196,7 +194,7 @@ class Collector:
         self.ticks = ticks
         self.policy_state = policy_state
         unfinished = sorted(self.episodes.growing)
-        with ThreadPoolExecutor(max(1, len(unfinished))) as threads:
+        with ThreadPoolExecutor(min(len(unfinished), MOST_THREADS) or 1) as threads:
             repeated = list(threads.map(self._repeat, unfinished))
         for i, result in zip(unfinished, repeated, strict=True):
             if isinstance(result, WorkerError | UserError):
@@ -213,7 +211,7 @@ class Collector:
         """
         growing, worker = self.episodes.growing[i], self.workers[i]
         try:
-            made, record = self._read_blind(growing, worker.spec.blind_dtype)
+            made, underway = self._read_blind(growing, worker.spec.blind_dtype)
             actions = np.ascontiguousarray(made["action"][1:])
             repeated = worker.replay(self.episode_seed(i), actions)
         except (WorkerError, UserError) as error:
@@ -222,20 +220,22 @@ class Collector:
             return f"has an unreadable unfinished episode ({error})"
         if any(not np.array_equal(repeated[name], made[name]) for name in repeated.dtype.names):
             return "does not repeat its unfinished episode"
-        return Underway(record, made["reward"])
+        return underway
 
     def _read_blind(self, growing, dtype):
-        """Returns an unfinished episode's records without images, and the whole last record."""
-        made = np.zeros(growing.stored, dtype)
+        """Returns an unfinished episode's records without images, and its `Underway`."""
+        made, underway = np.zeros(growing.stored, dtype), Underway()
         position = 0
         for block in growing.records():
             part = made[position : position + len(block)]
             for name in dtype.names:
                 part[name] = block[name]
             position += len(block)
-        return made, block[-1].copy()
+            for record in block:
+                underway.add(record)
+        underway.record = underway.record.copy()  # Not a part of the block.
+        return made, underway
 
     def close(self):
         """Ends the workers, all at the same time."""
-        with ThreadPoolExecutor(max(1, len(self.workers))) as threads:
-            list(threads.map(lambda worker: worker.close(), self.workers))
+        close_all(self.workers)

@@ -151,13 +151,6 @@ def read_at(records, path, position, size=None):
         os.close(descriptor)
 
 
-def remove_all(folder):
-    """Deletes the files of all episodes in a folder."""
-    for path in folder.iterdir():
-        if NAME.fullmatch(path.name):
-            path.unlink(missing_ok=True)
-
-
 def check_flags(records, start, length):
     """Checks `is_first` and `is_last` of the records from `start` on of an episode of `length`.
 

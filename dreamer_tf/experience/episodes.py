@@ -166,6 +166,8 @@ class Episodes:
         """Brings all records of unfinished episodes to the disk, for a checkpoint."""
         for growing in self.growing.values():
             growing.store(sync=True)
+        if self.growing:
+            atomic.sync_folder(self.directory)  # Some may have got their names just now.
 
     def take_left_over(self):
         """Returns the `GrowingFile`s that an earlier process left, by environment and number.
@@ -251,17 +253,19 @@ class Episodes:
         Raises:
             DamagedFile, OSError: it cannot be read.
         """
-        rewards = []
+        total = 0.0
         for start in range(0, episode.length, growing_file.BLOCK):
             block = np.empty(min(growing_file.BLOCK, episode.length - start), self.dtype)
             episode_file.read_into(block, self.directory, episode, start)
-            rewards.append(block["reward"].copy())
-        return float(np.concatenate(rewards).sum(dtype=np.float64)), episode.length - 1
+            for reward in block["reward"]:  # In the order in which the collector adds them up.
+                total += float(reward)
+        return total, episode.length - 1
 
     def forget(self, source, error):
         """Takes one of `sources()` that cannot be read out of what is known, with a warning."""
         if isinstance(source, Visible):
-            raise error  # It is this process that writes it: something is very wrong.
+            # This process writes it, and cannot go on without it.
+            raise UserError(f"{source.growing.path} cannot be read: {error}", status=1) from None
         self._warn_of(self.directory / source.name, error)
         self._known.remove(source)
         # A damaged file is nobody's to delete.
@@ -286,8 +290,9 @@ class Episodes:
         self._dropped, self._condemned = held, self._dropped
 
     def delete_all(self):
-        """Deletes the files of all finished episodes; none is known any more."""
-        episode_file.remove_all(self.directory)
+        """Deletes the files of all episodes, unfinished ones too; none is known any more."""
+        remove_all(self.directory)
+        self.growing.clear()
         self._indices.clear()
         self._known.clear()
         self._dropped, self._condemned = [], []
@@ -329,3 +334,10 @@ class Episodes:
     def _warn_of(self, path, error):
         reason = getattr(error, "strerror", None) or episode_file.one_line(error)
         self._warn(f"skipped {path}: {reason}")
+
+
+def remove_all(folder):
+    """Deletes the files of all episodes in a folder, finished or not."""
+    for path in folder.iterdir():
+        if episode_file.NAME.fullmatch(path.name) or growing_file.NAME.fullmatch(path.name):
+            path.unlink(missing_ok=True)

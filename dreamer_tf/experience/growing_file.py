@@ -87,6 +87,7 @@ class GrowingFile:
         data = b"".join(record.tobytes() for record in self._waiting)
         with self._opened() as file:
             if not self.stored:
+                file.truncate(0)  # An earlier process may have left something unreadable here.
                 write_all(file, self._header)
             file.seek(self._place(self.stored))
             write_all(file, data)
@@ -100,6 +101,12 @@ class GrowingFile:
         with self._opened() as file:
             file.truncate(self._place(count))
         self.stored, self._waiting = count, []
+
+    def move(self, ticks):
+        """Says that it began so many ticks later, and renames its file accordingly."""
+        before = self.path
+        self.begin += ticks
+        os.replace(before, self.path)
 
     def records(self, start=0):
         """Yields the stored records from a position on, some at a time.

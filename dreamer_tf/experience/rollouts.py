@@ -36,6 +36,8 @@ class RolloutSource:
         seed: the run's seed.
     """
 
+    at_once = True
+
     def __init__(self, wanted, episodes, seed):
         self._length = wanted.length
         self._episodes = episodes

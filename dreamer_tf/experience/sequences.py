@@ -25,6 +25,8 @@ class SequenceSource:
         seed: the run's seed.
     """
 
+    at_once = False
+
     def __init__(self, wanted, episodes, seed):
         self._wanted = wanted
         self._episodes = episodes

@@ -74,6 +74,9 @@ def make_source(wanted, episodes, seed):
 class Source(Protocol):
     """Serves an agent's `update` with the experience that it asked for."""
 
+    at_once: bool
+    """Whether each batch is learned from as soon as it is there, see `Schedule`."""
+
     def observe(self, rows):
         """Takes note of the records that the environments have just made.
 

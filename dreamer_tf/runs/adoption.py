@@ -13,7 +13,8 @@ from dreamer_tf.experience.episode_file import DamagedFile
 class Known(NamedTuple):
     """What a checkpoint knows of one environment.
 
-    number: its episode number; until: the largest index of an episode that had ended; begin and
+    number: its episode number; until: the largest index that an episode of it that had ended by
+    then can have; begin and
     length: when its unfinished episode began and its records, 0 where there is none; own_index:
     the index that this episode will get, where the checkpoint's version gave it beforehand.
     """
@@ -55,9 +56,7 @@ def adopt(environment, known, episodes, left_over, warn):
         warn: function that takes one line of text.
     """
     count = episodes.environments
-    # The checkpoint's unfinished episode may have ended where it was, its worker having failed.
-    until = known.until - 1 if known.length and known.own_index is None else known.until
-    newer = episodes.present(after=until)
+    newer = episodes.present(after=known.until)
     newer = [each for each in newer if each.index % count == environment]
     if not newer and _goes_on(known, episodes, left_over):
         return Progress(known.number, 0, [])
@@ -107,9 +106,8 @@ def _is_own(episode, known, count):
     """Returns whether a finished episode is the one that was unfinished at the checkpoint."""
     if not known.length:
         return False
-    if known.own_index is not None:
-        return episode.index == known.own_index
-    return episode.index // count - (episode.length - 1) == known.begin
+    begun_then = episode.index // count - (episode.length - 1) == known.begin
+    return begun_then or episode.index == known.own_index
 
 
 def _total(episodes, episode):

@@ -231,7 +231,10 @@ def _differs(stored, arguments):
     changes = [f"{key} is {earlier[key]} there, {now[key]} here" for key in different]
     if len(changes) > SHOWN_CHANGES:
         changes[SHOWN_CHANGES:] = [f"{len(changes) - SHOWN_CHANGES} more keys differ"]
-    advice = "choose another --name, or delete that run and start again with --fresh"
+    advice = (
+        f"choose another --name; or continue that run with --configs {stored} --name "
+        f"{arguments.name}; or delete it and start again with --fresh"
+    )
     if longer:
         advice = f"--extend continues it up to {now['steps']} steps; or {advice}"
     message = f"{stored.parent} holds a run with a different configuration:"

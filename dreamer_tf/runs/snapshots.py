@@ -12,7 +12,7 @@ import numpy as np
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes
-from dreamer_tf.experience.sources import Rollouts, Source
+from dreamer_tf.experience.sources import Source
 from dreamer_tf.reports.logger import Logger
 from dreamer_tf.reports.means import Means
 from dreamer_tf.runs import checkpoint, saved_agent, versions
@@ -30,6 +30,15 @@ class Kept(NamedTuple):
     counters: Counters
     means: Means
     logger: Logger
+
+
+class Restored(NamedTuple):
+    """What was found on the disk: the whole episodes that were adopted, in the order of their ends,
+    how many unfinished ones were cut, and whether anything is other than in the checkpoint."""
+
+    ended: list
+    cut: int
+    changed: bool
 
 
 class Ended(NamedTuple):
@@ -84,7 +93,7 @@ class Snapshots:
             "metrics_offset": logger.offset,
             "spec": agent.spec.to_json(),
             "replay_floor": episodes.floor,
-            "at_once": isinstance(agent.experience, Rollouts),
+            "at_once": source.at_once,
         }
         checkpoint.save(
             self._folder,
@@ -102,8 +111,8 @@ class Snapshots:
         The counters are updated in place. The updates that adopted steps entitle to become due.
 
         Returns:
-            (whole adopted episodes in the order of their ends, a list of `Ended`; how many
-            unfinished ones were cut).
+            `Restored`. Where something changed, a checkpoint should follow at once: adopting is
+            not meant to be done twice.
         """
         kept, count = self._kept, len(self._kept.collector)
         if saved is not None:
@@ -130,6 +139,9 @@ class Snapshots:
         kept.counters.step += sum(made) * repeat
         kept.counters.episodes += len(ended)
         ticks = max(ticks, state.get("ticks", 0) + max(made))
+        for growing in kept.episodes.growing.values():
+            # An environment that had nothing to adopt is behind the others.
+            growing.move(ticks - (growing.begin + len(growing) - 1))
         policy_state = kept.collector.policy_state
         if saved is not None:
             policy_state = section(saved, "policy_state/")
@@ -137,7 +149,10 @@ class Snapshots:
         if saved is not None:
             kept.source.restore(section(saved, "source/"))
         last = kept.counters.step
-        return [Ended(min(step, last), *rest) for step, _, *rest in sorted(ended)], cut
+        changed = bool(ended or cut or numbers != state.get("episode_numbers", numbers))
+        changed |= "numbered_indices" in state
+        ended = [Ended(min(step, last), *rest) for step, _, *rest in sorted(ended)]
+        return Restored(ended, cut, changed)
 
 
 def known(state, i, count):
@@ -149,6 +164,9 @@ def known(state, i, count):
     if state.get("numbered_indices"):
         # Before format 3 an episode's index was number * environments + environment.
         return Known(number, (number - 1) * count + i, begin, length, number * count + i)
+    if length > 1:
+        # It may have ended right there, its worker having failed.
+        return Known(number, (begin + length - 1) * count + i - 1, begin, length)
     return Known(number, state["ticks"] * count + i, begin, length)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process.remote import WorkerError
+from dreamer_tf.experience.growing_file import write_all
 from dreamer_tf.reports.pictures import Film
 
 ATTEMPTS = 3
@@ -93,7 +94,7 @@ class Evaluator:
         seed = seeding.integer(self.seed, "evaluation", number)
         self.worker.send_reset(seed)
         current = self.worker.receive()
-        rewards, tape = [current["reward"]], Tape(current) if recorded else None
+        total, length, tape = float(current["reward"]), 0, Tape(current) if recorded else None
         film = Film(self.worker.render()) if number < self.filmed else None
         state = self.agent.initial_state(1)
         while not current["is_last"]:
@@ -102,18 +103,27 @@ class Evaluator:
                 return None
             observation = {name: current[name][None] for name in self.worker.spec.observations}
             is_first = np.array([current["is_first"]])
-            noise = seeding.pair(self.seed, "evaluation/policy", number, len(rewards))
+            noise = seeding.pair(self.seed, "evaluation/policy", number, length + 1)
             action, state = self.agent.policy(observation, is_first, state, noise, self.action)
             self.worker.send_step(action[0])
             current = self.worker.receive()
-            rewards.append(current["reward"])
+            total, length = total + float(current["reward"]), length + 1
             if tape is not None:
-                tape.add(current)
+                tape = self._record(tape, current)
             if film is not None:
                 film.add(self.worker.render())
-        total = float(np.array(rewards, np.float32).sum(dtype=np.float64))
         records = None if tape is None else tape.records()
-        return Episode(seed, total, len(rewards) - 1, records, film)
+        return Episode(seed, total, length, records, film)
+
+    def _record(self, tape, record):
+        """Returns the tape with one more record, None where there is no room for it."""
+        try:
+            tape.add(record)
+        except OSError as error:
+            where = tempfile.gettempdir()
+            self.warn(f"no videos of this episode: {where} takes no more ({error.strerror})")
+            return None
+        return tape
 
     def close(self):
         """Ends the worker."""
@@ -127,16 +137,15 @@ class Tape:
 
     def __init__(self, first):
         self._dtype = first.dtype
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile(buffering=0)
         self.add(first)
 
     def add(self, record):
         """Adds a record."""
-        self._file.write(record.tobytes())
+        write_all(self._file, record.tobytes())
 
     def records(self):
         """Returns all records as a read-only array [T] whose data stays on the disk."""
-        self._file.flush()
         return np.memmap(self._file, self._dtype, "r")
 
 

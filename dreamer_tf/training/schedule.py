@@ -13,17 +13,20 @@ class Schedule:
     Args:
         config: `Config`; steps, train and evaluate are used.
         at_once: whether the agent learns from rollouts.
+
+    Attributes:
+        prefill: environment steps with random actions at the beginning.
     """
 
     def __init__(self, config, at_once=False):
         self.config = config
         self.at_once = at_once
-        self._prefill = 0 if at_once else config.train.prefill
+        self.prefill = 0 if at_once else config.train.prefill
         self._pretrain = 0 if at_once else config.train.pretrain
 
     def prefilling(self, counters):
         """Returns whether actions are still random."""
-        return counters.step < self._prefill
+        return counters.step < self.prefill
 
     def updates_due(self, counters):
         """Returns how many updates a run should have made by now, where batches are there."""
@@ -32,7 +35,7 @@ class Schedule:
         train = self.config.train
         if self.prefilling(counters):
             return 0
-        return self._pretrain + train.updates * ((counters.step - self._prefill) // train.every)
+        return self._pretrain + train.updates * ((counters.step - self.prefill) // train.every)
 
     def block_end(self, update):
         """Returns the update count at which the block that comes next ends."""
@@ -45,7 +48,7 @@ class Schedule:
         """Returns how many evaluations a run should have made by now."""
         if self.prefilling(counters):
             return 0
-        return 1 + (counters.step - self._prefill) // self.config.evaluate.every
+        return 1 + (counters.step - self.prefill) // self.config.evaluate.every
 
     def evaluation_due(self, counters):
         """Returns whether an evaluation is due: on the schedule, or because the run ends."""

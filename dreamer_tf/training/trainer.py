@@ -13,7 +13,7 @@ from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process.remote import WorkerError
 from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes
-from dreamer_tf.experience.sources import Rollouts, Source
+from dreamer_tf.experience.sources import Source
 from dreamer_tf.reports import pictures
 from dreamer_tf.reports.display import Display
 from dreamer_tf.reports.logger import Logger
@@ -62,7 +62,7 @@ class Trainer:
 
     def __init__(self, config, counters, means, parts, reports, checkpoints, precision):
         self.config = config
-        self.schedule = Schedule(config, isinstance(parts.agent.experience, Rollouts))
+        self.schedule = Schedule(config, parts.source.at_once)
         self.counters = counters
         self.means = means
         self.agent, self.source, self.collector, self.episodes, self.evaluator = parts
@@ -83,7 +83,7 @@ class Trainer:
     def resume(self, saved):
         """Goes back to a checkpoint (None: to the beginning) and adopts newer episodes."""
         before = self.counters.episodes
-        ended, cut = self.snapshots.restore(saved)
+        ended, cut, changed = self.snapshots.restore(saved)
         self.logged_step = self.counters.step
         for number, episode in enumerate(ended, start=before + 1):
             self.log_episode(episode.total, episode.length, number, episode.step)
@@ -93,6 +93,8 @@ class Trainer:
             self.display.say(
                 f"resumed    at step {self.counters.step}, update {self.counters.update}{newer}"
             )
+        if changed:
+            self.save()
 
     def run(self):
         """Runs to the end, or until SIGINT or SIGTERM; returns whether the run is finished.
@@ -230,8 +232,9 @@ class Trainer:
         if error is not None:
             metrics["test/return_error"] = error
         self.logger.write("sim", self._counter_fields(), metrics)
-        if filming:
-            self.show([episode.records for episode in episodes if episode.records is not None])
+        recorded = [episode.records for episode in episodes if episode.records is not None]
+        if recorded:
+            self.show(recorded)
         # After a kill several may be overdue; one is made for all of them.
         self.counters.evaluations = self.schedule.evaluations_due(self.counters)
         self.counters.evaluated_at = self.counters.step

@@ -69,7 +69,7 @@ def test_only_left_over_files_of_the_pattern_are_removed(tmp_path):
 def test_a_file_being_written_by_another_process_is_not_removed(tmp_path):
     program = (
         "import sys, time\n"
-        "from dreamer_tf import atomic\n"
+        "from dreamer_tf.basics import atomic\n"
         "with atomic.writing(sys.argv[1]) as file:\n"
         "    file.write(b'whole')\n"
         "    print('writing', flush=True)\n"

@@ -60,7 +60,7 @@ env.close()
 BESIDE_TENSORFLOW = """
 import tensorflow
 from pathlib import Path
-from dreamer_tf.envs.remote import RemoteEnv
+from dreamer_tf.envs.process.remote import RemoteEnv
 assert "libtensorflow" in Path("/proc/self/maps").read_text()
 description = dict(task="dmc_walker_walk", action_repeat=2, time_limit=1000, render="fast")
 with RemoteEnv(description) as worker:

@@ -245,7 +245,7 @@ class TestSignals:
     def test_no_worker_outlives_a_killed_trainer(self):
         script = """
 import sys, time
-from dreamer_tf.envs.remote import RemoteEnv
+from dreamer_tf.envs.process.remote import RemoteEnv
 tasks = ["toy_reach", "environments_for_tests:Sleeping"]
 workers = [
     RemoteEnv(dict(task=t, action_repeat=1, time_limit=9, render="paper")) for t in tasks]

@@ -124,10 +124,12 @@ def test_words_and_exit_status_pass_through(venv):
 
 def test_the_verb_test_starts_pytest_in_the_checkout(venv, tmp_path):
     result = start(
-        ["test", "--collect-only", "tests/test_tools_run.py", "-k", "test_help"], venv, tmp_path
+        ["test", "--collect-only", "tests/tools/test_tools_run.py", "-k", "test_help"],
+        venv,
+        tmp_path,
     )
     assert result.returncode == 0, result.stdout
-    assert "tests/test_tools_run.py::test_help" in result.stdout
+    assert "tests/tools/test_tools_run.py::test_help" in result.stdout
 
 
 def test_a_later_start_costs_little(venv):

@@ -144,8 +144,8 @@ TRAIN = [
     ([*DEBUG, "--fresh"], ["thesis.tex", "--fresh"], a_run(**{"thesis.tex": ""})),
     (DEBUG, ["config.yaml", "--fresh"], a_run(lambda config: "{{{")),
     (DEBUG, ["config.yaml", "--fresh"], a_run(lambda config: config[: len(config) // 2])),
-    ([*DEBUG, "--seed", "0", "--steps", "2600"], ["steps", "2600", "--extend"], a_run()),
-    ([*DEBUG, "--steps", "2400", "--extend"], ["steps", "2400", "--name"], a_run()),
+    ([*DEBUG, "--seed", "0", "--steps", "8600"], ["steps", "8600", "--extend"], a_run()),
+    ([*DEBUG, "--steps", "7400", "--extend"], ["steps", "7400", "--name"], a_run()),
     ([*DEBUG, "--model.deter", "9"], ["model.deter", "9", "--name", "--fresh"], a_run()),
     (
         [*DEBUG, "--model.deter", "9", "--model.units", "8", "--envs", "3", "--steps", "9000"],
