@@ -3,13 +3,14 @@
 import os
 import shutil
 import signal
+import tracemalloc
 
 import numpy as np
 import pytest
 from episodes_for_tests import draw
 
 from dreamer_tf.envs.process.remote import RemoteEnv, WorkerError
-from dreamer_tf.experience.collector import FAILURES_IN_A_ROW, Collector
+from dreamer_tf.experience.collector import FAILURES_IN_A_ROW, Collector, Underway
 from dreamer_tf.experience.episodes import Episodes
 
 ECHO = "environments_for_tests:ActionEcho"
@@ -105,6 +106,19 @@ def test_returns_and_lengths_are_those_of_the_records(make):
         assert episode.total == float(records["reward"].sum(dtype=np.float64))
 
 
+def test_an_episode_of_any_length_needs_no_more_memory():
+    dtype = np.dtype([("image", np.uint8, (64, 64, 3)), ("reward", np.float32)])
+    content = np.ones((), dtype).tobytes()
+    underway = Underway()
+    tracemalloc.start()
+    for _ in range(2000):  # As they come from a worker: views of bytes of their own.
+        underway.add(np.frombuffer(bytearray(content), dtype).reshape(()))
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert underway.steps == 1999 and underway.total == 2000.0
+    assert used < 10 * len(content)
+
+
 def test_rows_are_what_the_environments_made(make):
     collector, policy, rows = make(count=2, time_limit=3), Policy(1), []
     finished = []
@@ -164,7 +178,7 @@ def test_a_stretch_that_was_visible_outlives_its_worker(make):
     assert [each.length for each in collector.episodes.sources()] == [3]
     os.kill(collector.workers[0].pid, signal.SIGKILL)
     ((index, _, length),) = collect(collector, 1)
-    assert "the 0 steps of its unfinished episode are dropped" in warnings[0]
+    assert "its unfinished episode is kept as far as it came" in warnings[0]
     assert collector.episodes.known == ((4, 5), (index, length + 1)) and index == 15
     cut = collector.episodes.read(4)
     assert cut["is_last"][-1] and not cut["is_terminal"][-1]

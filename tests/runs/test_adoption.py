@@ -13,6 +13,7 @@ from episodes_for_tests import RECORD, make_records
 from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.growing_file import GrowingFile
 from dreamer_tf.runs.adoption import Known, adopt
+from dreamer_tf.runs.snapshots import known
 
 COUNT, ENVIRONMENT, TICK, NUMBER, STRETCH = 2, 1, 40, 7, 16
 
@@ -134,9 +135,11 @@ def test_what_is_newer_is_adopted(tmp_path, name):
     case, warnings = CASES[name], []
     episodes, left_over = prepare(tmp_path, case)
     before = set(dict(episodes.known)) - {index(*each) for each in case.finished}
-    begin = TICK - case.length + 1 if case.length else 0
-    known = Known(NUMBER, TICK * COUNT + ENVIRONMENT, begin, case.length)
-    progress = adopt(ENVIRONMENT, known, episodes, left_over, warnings.append)
+    state = {"episode_numbers": [NUMBER] * COUNT, "ticks": TICK, "unfinished": {}}
+    if case.length:
+        state["unfinished"][str(ENVIRONMENT)] = [TICK - case.length + 1, case.length]
+    told = known(state, ENVIRONMENT, COUNT)
+    progress = adopt(ENVIRONMENT, told, episodes, left_over, warnings.append)
 
     assert progress.number == case.number
     assert set(dict(episodes.known)) == before | {index(*each) for each in case.kept}
@@ -179,8 +182,8 @@ def test_one_that_cannot_be_read_is_left_out_of_the_returns_with_a_warning(tmp_p
         len(content) // 2 - len(content) // 3
     )
     path.write_bytes(content)
-    known = Known(NUMBER, TICK * COUNT + ENVIRONMENT)
-    progress = adopt(ENVIRONMENT, known, episodes, [], pytest.fail)
+    told = Known(NUMBER, TICK * COUNT + ENVIRONMENT)
+    progress = adopt(ENVIRONMENT, told, episodes, [], pytest.fail)
     assert progress.adopted[0].total is None and progress.steps == 19
     assert len(warnings) == 1 and path.name in warnings[0]
 
@@ -192,7 +195,27 @@ def test_indices_that_older_versions_gave_by_number_are_understood(tmp_path):
         own = number * COUNT + ENVIRONMENT
         episodes.add(own, make_records(own, length))
     own = NUMBER * COUNT + ENVIRONMENT
-    known = Known(NUMBER, (NUMBER - 1) * COUNT + ENVIRONMENT, TICK - 10, 11, own)
-    progress = adopt(ENVIRONMENT, known, episodes, [], pytest.fail)
+    told = Known(NUMBER, (NUMBER - 1) * COUNT + ENVIRONMENT, TICK - 10, 11, own)
+    progress = adopt(ENVIRONMENT, told, episodes, [], pytest.fail)
     assert progress.number == 9 and progress.steps == (13 - 10) + 4
     assert [each.index for each in progress.adopted] == [own, own + COUNT]
+
+
+def test_an_environment_behind_the_others_is_measured_by_its_own_file():
+    """After a kill it had nothing to adopt: its unfinished episode went on later than theirs."""
+    state = {"episode_numbers": [4, 3], "ticks": 53, "unfinished": {"1": [30, 14]}}
+    assert known(state, 1, 2).until < (30 + 14) * 2 + 1 <= 53 * 2 + 1, "its next step counts"
+    assert known(state, 0, 2).until == 53 * 2
+
+
+def test_an_unfinished_episode_that_moves_keeps_its_records(tmp_path):
+    growing = GrowingFile(tmp_path, 0, 2, 30, RECORD)
+    records = make_records(5, 9)
+    for record in records:
+        growing.add(record)
+    growing.store()
+    growing.move(10)
+    (path,) = tmp_path.iterdir()
+    again = GrowingFile.open(path, RECORD)
+    assert (again.begin, again.number, len(again)) == (40, 2, 9)
+    np.testing.assert_array_equal(np.concatenate(list(again.records())), records)
