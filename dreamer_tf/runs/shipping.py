@@ -50,9 +50,10 @@ def ship(run, out, half, warn):
 def _stored(array, half):
     if not half or array.ndim < 2 or array.dtype != np.float32:
         return array
-    small = array.astype(np.float16)
+    with np.errstate(over="ignore"):  # What does not fit is found below.
+        small = array.astype(np.float16)
     if not np.isfinite(small).all():
-        raise UserError("a weight does not fit into half precision: ship it in full", status=1)
+        raise UserError("a weight does not fit into half precision: ship it with --full", status=1)
     return small
 
 

@@ -1,0 +1,87 @@
+"""Agents to give away: what is in them, and that they act like the run that they are from."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from runs_for_tests import ENVIRONMENT, ROOT
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.runs import checkpoint, saved_agent, versions
+from dreamer_tf.runs.shipping import ship
+
+RUN = ROOT / "tests" / "data" / "run_format_2"
+
+
+def command(*words):
+    result = subprocess.run(
+        [sys.executable, *map(str, words)],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert "Traceback" not in result.stderr, result.stderr
+    return result
+
+
+def test_a_shipped_agent_holds_weights_and_where_they_are_from(tmp_path):
+    size = ship(RUN, tmp_path / "agent", half=True, warn=pytest.fail)
+    files = [path for path in (tmp_path / "agent").rglob("*") if path.is_file()]
+    assert size == sum(path.stat().st_size for path in files)
+    (saved,) = [path for path in files if path.suffix == ".npz"]
+    shipped = checkpoint.load(saved)
+    whole = versions.to_current(checkpoint.load_newest(RUN / "checkpoints", pytest.fail))
+    weights = saved_agent.weight_arrays(whole)
+    assert set(shipped.arrays) == {f"agent/{path}" for path in weights}
+    for path, array in weights.items():
+        stored = shipped.arrays[f"agent/{path}"]
+        assert stored.dtype == (np.float16 if array.ndim > 1 else array.dtype)
+        np.testing.assert_allclose(stored, array, rtol=1e-3, atol=1e-6)
+    assert shipped.state["counters"]["step"] == whole.state["counters"]["step"]
+    (session,) = json.loads((tmp_path / "agent" / "meta.json").read_text())["sessions"]
+    assert "versions" in session and "command" not in session
+
+
+def test_evaluating_it_repeats_the_run_and_training_begins_with_it(tmp_path):
+    made = command("tools/ship.py", RUN, "--out", tmp_path / "agent", "--full")
+    assert made.returncode == 0 and f"evaluate {tmp_path / 'agent'}" in made.stdout
+    returns = []
+    for folder in (RUN, tmp_path / "agent"):
+        copy = tmp_path / f"of {folder.name}"
+        shutil.copytree(folder, copy)
+        words = ["--episodes", "2", "--json", tmp_path / "found.json"]
+        assert command("-m", "dreamer_tf.evaluate", copy, *words).returncode == 0
+        returns.append(json.loads((tmp_path / "found.json").read_text())["returns"])
+    assert returns[0] == returns[1]
+    words = ["--configs", RUN / "config.yaml", "--name", "small", "--init_from", tmp_path / "agent"]
+    words += ["--steps", "130", "--logdir", tmp_path / "runs"]
+    trained = command("-m", "dreamer_tf.train", *words)
+    assert trained.returncode == 0 and "weights    from" in trained.stdout, trained.stderr
+
+
+def test_nothing_is_overwritten_and_a_wrong_folder_is_one_line(tmp_path):
+    (tmp_path / "agent").mkdir()
+    with pytest.raises(UserError, match="exists already"):
+        ship(RUN, tmp_path / "agent", half=True, warn=pytest.fail)
+    refused = command("tools/ship.py", tmp_path, "--out", tmp_path / "other")
+    assert refused.returncode == 2 and "is not a run" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1 and not (tmp_path / "other").exists()
+
+
+def test_a_weight_that_half_precision_cannot_hold_is_said(tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(RUN, copy)
+    saved = checkpoint.load_newest(copy / "checkpoints", pytest.fail)
+    kernel = next(name for name in saved.arrays if name.endswith("actor/h0/kernel"))
+    arrays = {**saved.arrays, kernel: saved.arrays[kernel] + 1e6}
+    counters = saved.state["counters"]
+    place = {"update": counters["update"] + 1, "step": counters["step"] + 1}
+    checkpoint.save(copy / "checkpoints", arrays, saved.state, keep=2, **place)
+    with pytest.raises(UserError, match="--full"):
+        ship(copy, tmp_path / "agent", half=True, warn=pytest.fail)
+    assert not (tmp_path / "agent").exists()
