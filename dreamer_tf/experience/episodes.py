@@ -36,7 +36,9 @@ class Episodes:
 
     A finished episode's index is `tick * environments + environment`, the tick being the number of
     steps that every environment had made at the episode's last record: the order of indices is the
-    order in which episodes ended, and the tick of every record follows from index and length.
+    order in which episodes ended, and the tick of every record follows from index and length. After
+    a kill an environment with nothing to adopt counts on from where it was, behind the others by
+    what these had made since.
 
     On construction the folder is searched: files that are not whole episodes of such records are
     left alone, with a warning that names them. Temporary files of a killed run are removed.

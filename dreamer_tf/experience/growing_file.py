@@ -102,12 +102,6 @@ class GrowingFile:
             file.truncate(self._place(count))
         self.stored, self._waiting = count, []
 
-    def move(self, ticks):
-        """Says that it began so many ticks later, and renames its file accordingly."""
-        before = self.path
-        self.begin += ticks
-        os.replace(before, self.path)
-
     def records(self, start=0):
         """Yields the stored records from a position on, some at a time.
 

@@ -139,9 +139,6 @@ class Snapshots:
         kept.counters.step += sum(made) * repeat
         kept.counters.episodes += len(ended)
         ticks = max(ticks, state.get("ticks", 0) + max(made))
-        for growing in kept.episodes.growing.values():
-            # An environment that had nothing to adopt is behind the others.
-            growing.move(ticks - (growing.begin + len(growing) - 1))
         policy_state = kept.collector.policy_state
         if saved is not None:
             policy_state = section(saved, "policy_state/")

@@ -206,16 +206,3 @@ def test_an_environment_behind_the_others_is_measured_by_its_own_file():
     state = {"episode_numbers": [4, 3], "ticks": 53, "unfinished": {"1": [30, 14]}}
     assert known(state, 1, 2).until < (30 + 14) * 2 + 1 <= 53 * 2 + 1, "its next step counts"
     assert known(state, 0, 2).until == 53 * 2
-
-
-def test_an_unfinished_episode_that_moves_keeps_its_records(tmp_path):
-    growing = GrowingFile(tmp_path, 0, 2, 30, RECORD)
-    records = make_records(5, 9)
-    for record in records:
-        growing.add(record)
-    growing.store()
-    growing.move(10)
-    (path,) = tmp_path.iterdir()
-    again = GrowingFile.open(path, RECORD)
-    assert (again.begin, again.number, len(again)) == (40, 2, 9)
-    np.testing.assert_array_equal(np.concatenate(list(again.records())), records)
