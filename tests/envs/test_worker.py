@@ -157,12 +157,13 @@ class TestFailures:
 
     def test_no_answer(self):
         begin = time.monotonic()
-        message = fail_at_first_step("Sleeping", timeout=1.0)
-        assert "no answer within 1 seconds" in message
-        assert time.monotonic() - begin < 5
+        # Not less: on a busy machine a worker takes a second or two to start.
+        message = fail_at_first_step("Sleeping", timeout=4.0)
+        assert "no answer within 4 seconds" in message
+        assert time.monotonic() - begin < 12
 
     def test_stopped(self):
-        worker = RemoteEnv(describe("ActionEcho"), timeout=1.0)
+        worker = RemoteEnv(describe("ActionEcho"), timeout=4.0)
         reset(worker)
         os.kill(worker.pid, signal.SIGSTOP)
         with pytest.raises(WorkerError, match="no answer"):
@@ -170,7 +171,7 @@ class TestFailures:
         assert state(worker.pid) is None
 
     def test_stopped_worker_does_not_block_a_large_command(self):
-        worker = RemoteEnv(describe("ActionEcho"), timeout=1.0)
+        worker = RemoteEnv(describe("ActionEcho"), timeout=4.0)
         reset(worker)
         os.kill(worker.pid, signal.SIGSTOP)
         with pytest.raises(WorkerError, match="no answer"):

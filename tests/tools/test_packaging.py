@@ -56,6 +56,7 @@ def test_no_file_names_a_package_index_or_a_home_folder():
     names = [*REQUIREMENTS, "requirements-lock.txt", "pyproject.toml", "tools/run", ".ci/run"]
     paths = [*(CHECKOUT / name for name in names), *CHECKOUT.glob("*.md")]
     for folder in ("dreamer_tf", "configs", "tools", "docs"):
-        paths += [path for path in (CHECKOUT / folder).rglob("*.*") if path.suffix != ".pyc"]
+        files = [path for path in (CHECKOUT / folder).rglob("*.*") if path.is_file()]
+        paths += [path for path in files if path.suffix != ".pyc"]
     for path in paths:
         assert not forbidden.search(path.read_text(errors="replace")), path
