@@ -6,6 +6,7 @@ TensorFlow is imported late, inside functions: a wrong command line or task is a
 import sys
 
 from dreamer_tf import agents
+from dreamer_tf.agents import catalog
 from dreamer_tf.config import command_line
 from dreamer_tf.config.schema import flatten
 from dreamer_tf.envs import check_task
@@ -44,6 +45,7 @@ def main(words):
             workers.append(start_worker())
         # A wrong task is found here, before anything is on the disk.
         spec = workers[0].spec
+        catalog.check_fits(arguments.config.agent, arguments.config.task, spec)
         if weights is not None:
             saved_agent.check_same_networks(arguments.init_from, weights, arguments.config, spec)
         run = run or RunDirectory.open(arguments)

@@ -12,6 +12,7 @@ class Description:
         choices: one line, what followed from configuration and environment.
         parameters: {part: number of its weights}.
         update_flops: floating point operations of one update.
+        decision_flops: those of one action, where they are worth counting.
         charts: {title: (regular expressions of metric names, ...)}, what to plot of an update's
             metrics and the report's, the most telling first.
         progress: {words: metric name} that a line of progress shows.
@@ -23,18 +24,32 @@ class Description:
     update_flops: float
     charts: dict
     progress: dict
+    decision_flops: float = 0.0
 
 
-WORLD_MODEL_CHARTS = {
-    "Loss of images or vectors": ("(image|vector)_loss",),
-    "Loss of rewards and discounts": ("(reward|discount)_loss",),
-    "KL divergence (nats)": ("div",),
+ACTOR_CHARTS = {
+    "Actor's entropy (nats)": ("action_ent",),
+    "Actor loss: minus the imagined return": ("actor_loss",),
 }
 ACTOR_CRITIC_CHARTS = {
     "Actor's entropy (nats)": ("action_ent",),
     "Value loss": ("value_loss",),
     "Actor loss: minus the imagined return": ("actor_loss",),
 }
+CONTRAST_CHARTS = {
+    "Contrastive loss (nats)": ("contrast_loss",),
+    "Observations that are told apart": ("contrast_accuracy",),
+}
+
+
+def model_charts(objective):
+    """Returns the charts of a world model with an objective, `model.objective`."""
+    charts = CONTRAST_CHARTS if objective == "contrastive" else {}
+    return charts | {
+        "Loss of images or vectors": ("(image|vector)_loss",),
+        "Loss of rewards and discounts": ("(reward|discount)_loss",),
+        "KL divergence (nats)": ("div",),
+    }
 
 
 def actor_words(spec, exploration):

@@ -4,32 +4,57 @@
 FORWARD_AND_BACKWARD = 3
 
 
-def dreamer_update(config, spec, discount_head):
-    """Returns the floating point operations of one update of Dreamer.
+def model_update(config, spec, discount_head):
+    """Returns the floating point operations of one update of the world model.
 
     Args:
         config: `Config`.
         spec: `EnvSpec`.
         discount_head: whether there is one.
     """
-    model, behavior, train = config.model, config.behavior, config.train
+    model, train = config.model, config.train
     features, steps = model.stoch + model.deter, train.batch_size * train.batch_length
+    encoders, decoders, embed = _observing(model, spec, features)
+    posterior = model.hidden * (model.deter + embed + 2 * model.stoch)
+    learned = encoders + _prior(model, spec.action_size) + posterior
+    learned += _rewards(model, features, discount_head)
+    if model.objective == "reconstruction" or model.diagnostic_decoder:
+        learned += decoders
+    if model.objective == "contrastive":
+        learned += dense_stack(embed, model.units, model.contrast_layers, 2 * features)
+        learned += steps * 2 * features  # Every observation with every state.
+    return 2 * FORWARD_AND_BACKWARD * steps * learned
+
+
+def imagination(config, spec, discount_head, value):
+    """Returns the floating point operations of one update of behaviour in imagination.
+
+    Args:
+        config, spec, discount_head: as for `model_update`.
+        value: whether there is a value function.
+    """
+    model, behavior, train = config.model, config.behavior, config.train
+    features = model.stoch + model.deter
     starts = train.batch_size * (train.batch_length - discount_head)
-    reward = dense_stack(features, model.units, model.reward_layers, 1)
-    discount = dense_stack(features, model.units, model.discount_layers, 1) * discount_head
-    value = dense_stack(features, behavior.units, behavior.value_layers, 1)
     outputs = spec.action_size * (1 if spec.discrete else 2)
     actor = dense_stack(features, behavior.units, behavior.actor_layers, outputs)
-    prior = _prior(model, spec.action_size)
-    observing, embed = _observing(model, spec, features)
-    posterior = model.hidden * (model.deter + embed + 2 * model.stoch)
-    learned = observing + prior + posterior + reward + discount
+    rewards = _rewards(model, features, discount_head)
     # The imagined path is differentiated with respect to states, not to the model's weights.
-    imagined = behavior.horizon * (3 * actor + 2 * (prior + value))
+    imagined = behavior.horizon * (3 * actor + 2 * _prior(model, spec.action_size))
+    if not value:
+        return 2 * starts * (imagined + behavior.horizon * 2 * rewards)
     # The last state only bootstraps: it has a value, but no reward, discount and target. The value
     # model is differentiated twice, with respect to states and to its weights.
-    imagined += (behavior.horizon - 1) * (2 * (reward + discount) + 2 * value)
-    return 2 * (FORWARD_AND_BACKWARD * steps * learned + starts * imagined)
+    head = dense_stack(features, behavior.units, behavior.value_layers, 1)
+    imagined += behavior.horizon * 2 * head + (behavior.horizon - 1) * 2 * (rewards + head)
+    return 2 * starts * imagined
+
+
+def plan(config, spec):
+    """Returns the floating point operations of one decision by planning."""
+    model, planner = config.model, config.planner
+    step = _prior(model, spec.action_size) + _rewards(model, model.stoch + model.deter, False)
+    return 2 * planner.iterations * planner.candidates * planner.horizon * step
 
 
 def dense_stack(inputs, units, layers, outputs):
@@ -38,16 +63,24 @@ def dense_stack(inputs, units, layers, outputs):
 
 
 def _observing(model, spec, features):
-    """Returns multiply-adds per step of encoders and decoders, and the size of the embedding."""
-    products, embed = 0, 0
+    """Returns multiply-adds per step of encoders and of decoders, and the embedding's size."""
+    encoders, decoders, embed = 0, 0, 0
     if "image" in spec.observations:
-        products += _convolutions(model.cnn_depth, features)
+        encoders, decoders = _convolutions(model.cnn_depth, features)
         embed += 32 * model.cnn_depth
     if spec.vector_size:
-        products += dense_stack(spec.vector_size, model.units, model.vector_layers, 0)
-        products += dense_stack(features, model.units, model.vector_layers, spec.vector_size)
+        encoders += dense_stack(spec.vector_size, model.units, model.vector_layers, 0)
+        decoders += dense_stack(features, model.units, model.vector_layers, spec.vector_size)
         embed += model.units
-    return products, embed
+    return encoders, decoders, embed
+
+
+def _rewards(model, features, discount_head):
+    """Returns multiply-adds per step of the reward head and the discount head."""
+    products = dense_stack(features, model.units, model.reward_layers, 1)
+    if discount_head:
+        products += dense_stack(features, model.units, model.discount_layers, 1)
+    return products
 
 
 def _prior(model, action_size):
@@ -57,7 +90,7 @@ def _prior(model, action_size):
 
 
 def _convolutions(depth, features):
-    """Returns multiply-adds per image of encoder and decoder."""
+    """Returns multiply-adds per image of (encoder, decoder)."""
     channels = [3, depth, 2 * depth, 4 * depth, 8 * depth]
     encoder = sum(
         16 * channels[i] * channels[i + 1] * size**2 for i, size in enumerate((31, 14, 6, 2))
@@ -68,4 +101,4 @@ def _convolutions(depth, features):
         kernel**2 * channels[i] * channels[i + 1] * size**2
         for i, (kernel, size) in enumerate(((5, 1), (5, 5), (6, 13), (6, 30)))
     )
-    return encoder + decoder + features * 32 * depth
+    return encoder, decoder + features * 32 * depth

@@ -1,12 +1,12 @@
 """The sections of the configuration that agents use; `configs/dreamer.yaml` explains their keys.
 
 Free of TensorFlow: the command line is checked before it is imported. Which agent uses which
-section is said in `catalog.py`.
+section, and which keys of it, is said in `catalog.py`; the others are None.
 """
 
 import dataclasses
 
-from dreamer_tf.config.fields import Section, count, one_of, within
+from dreamer_tf.config.fields import Section, count, one_of, switch, within
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ExplorationConfig(Section):
 
     def problem(self, config):
         """See `Section.problem`: epsilon must not rise."""
-        if self.epsilon_final <= self.epsilon:
+        if self.epsilon is None or self.epsilon_final <= self.epsilon:
             return None
         return (
             f"exploration.epsilon_final {self.epsilon_final} is more than "
@@ -32,6 +32,9 @@ class ExplorationConfig(Section):
 class ModelConfig(Section):
     """The world model and its loss."""
 
+    objective: str = one_of(("reconstruction", "contrastive", "reward_only"), shapes=True)
+    contrast: str = one_of(("observations", "window"))
+    diagnostic_decoder: bool = switch(shapes=True)
     deter: int = count(1, shapes=True)
     stoch: int = count(1, shapes=True)
     hidden: int = count(1, shapes=True)
@@ -41,7 +44,11 @@ class ModelConfig(Section):
     units: int = count(1, shapes=True)
     reward_layers: int = count(1, shapes=True)
     discount_layers: int = count(1, shapes=True)
+    contrast_layers: int = count(1, shapes=True)
     discount_head: str = one_of(("auto", "on", "off"), shapes=True)
+    dither: bool = switch()
+    reward_transform: str = one_of(("none", "tanh"))
+    reward_scale: float = within(minimum=0)
     vector_scale: float = within(minimum=0)
     discount_scale: float = within(minimum=0)
     kl_scale: float = within(minimum=0)
@@ -52,7 +59,7 @@ class ModelConfig(Section):
     def problem(self, config):
         """See `Section.problem`: with a discount head the last of the steps starts no dream."""
         length = config.train.batch_length
-        if length >= 2 or self.discount_head == "off":
+        if length >= 2 or self.discount_head in ("off", None):
             return None
         return (
             f"train.batch_length {length} leaves no state to imagine from with a "
@@ -68,16 +75,46 @@ class ModelConfig(Section):
 class BehaviorConfig(Section):
     """Actor and value function, learned from imagined trajectories."""
 
-    horizon: int = count(2)
+    horizon: int = count(1)
     discount: float = within(above=0, maximum=1)
     lambda_: float = within(0, 1)
+    bootstrap: str = one_of(("horizon", "early"))
     units: int = count(1, shapes=True)
     actor_layers: int = count(1, shapes=True)
     value_layers: int = count(1, shapes=True)
     init_std: float = within(above=0)
     entropy_scale: float = within(minimum=0)
+    onehot_gradient: str = one_of(("straight_through", "score"))
     actor_learning_rate: float = within(above=0)
     value_learning_rate: float = within(above=0)
+
+    def problem(self, config):
+        """See `Section.problem`: a return that ends with a value needs a state after the first."""
+        if self.lambda_ is None or self.horizon >= 2:
+            return None
+        return (
+            f"behavior.horizon {self.horizon} leaves no return to learn from: it must be at least "
+            "2, the second state's value ends the first one's return"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannerConfig(Section):
+    """Planning by the cross-entropy method."""
+
+    horizon: int = count(1)
+    candidates: int = count(2)
+    elites: int = count(2)
+    iterations: int = count(1)
+
+    def problem(self, config):
+        """See `Section.problem`: the elites are some of the candidates."""
+        if self.elites <= self.candidates:
+            return None
+        return (
+            f"planner.elites {self.elites} is more than planner.candidates {self.candidates}: "
+            "the elites are the best of the candidates"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

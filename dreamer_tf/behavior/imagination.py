@@ -67,7 +67,19 @@ def start_states(states, is_terminal, can_end):
     return State(*map(flatten, states)), flatten(1.0 - tf.cast(ended, tf.float32))
 
 
-def imagine(rssm, actor, start, state_noise, action_noise):
+class Rollout(NamedTuple):
+    """H imagined steps, time-major; entry t of each belongs to the action that led to features t.
+
+    features: [H, N, F]; entropies: [H, N] of the policy in nats, estimated from the same noise
+    where there is no closed form; log_probs: [H, N] of the actions taken.
+    """
+
+    features: tf.Tensor
+    entropies: tf.Tensor
+    log_probs: tf.Tensor
+
+
+def imagine(rssm, actor, start, state_noise, action_noise, pathwise=True):
     """Rolls the prior forward with the actor's actions.
 
     The start state is not part of the trajectory. The actor's input carries no gradient: what
@@ -79,24 +91,53 @@ def imagine(rssm, actor, start, state_noise, action_noise):
         start: `State` [N, ...].
         state_noise: [H, N, S] standard normal.
         action_noise: [H, N, A] standard normal, or Gumbel for one-hot actions.
+        pathwise: whether actions carry the gradient of their reparametrisation. Without it the
+            actor learns through `score_factors` alone.
 
     Returns:
-        (features [H, N, F], entropies [H, N] of the policy in nats, estimated from the same noise
-        where there is no closed form). Entropy t is that of the action which leads to features t.
+        `Rollout`.
     """
 
     def step(carry, noise):
-        state, _ = carry
-        policy = actor(tf.stop_gradient(state.features))
+        policy = actor(tf.stop_gradient(carry[0].features))
         action = distributions.sample(policy, noise[1])
+        fixed = tf.stop_gradient(action)
         entropy = distributions.entropy(policy, noise[1][None])
-        return rssm.prior_step(state, action, noise[0]), entropy
+        state = rssm.prior_step(carry[0], action if pathwise else fixed, noise[0])
+        return state, entropy, policy.log_prob(fixed)
 
-    states, entropies = scan(step, (start, None), (state_noise, action_noise))
-    return states.features, entropies
+    inputs = (state_noise, action_noise)
+    states, entropies, log_probs = scan(step, (start, None, None), inputs)
+    return Rollout(states.features, entropies, log_probs)
 
 
-def evaluate(world_model, value_head, features, start_weight, discount, lambda_):
+def score_factors(log_probs):
+    """Returns factors of value 1 whose gradient is that of the likelihood of what led to a state.
+
+    Rewards and values times these give the score-function gradient (REINFORCE) of their sum: every
+    term is credited to all actions before it and to no other.
+
+    Args:
+        log_probs: [H, N], see `Rollout`.
+
+    Returns:
+        [H, N].
+    """
+    total = tf.cumsum(log_probs)
+    return tf.exp(total - tf.stop_gradient(total))
+
+
+def evaluate(
+    world_model,
+    value_head,
+    features,
+    start_weight,
+    discount,
+    lambda_,
+    *,
+    bootstrap="horizon",
+    factors=None,
+):
     """Predicts rewards, values and discounts of imagined states and their lambda returns.
 
     Args:
@@ -106,18 +147,33 @@ def evaluate(world_model, value_head, features, start_weight, discount, lambda_)
         start_weight: [N], see `start_states`.
         discount: constant discount where there is no discount head.
         lambda_: see `returns.lambda_return`.
+        bootstrap: `"horizon"` ends the returns with the value of the last state, `"early"` with
+            that of the one before, as the TF1 code does.
+        factors: [H, N] on rewards and values in the returns, see `score_factors`.
 
     Returns:
         `Imagined`.
     """
     # Split rather than sliced: TensorFlow is slow at the gradient of a slice.
     valued, _ = tf.split(features, [features.shape[0] - 1, 1])
-    reward = world_model.reward(valued).mean()
+    reward, discounts = predict_rewards(world_model, valued, discount)
     value = value_head(features).mean()
-    if world_model.discount_head is not None:
-        discounts = world_model.discount_head(valued).mean()
-    else:
-        discounts = discount * tf.ones_like(reward)
-    targets = returns.lambda_return(reward, value[:-1], discounts, value[-1], lambda_)
+    counted = value
+    if factors is not None:
+        reward, counted = factors[:-1] * reward, factors * value
+    last = counted[-1] if bootstrap == "horizon" else counted[-2]
+    targets = returns.lambda_return(reward, counted[:-1], discounts, last, lambda_)
     weights = returns.trajectory_weights(discounts, start_weight)
-    return Imagined(features, reward, value[:-1], discounts, value[-1], targets, weights)
+    return Imagined(features, reward, value[:-1], discounts, last, targets, weights)
+
+
+def predict_rewards(world_model, features, discount):
+    """Returns rewards and discounts, [...] each, of imagined features [..., F].
+
+    Args:
+        discount: constant discount where the world model has no discount head.
+    """
+    reward = world_model.reward(features).mean()
+    if world_model.discount_head is not None:
+        return reward, world_model.discount_head(features).mean()
+    return reward, discount * tf.ones_like(reward)

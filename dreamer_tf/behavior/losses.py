@@ -17,19 +17,19 @@ import tensorflow as tf
 from dreamer_tf.networks import distributions
 
 
-def actor_loss(imagined, entropies, entropy_scale):
-    """Returns the negative mean of the weighted lambda returns (equation 7).
+def actor_loss(returns, weights, entropies, entropy_scale):
+    """Returns the negative mean of the weighted returns (equation 7).
 
     Args:
-        imagined: `Imagined`.
-        entropies: [H, N], those that `imagine` returns.
-        entropy_scale: reward for a nat of entropy in the states whose returns count; the paper
-            has none.
+        returns: [T, N], lambda returns or others.
+        weights: [T, N].
+        entropies: [T, N], of the policy in the states of the returns.
+        entropy_scale: reward for a nat of entropy; the paper has none.
     """
-    objective = imagined.lambda_returns
+    objective = returns
     if entropy_scale:
-        objective = objective + entropy_scale * entropies[1:]
-    return -tf.reduce_mean(imagined.weights * objective)
+        objective = objective + entropy_scale * entropies
+    return -tf.reduce_mean(weights * objective)
 
 
 def value_loss(imagined):

@@ -29,6 +29,21 @@ def lambda_return(reward, value, discount, bootstrap, lambda_):
     return tf.stack(returns[::-1])
 
 
+def reward_to_go(reward, discount):
+    """Returns the discounted rewards from each state to the horizon, V_R (equation 4).
+
+    The paper prints it without a discount; its code had one.
+
+    Args:
+        reward: [H, N] rewards r_i.
+        discount: [H, N] discounts g_i; r_j counts g_i ... g_{j-1} times in the return of i.
+
+    Returns:
+        [H, N] returns.
+    """
+    return lambda_return(reward, tf.zeros_like(reward), discount, tf.zeros_like(reward[0]), 1.0)
+
+
 def trajectory_weights(discount, start_weight):
     """Returns how likely an imagined episode is still going on: w_i = w_1 g_1 ... g_{i-1}.
 

@@ -59,6 +59,6 @@ def matching(pattern, description):
     return dataclasses.field(metadata={"pattern": pattern, "description": description})
 
 
-def switch():
+def switch(shapes=False):
     """True or false."""
-    return dataclasses.field()
+    return dataclasses.field(metadata={"shapes": shapes})

@@ -13,6 +13,7 @@ from dreamer_tf.config.schema import (
     KEYS,
     SECTIONS,
     Config,
+    flatten,
     schema,
     sections,
     used_keys,
@@ -77,11 +78,13 @@ def from_yaml(path, missing=()):
 def to_yaml(config):
     """Returns the config as YAML text that `from_yaml` reads back equal.
 
-    It holds the sections that the config's agent uses.
+    It holds the keys that the config's agent uses.
     """
-    values = dataclasses.asdict(config)
-    used = [*KEYS, *used_sections(config.agent)]
-    return OmegaConf.to_yaml(OmegaConf.create({name: values[name] for name in used}))
+    values = {}
+    for key, value in flatten(config).items():
+        section, _, name = key.rpartition(".")
+        (values.setdefault(section, {}) if section else values)[name] = value
+    return OmegaConf.to_yaml(OmegaConf.create(values))
 
 
 def configs_folder():
@@ -164,22 +167,22 @@ def _check_used(given, agent):
         given: {key: where and how it was set}.
         agent: the agent's name.
     """
-    used = used_keys(agent)
+    used, names = used_keys(agent), used_sections(agent)
     for key, where in given.items():
+        section = key.partition(".")[0]
         if key not in used:
-            section = key.partition(".")[0]
-            raise UserError(
-                f"{where} has no effect: the agent {agent} does not use the section {section}"
-            )
+            what = "it" if section in names else f"the section {section}"
+            raise UserError(f"{where} has no effect: the agent {agent} does not use {what}")
 
 
 def _build(values, place=""):
     """Returns the `Config` of a complete set of values by key, after the checks across keys."""
     used = used_sections(values["agent"])
+    held = {key: values[key] for key in used_keys(values["agent"])}
     parts = dict.fromkeys(SECTIONS)
     for name in used:
         keys = [field.name for field in dataclasses.fields(SECTIONS[name])]
-        parts[name] = SECTIONS[name](**{key: values[f"{name}.{key}"] for key in keys})
+        parts[name] = SECTIONS[name](**{key: held.get(f"{name}.{key}") for key in keys})
     config = Config(**{key: values[key] for key in KEYS}, **parts)
     for name in used:
         problem = parts[name].problem(config)

@@ -115,8 +115,8 @@ Config = dataclasses.make_dataclass(
         "__module__": __name__,
         "__doc__": """The whole configuration of a run; `configs/dreamer.yaml` explains every key.
 
-        The attributes are those of `KEYS` and `SECTIONS`; a section that the chosen agent does not
-        use is None.
+        The attributes are those of `KEYS` and `SECTIONS`; a section or a key that the chosen agent
+        does not use is None.
         """,
     },
 )
@@ -148,8 +148,9 @@ def used_sections(agent):
 
 def used_keys(agent):
     """Returns the keys of an agent's runs, in order."""
-    names = used_sections(agent)
-    return [key for key in schema() if "." not in key or key.partition(".")[0] in names]
+    names, unused = used_sections(agent), catalog.AGENTS[agent].unused
+    found = [key for key in schema() if "." not in key or key.partition(".")[0] in names]
+    return [key for key in found if key not in unused]
 
 
 def shaping_keys(agent):
@@ -160,7 +161,7 @@ def shaping_keys(agent):
 def flatten(config):
     """Returns a config's values by key, `{"train.every": 1000, ...}`, in the schema's order.
 
-    Keys of sections that the agent does not use are not among them.
+    Keys that the agent does not use are not among them.
     """
     values = {}
     for key in used_keys(config.agent):

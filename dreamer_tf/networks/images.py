@@ -10,8 +10,20 @@ IMAGE_SHAPE = (64, 64, 3)
 
 
 def preprocess(image):
-    """Maps uint8 pixels to float32 in [-0.5, 0.5]."""
+    """Maps uint8 pixels to float32 in [-0.5, 0.5]; float32 images, see `dither`, are so already."""
+    if image.dtype == tf.float32:
+        return image
     return tf.cast(image, tf.float32) / 255.0 - 0.5
+
+
+def dither(image, noise):
+    """Maps uint8 pixels to float32 in [-0.5, 0.5), spread over the steps of their 8 bits (TF1).
+
+    Args:
+        image: [...] uint8.
+        noise: [...] uniform in [0, 1).
+    """
+    return (tf.cast(image, tf.float32) + noise) / 256.0 - 0.5
 
 
 def to_pixels(image):

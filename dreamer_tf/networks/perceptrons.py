@@ -1,6 +1,9 @@
 """Dense encoders and heads, and the distributions that they end in (paper, appendix A)."""
 
+import math
+
 import keras
+import tensorflow as tf
 
 from dreamer_tf.networks import distributions
 
@@ -75,6 +78,13 @@ def vector_normal(parameters):
 def scalar_normal(parameters):
     """Returns a unit-variance normal over scalars for parameters [..., 1]."""
     return distributions.normal(parameters[..., 0])
+
+
+def feature_normal(parameters):
+    """Returns a diagonal normal over features for [..., 2 F]: mean, then raw deviation (TF1)."""
+    mean, raw_std = tf.split(tf.cast(parameters, tf.float32), 2, -1)
+    std = tf.nn.softplus(raw_std + math.log(math.expm1(1.0))) + 0.01
+    return distributions.normal(mean, std, event_dims=1)
 
 
 def scalar_bernoulli(parameters):

@@ -10,7 +10,19 @@ import json
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.spec import EnvSpec
 
-KEYS = {"agent": "dreamer", "evaluate.action": "mode"}
+KEYS = {
+    "agent": "dreamer",
+    "evaluate.action": "mode",
+    "model.objective": "reconstruction",
+    "model.contrast": "observations",
+    "model.diagnostic_decoder": True,
+    "model.contrast_layers": 3,
+    "model.dither": False,
+    "model.reward_transform": "none",
+    "model.reward_scale": 1.0,
+    "behavior.bootstrap": "horizon",
+    "behavior.onehot_gradient": "straight_through",
+}
 """{key of the configuration: what runs without it mean}."""
 
 SPEC_FIELDS = {}

@@ -42,8 +42,18 @@ def matmul_speed(size=1024, seconds=0.3, dtype="float32"):
     return count * 2 * size**3 / (time.monotonic() - begin)
 
 
-def run_seconds(config, flops, speed):
-    """Returns a rough estimate of the seconds that the updates of a whole run take."""
+def run_seconds(config, described, action_repeat, speed):
+    """Returns a rough estimate of the seconds that a whole run computes, evaluations left out.
+
+    Args:
+        config: `Config`.
+        described: the agent's `Description`.
+        action_repeat: environment steps of an action.
+        speed: floating point operations a second.
+    """
     train = config.train
-    updates = train.pretrain + train.updates * (config.steps - train.prefill) / train.every
-    return updates * flops / speed
+    learning = config.steps - train.prefill
+    updates = train.pretrain + train.updates * learning / train.every
+    decisions = learning / action_repeat
+    operations = updates * described.update_flops + decisions * described.decision_flops
+    return operations / speed

@@ -36,7 +36,7 @@ def describe(say, config, run, agent, described, device, precision, backend):
         say(f"dreams     {without_dreams(config.agent)}; there are no videos of predictions")
     _describe_disk(say, config, run, agent)
     if device == "CPU" and not run.resuming:
-        _describe_time(say, config, described.update_flops)
+        _describe_time(say, config, described, agent.spec.action_repeat)
 
 
 def _timing(spec):
@@ -75,9 +75,9 @@ def in_bytes(count):
             return f"{count:.2g} {unit}" if count < 10 else f"{count:.0f} {unit}"
 
 
-def _describe_time(say, config, flops):
-    seconds = cost.run_seconds(config, flops, cost.matmul_speed())
+def _describe_time(say, config, described, action_repeat):
+    seconds = cost.run_seconds(config, described, action_repeat, cost.matmul_speed())
     if seconds > LONG_RUN:
-        advice = "; try --configs cpu" if flops > LARGE_UPDATE else ""
+        advice = "; try --configs cpu" if described.update_flops > LARGE_UPDATE else ""
         length = f"about {in_words(seconds)} on this machine"
         say(f"warning: without a GPU this will take {length}{advice}")

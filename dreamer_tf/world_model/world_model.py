@@ -1,4 +1,4 @@
-"""The world model and its loss (section 4 of the paper, equation 10)."""
+"""The world model and its loss (section 4 of the paper, equations 10 and 12)."""
 
 from typing import NamedTuple
 
@@ -6,13 +6,25 @@ import tensorflow as tf
 
 from dreamer_tf.networks import distributions, images, perceptrons
 from dreamer_tf.networks.layers import LayerFactory
+from dreamer_tf.world_model import contrast
 from dreamer_tf.world_model.rssm import RSSM, Observed, State, scan, swap_time
+
+REPRESENTATION = {
+    "reconstruction": ("image", "vector"),
+    "contrastive": ("contrast",),
+    "reward_only": (),
+}
+"""{`model.objective`: the terms that shape states beside rewards, discounts and the KL}."""
+
+REWARDS = {"none": tf.identity, "tanh": tf.tanh}
+"""{`model.reward_transform`: function of the rewards that are learned from}."""
 
 
 class Reconstruction(NamedTuple):
     """What the heads say of a filtered batch; log densities and KL are [B, L], in nats.
 
-    Means of what the environment does not observe or the model does not predict are None.
+    Means of what the environment does not observe or the model does not predict are None; the
+    accuracy is that of the contrastive objective.
     """
 
     embed: tf.Tensor
@@ -23,63 +35,95 @@ class Reconstruction(NamedTuple):
     image_mean: tf.Tensor | None = None
     vector_mean: tf.Tensor | None = None
     discount_mean: tf.Tensor | None = None
+    accuracy: tf.Tensor | None = None
 
 
 class WorldModel:
     """Encoders, RSSM, decoders, reward head and, where episodes can end, a discount head.
 
     Images go through convolutions, all vectors together through a perceptron; the embeddings are
-    concatenated. Decoders likewise predict the image and the concatenated vectors.
+    concatenated. Decoders likewise predict the image and the concatenated vectors. With another
+    objective than reconstruction they only show what is in the states: they read them without
+    gradient and learn from a loss of their own.
 
     Args:
         config: `ModelConfig`.
         spec: `EnvSpec`; its observations and action size are used.
-        discount: factor gamma in the labels of the discount head.
-        use_discount_head: whether there is one.
+        discount: factor gamma in the labels of the discount head, None for a model without one.
         seed: the run's seed.
         dtype: Keras dtype policy.
     """
 
-    def __init__(self, config, spec, discount, use_discount_head, seed, dtype):
+    def __init__(self, config, spec, discount, seed, dtype):
         self.config = config
         self.discount = discount
         self.make = lambda scope: LayerFactory(scope, seed, dtype)
         self.features = config.deter + config.stoch
         self.vectors = [name for name in spec.observations if name != "image"]
-        self.encoder = self.decoder = self.vector_encoder = self.vector_decoder = None
-        self.discount_head = None
-        if "image" in spec.observations:
-            self.encoder = images.Encoder(self.make("encoder"), config.cnn_depth)
-            self.decoder = images.Decoder(self.make("decoder"), config.cnn_depth, self.features)
-        if self.vectors:
-            size, layers = spec.vector_size, config.vector_layers
-            self.vector_encoder = perceptrons.VectorEncoder(
-                self.make("vector_encoder"), size, layers, config.units
-            )
-            self.vector_decoder = self._head(
-                "vector_decoder", layers, perceptrons.vector_normal, size
-            )
-        encoders = [each for each in (self.encoder, self.vector_encoder) if each is not None]
-        embed_size = sum(each.embed_size for each in encoders)
-        self.rssm = RSSM(self.make("rssm"), config, spec.action_size, embed_size)
+        self.discount_head = self.state_model = None
+        encoders = self._make_encoders(spec)
+        self.embed_size = sum(each.embed_size for each in encoders)
+        self.rssm = RSSM(self.make("rssm"), config, spec.action_size, self.embed_size)
+        self._make_decoders(spec)
         self.reward = self._head("reward", config.reward_layers, perceptrons.scalar_normal)
-        if use_discount_head:
+        if discount is not None:
             self.discount_head = self._head(
                 "discount", config.discount_layers, perceptrons.scalar_bernoulli
             )
-        heads = (self.decoder, self.vector_decoder, self.reward, self.discount_head)
+        if config.objective == "contrastive":
+            self.state_model = self._head(
+                "state",
+                config.contrast_layers,
+                perceptrons.feature_normal,
+                outputs=2 * self.features,
+                inputs=self.embed_size,
+            )
+        self.decoders = [each for each in (self.decoder, self.vector_decoder) if each is not None]
+        heads = (*self.decoders, self.reward, self.discount_head, self.state_model)
         self.models = [*encoders, self.rssm, *(head for head in heads if head is not None)]
 
-    def _head(self, scope, layers, distribution, outputs=1):
-        units = self.config.units
-        return perceptrons.DenseHead(
-            self.make(scope), self.features, layers, units, outputs, distribution
-        )
+    def _make_encoders(self, spec):
+        config = self.config
+        self.encoder = self.vector_encoder = None
+        if "image" in spec.observations:
+            self.encoder = images.Encoder(self.make("encoder"), config.cnn_depth)
+        if self.vectors:
+            self.vector_encoder = perceptrons.VectorEncoder(
+                self.make("vector_encoder"), spec.vector_size, config.vector_layers, config.units
+            )
+        return [each for each in (self.encoder, self.vector_encoder) if each is not None]
+
+    def _make_decoders(self, spec):
+        self.decoder = self.vector_decoder = None
+        if not (self.reconstructs or self.config.diagnostic_decoder):
+            return
+        if "image" in spec.observations:
+            depth = self.config.cnn_depth
+            self.decoder = images.Decoder(self.make("decoder"), depth, self.features)
+        if self.vectors:
+            self.vector_decoder = self._head(
+                "vector_decoder",
+                self.config.vector_layers,
+                perceptrons.vector_normal,
+                spec.vector_size,
+            )
+
+    def _head(self, scope, layers, distribution, outputs=1, inputs=None):
+        inputs, units = inputs or self.features, self.config.units
+        return perceptrons.DenseHead(self.make(scope), inputs, layers, units, outputs, distribution)
 
     @property
-    def trainable_variables(self):
-        """All trainable variables of the world model."""
-        return [variable for model in self.models for variable in model.trainable_variables]
+    def reconstructs(self):
+        """Whether states are shaped by what the decoders predict."""
+        return self.config.objective == "reconstruction"
+
+    @property
+    def parts(self):
+        """{name: models} that learn from a loss of their own, see `losses`."""
+        if self.reconstructs or not self.decoders:
+            return {"model": self.models}
+        others = [model for model in self.models if model not in self.decoders]
+        return {"model": others, "decoder": self.decoders}
 
     def embed(self, observation):
         """Maps an observation, {name: [..., *shape]}, to embeddings [..., E]."""
@@ -104,13 +148,15 @@ class WorldModel:
         embed = self.embed(batch)
         observed = self.rssm(embed, batch["action"], batch["is_first"], noise)
         features = observed.states.features
+        # What only shows the states must not shape them.
+        shown = features if self.reconstructs else tf.stop_gradient(features)
         predicted = {"reward": self.reward(features)}
-        targets = {"reward": batch["reward"]}
+        targets = {"reward": REWARDS[self.config.reward_transform](batch["reward"])}
         if self.decoder is not None:
-            predicted["image"] = self.decoder(features)
+            predicted["image"] = self.decoder(shown)
             targets["image"] = images.preprocess(batch["image"])
         if self.vector_decoder is not None:
-            predicted["vector"] = self.vector_decoder(features)
+            predicted["vector"] = self.vector_decoder(shown)
             targets["vector"] = self.concatenate_vectors(batch)
         if self.discount_head is not None:
             predicted["discount"] = self.discount_head(features)
@@ -118,6 +164,10 @@ class WorldModel:
             targets["discount"] = self.discount * (1.0 - tf.cast(batch["is_terminal"], tf.float32))
         log_probs = {name: head.log_prob(targets[name]) for name, head in predicted.items()}
         means = {f"{name}_mean": head.mean() for name, head in predicted.items()}
+        if self.state_model is not None:
+            how = self.config.contrast
+            term, means["accuracy"] = contrast.contrast(self.state_model(embed), features, how)
+            log_probs["contrast"] = term
         kl = distributions.kl_divergence(
             observed.posterior.distribution, observed.prior.distribution
         )
@@ -150,23 +200,46 @@ class WorldModel:
         """Maps features [..., F] to uint8 images [..., 64, 64, 3]; needs observed images."""
         return images.to_pixels(self.decoder(features).mean())
 
-    def loss(self, reconstruction):
-        """Returns (loss, metrics): negative log densities plus the clipped KL (equation 10)."""
+    def losses(self, reconstruction):
+        """Returns what each of `parts` learns from, and metrics.
+
+        Returns:
+            ({"model": the negative terms of equation 10 or 12 plus the clipped KL, and where
+            decoders do not shape the states "decoder": their negative log densities},
+            {name: scalar}).
+        """
         config = self.config
-        losses = {name: -tf.reduce_mean(value) for name, value in reconstruction.log_probs.items()}
+        terms = {name: -tf.reduce_mean(value) for name, value in reconstruction.log_probs.items()}
+        scales = {
+            "reward": config.reward_scale,
+            "vector": config.vector_scale,
+            "discount": config.discount_scale,
+        }
+        scaled = {name: scales.get(name, 1.0) * value for name, value in terms.items()}
+        shown = [name for name in ("image", "vector") if name in terms and not self.reconstructs]
         divergence = tf.reduce_mean(reconstruction.kl)
-        if config.free_nats_per == "step":
-            clipped = tf.reduce_mean(tf.maximum(reconstruction.kl, config.free_nats))
-        else:
-            clipped = tf.maximum(divergence, config.free_nats)
-        scales = {"vector": config.vector_scale, "discount": config.discount_scale}
-        loss = config.kl_scale * clipped
-        loss += tf.add_n([scales.get(name, 1.0) * value for name, value in losses.items()])
-        metrics = {f"{name}_loss": value for name, value in losses.items()}
-        metrics["div"] = divergence
-        for name, gaussian in (
-            ("post_ent", reconstruction.observed.posterior),
-            ("prior_ent", reconstruction.observed.prior),
-        ):
+        found = {"model": config.kl_scale * self._clipped(reconstruction.kl, divergence)}
+        found["model"] += tf.add_n([scaled[name] for name in terms if name not in shown])
+        if shown:
+            found["decoder"] = tf.add_n([scaled[name] for name in shown])
+        metrics = {f"{name}_loss": value for name, value in terms.items()}
+        return found, metrics | self._state_metrics(reconstruction, divergence)
+
+    def _clipped(self, kl, mean):
+        """Returns the KL without what the free nats allow, in nats."""
+        if self.config.free_nats_per == "step":
+            return tf.reduce_mean(tf.maximum(kl, self.config.free_nats))
+        return tf.maximum(mean, self.config.free_nats)
+
+    def _state_metrics(self, reconstruction, divergence):
+        observed = reconstruction.observed
+        metrics = {"div": divergence}
+        for name, gaussian in (("post_ent", observed.posterior), ("prior_ent", observed.prior)):
             metrics[name] = tf.reduce_mean(gaussian.distribution.entropy())
-        return loss, metrics
+        if not self.reconstructs:
+            # Where it goes to zero, all observations have the same state.
+            features = tf.reshape(observed.states.features, [-1, self.features])
+            metrics["feature_std"] = tf.reduce_mean(tf.math.reduce_std(features, 0))
+        if reconstruction.accuracy is not None:
+            metrics["contrast_accuracy"] = reconstruction.accuracy
+        return metrics

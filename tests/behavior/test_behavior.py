@@ -87,7 +87,7 @@ def test_an_entropy_is_that_of_the_action_which_leads_to_the_features_beside_it(
 
     start = State(tf.constant([[0.0], [2.0]]), tf.zeros([2, 1]))
     noise = tf.zeros([4, 2, 1]), tf.zeros([4, 2, 3])
-    features, entropies = imagination.imagine(Counting(), actor, start, *noise)
+    features, entropies, _ = imagination.imagine(Counting(), actor, start, *noise)
     np.testing.assert_array_equal(features[..., 0], [[1, 3], [2, 4], [3, 5], [4, 6]])
     before = np.array([[0, 2], [1, 3], [2, 4], [3, 5]])
     probabilities = np.exp(before[..., None] * np.arange(3.0))
@@ -99,15 +99,11 @@ def test_an_entropy_is_that_of_the_action_which_leads_to_the_features_beside_it(
 def test_actor_loss_adds_the_entropies_of_the_states_whose_returns_count():
     random = np.random.default_rng(0)
     weights, lambda_returns = random.uniform(size=(2, 4, 3)).astype(np.float32)
-    entropies = random.normal(size=(5, 3)).astype(np.float32)
-    nothing = dict.fromkeys(imagination.Imagined._fields)
-    imagined = imagination.Imagined(
-        **{**nothing, "weights": weights, "lambda_returns": lambda_returns}
-    )
-    found = losses.actor_loss(imagined, entropies, 0.0)
+    entropies = random.normal(size=(4, 3)).astype(np.float32)
+    found = losses.actor_loss(lambda_returns, weights, entropies, 0.0)
     np.testing.assert_allclose(found, -(weights * lambda_returns).mean(), rtol=1e-5)
-    found = losses.actor_loss(imagined, entropies, 0.7)
-    expected = -(weights * (lambda_returns + 0.7 * entropies[1:])).mean()
+    found = losses.actor_loss(lambda_returns, weights, entropies, 0.7)
+    expected = -(weights * (lambda_returns + 0.7 * entropies)).mean()
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 

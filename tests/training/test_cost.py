@@ -7,6 +7,7 @@ import tensorflow as tf
 from agents_for_tests import IMAGE, VECTORS, random_batch, tiny_spec
 
 from dreamer_tf.agents import flops
+from dreamer_tf.agents.description import Description
 from dreamer_tf.agents.dreamer import Dreamer
 from dreamer_tf.config import files
 from dreamer_tf.training import cost
@@ -35,10 +36,16 @@ def test_counted_operations_are_those_of_the_graph(terminates, observations):
 def test_a_full_size_update_is_about_one_teraflop():
     walker = dataclasses.replace(tiny_spec(), action_size=6)
     config = files.load_config([], [])
-    assert flops.dreamer_update(config, walker, False) == pytest.approx(0.94e12, rel=0.05)
+    counted = flops.model_update(config, walker, False)
+    counted += flops.imagination(config, walker, False, value=True)
+    assert counted == pytest.approx(0.94e12, rel=0.05)
 
 
 def test_the_papers_run_is_half_a_million_updates():
     config = files.load_config([], [])
-    assert cost.run_seconds(config, flops=1.0, speed=1.0) == 100 + 100 * 4995
+    described = Description("", "", {}, update_flops=1.0, charts={}, progress={})
+    assert cost.run_seconds(config, described, action_repeat=2, speed=1.0) == 100 + 100 * 4995
+    planning = dataclasses.replace(described, decision_flops=10.0)
+    more = 10.0 * (5000000 - 5000) / 2
+    assert cost.run_seconds(config, planning, 2, speed=1.0) == 100 + 100 * 4995 + more
     assert cost.matmul_speed(size=64, seconds=0.01) > 0

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from benchmarks import agents, compiled, timing
 from benchmarks.plain import PlainDreamer
-from dreamer_tf.agents import flops
 from dreamer_tf.behavior import imagination, losses
 from dreamer_tf.networks import images
 from dreamer_tf.training import cost
@@ -59,7 +58,7 @@ def _first(function, code, size, precision, xla, agent):
     return {
         **{"size": size, "code": code, "precision": precision, "xla": "on" if xla else "off"},
         "first": time.perf_counter() - begin,
-        "gigaflop": flops.dreamer_update(agent.config, agent.spec, False) / 1e9,
+        "gigaflop": agent.describe().update_flops / 1e9,
     }
 
 
@@ -119,15 +118,16 @@ def _pieces(agent, batch):
         return -tf.reduce_mean(model.decoder(features).log_prob(image))
 
     def behavior():
-        imagined, entropies = imagination.imagine(
+        rollout = imagination.imagine(
             model.rssm, agent.actor, start, noise.imagine_state, noise.imagine_action
         )
         behavior = config.behavior
-        evaluated = imagination.evaluate(
-            model, agent.value, imagined, weight, behavior.discount, behavior.lambda_
+        found = imagination.evaluate(
+            model, agent.value, rollout.features, weight, behavior.discount, behavior.lambda_
         )
-        actor_loss = losses.actor_loss(evaluated, entropies, behavior.entropy_scale)
-        return actor_loss + losses.value_loss(evaluated)
+        entropies, scale = rollout.entropies[1:], behavior.entropy_scale
+        actor_loss = losses.actor_loss(found.lambda_returns, found.weights, entropies, scale)
+        return actor_loss + losses.value_loss(found)
 
     trained = {
         "encoder": (encoder, [*model.encoder.trainable_variables]),

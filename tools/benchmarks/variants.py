@@ -58,7 +58,7 @@ def _scans(agent):
 
     def unrolled():
         draws = (noise.imagine_state, noise.imagine_action)
-        return imagination.imagine(model.rssm, agent.actor, start, *draws)[0]
+        return imagination.imagine(model.rssm, agent.actor, start, *draws).features
 
     def looped():
         draws = (noise.imagine_state, noise.imagine_action)

@@ -1,0 +1,180 @@
+"""What all agents with a world model share: how it learns, how it filters, what a run asks."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from dreamer_tf.agents import description, symptoms
+from dreamer_tf.agents.compiled import CompiledAgent
+from dreamer_tf.agents.dreams import Dreams
+from dreamer_tf.agents.steps import Steps
+from dreamer_tf.behavior.imagination import Imagined
+from dreamer_tf.experience.sources import Sequences
+from dreamer_tf.networks import images
+from dreamer_tf.networks.layers import named_variables
+from dreamer_tf.networks.optimizer import Optimizer
+from dreamer_tf.networks.precision import POLICIES
+from dreamer_tf.world_model.rssm import State
+from dreamer_tf.world_model.world_model import Reconstruction, WorldModel
+
+DITHER_STREAM = 1
+"""Separates the noise on images from all other noise of the same seed."""
+
+
+class Learned(NamedTuple):
+    """Everything that one update computed; `imagined` is None where nothing was imagined."""
+
+    reconstruction: Reconstruction
+    imagined: Imagined | None
+    losses: dict
+    gradients: dict
+    gradient_norms: dict
+    metrics: dict
+
+
+class ModelBased(CompiledAgent):
+    """An agent that learns a world model and chooses actions in its states.
+
+    A subclass has its heads made by `make_heads`, and the methods
+
+    * `learn(batch, noise)`, a pure function of weights, batch and noise that makes one update and
+      returns `Learned`; `update_noise(batch_size, length, seed)` draws the noise,
+    * `choose(state, noise, mode)`, the actions [N, A] in a `State`; `policy_noise(count, mode,
+      seed)` draws the noise, whose member `state` is [N, S] for the filter,
+    * `dreamt_action(state, seed, mode)`, the actions without exploration,
+    * `report_graph`, `symptoms` and `describe` of the protocol.
+
+    Args:
+        config: `Config`.
+        spec: `EnvSpec` of the environments.
+        precision: `"float32"`, `"bfloat16"` or `"float16"`.
+    """
+
+    def __init__(self, config, spec, precision):
+        super().__init__(config.xla)
+        self.config = config
+        self.spec = spec
+        self.experience = Sequences(config.train.batch_size, config.train.batch_length)
+        dtype = POLICIES[precision]
+        switch = config.model.discount_head
+        predicts_ends = spec.terminates if switch == "auto" else switch == "on"
+        discount = config.behavior.discount if predicts_ends else None
+        self.world_model = WorldModel(config.model, spec, discount, config.seed, dtype)
+        heads = self.make_heads(dtype)
+        self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
+        rate = config.model.learning_rate
+        learning = {name: (part, rate) for name, part in self.world_model.parts.items()}
+        learning |= {name: ([head], rate) for name, (head, rate) in heads.items()}
+        self.optimizers = self._optimizers(learning, scale_loss=precision == "float16")
+        self.steps = Steps(self.optimizers, self.updates)
+        self.models = [*self.world_model.models, *(head for head, _ in heads.values())]
+        self.variables = named_variables(self.models)
+        for optimizer in self.optimizers.values():
+            self.variables.update(optimizer.variables)
+        self.variables["updates"] = self.updates
+        value, _ = heads.get("value", (None, None))
+        self.dreams = Dreams(self.world_model, self.dreamt_action, value)
+
+    def make_heads(self, dtype):
+        """Returns {name: (head, learning rate)} of what learns beside the world model."""
+        return {}
+
+    def _optimizers(self, learning, scale_loss):
+        """Returns {name: `Optimizer`} for {name: (models, learning rate)}."""
+        settings, found = self.config.optimizer, {}
+        for name, (models, rate) in learning.items():
+            variables = [variable for model in models for variable in model.trainable_variables]
+            found[name] = Optimizer(
+                name, variables, rate, settings.clip, settings.epsilon, scale_loss
+            )
+        return found
+
+    def apply(self, reconstruction, imagined, tapes, losses, metrics):
+        """Takes all gradients with the old weights, makes the steps and returns `Learned`.
+
+        Args:
+            reconstruction, imagined: as in `Learned`.
+            tapes: {name: tape} of every optimiser.
+            losses: {name: scalar}.
+            metrics: {name: scalar}.
+        """
+        gradients = self.steps.gradients(tapes, losses)
+        norms = {name: tf.linalg.global_norm(gradient) for name, gradient in gradients.items()}
+        self.steps.apply(losses, gradients, norms)
+        metrics = metrics | self.steps.metrics(losses, norms)
+        return Learned(reconstruction, imagined, losses, gradients, norms, metrics)
+
+    def act(self, observation, is_first, state, noise, mode):
+        """Filters one observation and chooses an action (the collection step of Algorithm 1).
+
+        Args:
+            observation: {"image": uint8 [N, 64, 64, 3]}, vectors float32 [N, V] under their names.
+            is_first: bool [N].
+            state: {"stoch": [N, S], "deter": [N, D], "action": [N, A]}.
+            noise: what `policy_noise` draws.
+            mode: see `Agent.policy`.
+
+        Returns:
+            (action [N, A], next state).
+        """
+        keep = 1.0 - tf.cast(is_first, tf.float32)[:, None]
+        state = {name: value * keep for name, value in state.items()}
+        rssm = self.world_model.rssm
+        projected = rssm.posterior_embed(self.world_model.embed(observation))
+        previous = State(state["stoch"], state["deter"])
+        current, _ = rssm.posterior_step(previous, state["action"], projected, noise.state)
+        action = self.choose(current, noise, mode)
+        return action, {"stoch": current.stoch, "deter": current.deter, "action": action}
+
+    # The Agent protocol, the compiled part on tensors.
+
+    def initial_state(self, count):
+        """Returns the state of `count` environments before their first observation."""
+        model = self.config.model
+        sizes = {"stoch": model.stoch, "deter": model.deter, "action": self.spec.action_size}
+        return {name: tf.zeros([count, size]).numpy() for name, size in sizes.items()}
+
+    def policy_graph(self, observation, is_first, state, seed, mode):
+        """See `Agent.policy`."""
+        noise = self.policy_noise(is_first.shape[0], mode, seed)
+        return self.act(self._dithered(observation, seed), is_first, state, noise, mode)
+
+    def update_graph(self, batch, seed):
+        """See `Agent.update`."""
+        noise = self.update_noise(*batch["reward"].shape, seed)
+        learned = self.learn(self._dithered(batch, seed), noise)
+        return {**learned.metrics, "expl_amount": self.exploration_amount()}
+
+    def _dithered(self, batch, seed):
+        """Returns observations or a batch, where the configuration asks for it with dither."""
+        if not self.config.model.dither or "image" not in batch:
+            return batch
+        own = tf.random.experimental.stateless_fold_in(seed, DITHER_STREAM)
+        noise = tf.random.stateless_uniform(tf.shape(batch["image"]), own)
+        return {**batch, "image": images.dither(batch["image"], noise)}
+
+    def exploration_amount(self):
+        """Returns how strongly the agent explores, a scalar."""
+        return tf.constant(float(self.config.exploration.noise))
+
+    def check(self):
+        """See `Agent.check`."""
+        self.steps.check()
+
+    def symptoms(self, metrics):
+        """See `Agent.symptoms`."""
+        model = self.config.model
+        return symptoms.of_prior(metrics, model.free_nats, model.free_nats_per)
+
+    def model_charts(self):
+        """Returns the `Description.charts` of the world model."""
+        return description.model_charts(self.config.model.objective)
+
+    def parameters(self):
+        """Returns the `Description.parameters`."""
+        return {part.name: part.count_params() for part in self.models}
+
+    def discount_words(self):
+        """Returns for people whether there is a discount head and why."""
+        has_head = self.world_model.discount_head is not None
+        return description.discount_words(self.config.model.discount_head, self.spec, has_head)
