@@ -5,6 +5,7 @@ import numpy as np
 from dreamer_tf.agents.description import Description
 from dreamer_tf.agents.dreamer import Dreamer
 from dreamer_tf.config import files
+from dreamer_tf.config.schema import used_keys
 from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.experience.sources import Sequences
 
@@ -26,7 +27,9 @@ BOTH = {**IMAGE, **VECTORS}
 
 def tiny_config(**changes):
     """Returns a `Config` of tiny networks; keys as `model__free_nats=0`."""
-    overrides = {**TINY, **{key.replace("__", "."): value for key, value in changes.items()}}
+    used = used_keys(changes.get("agent", "dreamer"))
+    overrides = {key: value for key, value in TINY.items() if key in used}
+    overrides |= {key.replace("__", "."): value for key, value in changes.items()}
     return files.load_config([], [(key, str(value)) for key, value in overrides.items()])
 
 
