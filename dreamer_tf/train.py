@@ -3,6 +3,7 @@
 TensorFlow is imported late, inside functions: a wrong command line or task is answered at once.
 """
 
+import contextlib
 import sys
 
 from dreamer_tf import agents
@@ -27,7 +28,20 @@ from dreamer_tf.training.schedule import Schedule
 def main(words):
     """Trains; returns the exit status."""
     arguments = command_line.parse(words)
+    with contextlib.ExitStack() as opened:
+        return run_with(arguments, opened)
+
+
+def run_with(arguments, opened):
+    """Starts or continues the run of an `Arguments`; returns the exit status.
+
+    Args:
+        arguments: `Arguments`.
+        opened: `ExitStack` that closes what is opened here.
+    """
     run = open_existing(arguments)
+    if run is not None:
+        opened.callback(run.close)
     weights = initial_weights(arguments.init_from, run)
     if run is not None and is_finished(run, arguments.config):
         if not arguments.config.replay.keep:
@@ -39,19 +53,19 @@ def main(words):
     backend = starting.find_gl(arguments.config)
     start_worker = starting.worker_starter(arguments.config, backend)
     workers = []
-    try:
-        # All started before the first is waited for: each takes a moment to load its simulator.
-        for _ in range(arguments.config.envs):
-            workers.append(start_worker())
-        # A wrong task is found here, before anything is on the disk.
-        spec = workers[0].spec
-        catalog.check_fits(arguments.config.agent, arguments.config.task, spec)
-        if weights is not None:
-            saved_agent.check_same_networks(arguments.init_from, weights, arguments.config, spec)
-        run = run or RunDirectory.open(arguments)
-        return train(arguments.config, run, start_worker, workers, backend, weights)
-    finally:
-        close_all(workers)
+    opened.callback(close_all, workers)
+    # All started before the first is waited for: each takes a moment to load its simulator.
+    for _ in range(arguments.config.envs):
+        workers.append(start_worker())
+    # A wrong task is found here, before anything is on the disk.
+    spec = workers[0].spec
+    catalog.check_fits(arguments.config.agent, arguments.config.task, spec)
+    if weights is not None:
+        saved_agent.check_same_networks(arguments.init_from, weights, arguments.config, spec)
+    if run is None:
+        run = RunDirectory.open(arguments)
+        opened.callback(run.close)
+    return train(arguments.config, run, start_worker, workers, backend, weights)
 
 
 def open_existing(arguments):

@@ -1,7 +1,30 @@
-"""Where tests run in several processes at once, each gets one thread: together they are faster."""
+"""One thread for each of several test processes, and tests that only `--all` runs."""
 
 import os
 
+import pytest
+
+# Where tests run in several processes at once, each gets one thread: together they are faster.
 if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, "1")
+
+
+def pytest_addoption(parser):
+    """Adds `--all`."""
+    parser.addoption("--all", action="store_true", help="also what takes minutes each (lengthy)")
+
+
+def pytest_configure(config):
+    """Says what the marker means."""
+    config.addinivalue_line("markers", "lengthy: takes minutes, runs with --all only")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Skips lengthy tests without `--all`."""
+    if config.getoption("--all"):
+        return
+    skip = pytest.mark.skip(reason="lengthy: run with --all")
+    for item in items:
+        if item.get_closest_marker("lengthy"):
+            item.add_marker(skip)

@@ -1,0 +1,97 @@
+"""Every method through the programs: trained, interrupted, resumed, evaluated, dreamt."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from runs_for_tests import ENVIRONMENT, ROOT, assert_same_run, metrics
+
+SMALL = {
+    "steps": 320,
+    "env.time_limit": 40,
+    "train.prefill": 100,
+    "train.pretrain": 3,
+    "train.every": 40,
+    "train.updates": 4,
+    "train.batch_size": 3,
+    "train.batch_length": 5,
+    "evaluate.every": 120,
+    "evaluate.episodes": 1,
+    "model.deter": 12,
+    "model.stoch": 4,
+    "model.hidden": 12,
+    "model.cnn_depth": 2,
+    "model.units": 12,
+}
+IMAGINING = {"behavior.horizon": 3, "behavior.units": 12}
+METHODS = {
+    "planet": {
+        "env.observation": "vector",
+        **{"planner.horizon": 3, "planner.candidates": 20, "planner.elites": 5},
+    },
+    "no_value": IMAGINING,
+    "contrastive": IMAGINING,
+    "reward_only": {**IMAGINING, "env.observation": "both"},
+    "paper_tf1": {**IMAGINING, "task": "environments_for_tests:Walk"},
+}
+# One process for all that happens to a method: TensorFlow is loaded once.
+PROGRAM = """
+import json, os, pathlib, signal, sys, threading, time
+from dreamer_tf import evaluate, load, train
+
+words, folder, task, name = json.loads(sys.argv[1]), pathlib.Path(sys.argv[2]), *sys.argv[3:]
+run = folder / "part" / task / name / "0"
+
+def stop_after(lines):
+    path = run / "metrics.jsonl"
+    while not path.exists() or path.read_bytes().count(b"\\n") < lines:
+        time.sleep(0.002)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+assert train.main(["--logdir", str(folder / "whole"), *words]) == 0
+threading.Thread(target=stop_after, args=[6], daemon=True).start()
+assert train.main(["--logdir", str(folder / "part"), *words]) == 0
+print("INTERRUPTED", (run / "metrics.jsonl").read_bytes().count(b"\\n"))
+assert train.main(["--logdir", str(folder / "part"), *words]) == 0
+assert evaluate.main([str(run), "--episodes", "1", "--json", str(folder / "found.json")]) == 0
+player = load(run)
+with player.environment() as environment:
+    record = environment.reset(seed=1)
+    state = player.start()
+    for _ in range(3):
+        action, state = player.act(record, state)
+        record = environment.step(action)
+dream = player.imagine(state, steps=4)
+print("DREAM", sorted(dream), dream["reward"].shape)
+"""
+
+
+@pytest.mark.parametrize("preset", METHODS)
+def test_a_method_is_trained_stopped_continued_evaluated_and_dreamt(preset, tmp_path):
+    settings = {**SMALL, **METHODS[preset]}
+    task = settings.get("task", "toy_reach").replace(":", "-")
+    words = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
+    if "task" not in settings:
+        words += ["--task", "toy_reach"]
+    words = json.dumps(["--configs", preset, *words])
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM, words, str(tmp_path), task, preset],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    whole, part = (tmp_path / each / task / preset / "0" for each in ("whole", "part"))
+    assert_same_run(part, whole)
+    (stop,) = [line for line in result.stdout.splitlines() if line.startswith("INTERRUPTED")]
+    assert int(stop.split()[1]) < len(metrics(whole))
+    assert result.stdout.count("the same command continues the run") == 1
+    updates = [line["update"] for line in metrics(whole) if "model_loss" in line]
+    assert updates[-1] >= 20
+    assert len(json.loads((tmp_path / "found.json").read_text())["returns"]) == 1
+    (dream,) = [line for line in result.stdout.splitlines() if line.startswith("DREAM")]
+    assert ("'image'" in dream) == (settings.get("env.observation") != "vector")
+    assert ("'value'" in dream) == (preset not in ("planet", "no_value"))
