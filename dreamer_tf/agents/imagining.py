@@ -32,7 +32,11 @@ class Imagining(ModelBased):
         """See `ModelBased.make_heads`."""
         behavior, size = self.config.behavior, self.spec.action_size
         discrete = self.spec.discrete
-        tanh_normal = functools.partial(distributions.tanh_normal, init_std=behavior.init_std)
+        tanh_normal = functools.partial(
+            distributions.tanh_normal,
+            mean_scale=behavior.mean_scale,
+            init_std=behavior.init_std,
+        )
         self.actor = DenseHead(
             LayerFactory("actor", self.config.seed, dtype),
             self.world_model.features,

@@ -82,6 +82,7 @@ class BehaviorConfig(Section):
     units: int = count(1, shapes=True)
     actor_layers: int = count(1, shapes=True)
     value_layers: int = count(1, shapes=True)
+    mean_scale: float = within(above=0)
     init_std: float = within(above=0)
     entropy_scale: float = within(minimum=0)
     onehot_gradient: str = one_of(("straight_through", "score"))

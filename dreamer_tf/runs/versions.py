@@ -21,6 +21,7 @@ KEYS = {
     "model.reward_transform": "none",
     "model.reward_scale": 1.0,
     "behavior.bootstrap": "horizon",
+    "behavior.mean_scale": 5.0,
     "behavior.onehot_gradient": "straight_through",
 }
 """{key of the configuration: what runs without it mean}."""
