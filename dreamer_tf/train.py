@@ -3,6 +3,7 @@
 TensorFlow is imported late, inside functions: a wrong command line or task is answered at once.
 """
 
+import functools
 import sys
 
 from dreamer_tf import agents
@@ -41,7 +42,7 @@ def main(words):
     try:
         # All started before the first is waited for: each takes a moment to load its simulator.
         for _ in range(arguments.config.envs):
-            workers.append(start_worker())
+            workers.append(start_worker(training=True))
         # A wrong task is found here, before anything is on the disk.
         spec = workers[0].spec
         if weights is not None:
@@ -135,13 +136,14 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
     floor = -1 if state is None else state["replay_floor"]
     dtype = agent.spec.record_dtype
     initial = agent.initial_state(config.envs)
+    start_training = functools.partial(start_worker, training=True)
     logger = Logger(run.metrics, run.path, state["metrics_offset"] if state else 0)
     logger.describe(flatten(config), agent.describe())
     episodes = Episodes(run.episodes, dtype, display.warn, config.envs, capacity, floor)
     parts = Parts(
         agent=agent,
         source=make_source(agent.experience, episodes, config.seed),
-        collector=Collector(start_worker, workers, config.seed, initial, episodes, display.warn),
+        collector=Collector(start_training, workers, config.seed, initial, episodes, display.warn),
         episodes=episodes,
         evaluator=Evaluator(start_worker, agent, config.seed, display.warn, config.evaluate.action),
     )
