@@ -12,6 +12,7 @@ from dreamer_tf.config.schema import flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
 from dreamer_tf.envs.process.remote import close_all
+from dreamer_tf.envs.tasks import is_atari
 from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes, remove_all
 from dreamer_tf.experience.sources import make_source
@@ -120,7 +121,8 @@ def train(config, run, start_worker, workers, backend, weights=None):
     if not complete:
         print("stopped; the same command continues the run")
         return 0
-    for line in summary.lines(run.path, trainer.schedule.prefill, agent.dreams is not None):
+    dreams, lives = agent.dreams is not None, config.env.life_loss and is_atari(config.task)
+    for line in summary.lines(run.path, trainer.schedule.prefill, dreams, lives):
         print(line)
     print(f"{run.path} is complete")
     return 0

@@ -16,8 +16,9 @@ def numbers(size):
 class BuiltinEnv(gymnasium.Env, abc.ABC):
     """Base of environments observed as 64x64 image, vector or both.
 
-    Actions are numbers in [-1, 1] (`numbers(size)`) or choices, a `Discrete`. A subclass gives `_begin(seed)`, `_advance(action) -> (reward, terminated)` for one
-    environment step, `_draw(size) -> uint8 [size, size, 3]` and `_measure() -> float [n]`.
+    Actions are numbers in [-1, 1] (`numbers(size)`) or choices, a `Discrete`. A subclass gives
+    `_begin(seed)`, `_advance(action) -> (reward, terminated)` for one environment step,
+    `_draw(size) -> uint8 [size, size, 3]` and `_measure() -> float [n]`.
 
     Attributes:
         rendering: when False, images in observations are zero and nothing is drawn. Nothing else

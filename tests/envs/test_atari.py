@@ -1,5 +1,6 @@
 """Atari games: set-up, seeds, images, lives, limits, workers."""
 
+import functools
 import math
 
 import gymnasium
@@ -228,6 +229,10 @@ def run_config(game, *overrides):
     return load_config(["atari"], [("task", f"atari_{game}"), *overrides])
 
 
+def act(random, collector, observation, is_first, state):
+    return random(len(is_first), collector.steps), state
+
+
 class TestWorkers:
     @pytest.mark.parametrize("key, ends", [("true", True), ("false", False)])
     def test_lives_end_episodes_of_training_workers_only(self, key, ends):
@@ -254,9 +259,9 @@ class TestWorkers:
                 spec = worker.spec
                 episodes = Episodes(tmp_path / game, spec.record_dtype, pytest.fail)
                 collector = Collector(start, [worker], 0, {}, episodes, pytest.fail)
-                policy = RandomPolicy(spec, 0)
-                for step in range(steps):
-                    collector.step(lambda observed, first, state, s=step: (policy(1, s), state))
+                policy = functools.partial(act, RandomPolicy(spec, 0), collector)
+                for _ in range(steps):
+                    collector.step(policy)
             assert collector.steps == steps
         assert len(episodes) >= 2
         assert all(episodes.read(index)["is_terminal"][-1] for index, _ in episodes.known)

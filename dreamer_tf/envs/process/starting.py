@@ -80,7 +80,6 @@ def worker_starter(config, backend, frames=False):
         "frames": frames,
     }
 
-
     def start(training=False):
         life_loss = training and config.env.life_loss
         return RemoteEnv({**description, "life_loss": life_loss}, config.env.timeout, backend)
