@@ -4,6 +4,7 @@ TensorFlow is imported late, inside functions: a wrong command line or task is a
 """
 
 import contextlib
+import functools
 import sys
 
 from dreamer_tf import agents
@@ -13,6 +14,7 @@ from dreamer_tf.config.schema import flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
 from dreamer_tf.envs.process.remote import close_all
+from dreamer_tf.envs.tasks import is_atari
 from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes, remove_all
 from dreamer_tf.experience.sources import make_source
@@ -56,7 +58,7 @@ def run_with(arguments, opened):
     opened.callback(close_all, workers)
     # All started before the first is waited for: each takes a moment to load its simulator.
     for _ in range(arguments.config.envs):
-        workers.append(start_worker())
+        workers.append(start_worker(training=True))
     # A wrong task is found here, before anything is on the disk.
     spec = workers[0].spec
     catalog.check_fits(arguments.config.agent, arguments.config.task, spec)
@@ -135,7 +137,8 @@ def train(config, run, start_worker, workers, backend, weights=None):
     if not complete:
         print("stopped; the same command continues the run")
         return 0
-    for line in summary.lines(run.path, trainer.schedule.prefill, agent.dreams is not None):
+    dreams, lives = agent.dreams is not None, config.env.life_loss and is_atari(config.task)
+    for line in summary.lines(run.path, trainer.schedule.prefill, dreams, lives):
         print(line)
     print(f"{run.path} is complete")
     return 0
@@ -151,13 +154,14 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
     floor = -1 if state is None else state["replay_floor"]
     dtype = agent.spec.record_dtype
     initial = agent.initial_state(config.envs)
+    start_training = functools.partial(start_worker, training=True)
     logger = Logger(run.metrics, run.path, state["metrics_offset"] if state else 0)
     logger.describe(flatten(config), agent.describe())
     episodes = Episodes(run.episodes, dtype, display.warn, config.envs, capacity, floor)
     parts = Parts(
         agent=agent,
         source=make_source(agent.experience, episodes, config.seed),
-        collector=Collector(start_worker, workers, config.seed, initial, episodes, display.warn),
+        collector=Collector(start_training, workers, config.seed, initial, episodes, display.warn),
         episodes=episodes,
         evaluator=Evaluator(start_worker, agent, config.seed, display.warn, config.evaluate.action),
     )

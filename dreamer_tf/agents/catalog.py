@@ -35,22 +35,19 @@ class Entry:
     discrete: bool = True
 
 
-WORLD_MODEL = {
-    "exploration": ExplorationConfig,
-    "model": ModelConfig,
-    "optimizer": OptimizerConfig,
-}
+WORLD_MODEL = {"exploration": ExplorationConfig, "model": ModelConfig}
+IMAGINING = WORLD_MODEL | {"behavior": BehaviorConfig, "optimizer": OptimizerConfig}
 
 AGENTS = {
     "dreamer": Entry(
         place="dreamer_tf.agents.dreamer:Dreamer",
         description="Actor and value function, learned in the imagination of a world model.",
-        sections=WORLD_MODEL | {"behavior": BehaviorConfig},
+        sections=IMAGINING,
     ),
     "no_value": Entry(
         place="dreamer_tf.agents.no_value:NoValue",
         description="The paper's ablation: an actor that maximises imagined rewards, no values.",
-        sections=WORLD_MODEL | {"behavior": BehaviorConfig},
+        sections=IMAGINING,
         unused=frozenset(
             f"behavior.{name}"
             for name in ("lambda_", "bootstrap", "value_layers", "value_learning_rate")
@@ -59,7 +56,7 @@ AGENTS = {
     "planet": Entry(
         place="dreamer_tf.agents.planet:PlaNet",
         description="The paper's comparison: a world model and online planning, no actor.",
-        sections=WORLD_MODEL | {"planner": PlannerConfig},
+        sections=WORLD_MODEL | {"optimizer": OptimizerConfig, "planner": PlannerConfig},
         unused=frozenset(
             ["exploration.epsilon", "exploration.epsilon_final", "exploration.epsilon_updates"]
             + ["model.discount_head", "model.discount_layers", "model.discount_scale"]

@@ -9,7 +9,7 @@ import functools
 
 from dreamer_tf.agents import catalog
 from dreamer_tf.config.fields import Section, count, count_or, matching, one_of, switch, within
-from dreamer_tf.envs.tasks import PAPERS_LIMIT, default_repeat, is_suite
+from dreamer_tf.envs.tasks import default_limit, default_repeat
 
 DEFAULTS = "dreamer"
 
@@ -22,15 +22,15 @@ class EnvConfig(Section):
     action_repeat: int | str = count_or("auto", 1)
     time_limit: int | str = count_or("auto", 1)
     render: str = one_of(("paper", "fast"))
+    life_loss: bool = switch()
     timeout: float = within(above=0)
 
     def problem(self, config):
         """See `Section.problem`: an episode ends with a whole agent step."""
         repeat, limit = self.action_repeat, self.time_limit
         repeat = default_repeat(config.task) if repeat == "auto" else repeat
-        # Other environments may have a limit of their own, which only their worker knows.
-        limit = PAPERS_LIMIT if limit == "auto" and is_suite(config.task) else limit
-        if limit == "auto" or limit % repeat == 0:
+        limit = default_limit(config.task) if limit == "auto" else limit
+        if limit is None or limit % repeat == 0:
             return None
         return (
             f"env.time_limit {limit} is not a multiple of env.action_repeat {repeat}: "

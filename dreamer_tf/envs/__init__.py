@@ -3,7 +3,15 @@
 Importing the package loads neither dm_control nor an OpenGL library.
 """
 
-from dreamer_tf.envs.tasks import check_task, default_repeat, is_factory, is_gymnasium, task_names
+from dreamer_tf.envs.tasks import (
+    GAME_LIMIT,
+    check_task,
+    default_repeat,
+    is_atari,
+    is_factory,
+    is_gymnasium,
+    task_names,
+)
 
 __all__ = ["check_task", "is_factory", "make_env", "task_names"]
 
@@ -16,6 +24,7 @@ def make_env(
     time_limit="auto",
     render="paper",
     frames=False,
+    life_loss=False,
 ):
     """Builds the environment of a task. Renders in this process: not for one with TensorFlow.
 
@@ -26,11 +35,12 @@ def make_env(
         observation: "image", "vector", "both"; "auto" is the image of built-in tasks and what
             other environments observe themselves.
         action_repeat: environment steps that one action lasts, the rewards summed; "auto" is 2
-            for the control suite and 1 for others.
+            for the control suite, 4 for Atari and 1 for others.
         time_limit: environment steps after which an episode is truncated, if the environment's
             own limit is not less; "auto" is its own limit, or 1000.
         frames: whether `render()` will be used, also where no image is observed.
         render: "paper" for dm_control's own image quality, "fast" for a cheaper one.
+        life_loss: whether the loss of a life ends an episode of an Atari game.
 
     Returns:
         A `gymnasium.Env` that observes {"image": uint8 [64, 64, 3]}, float32 vectors, or both,
@@ -43,7 +53,7 @@ def make_env(
     repeats = default_repeat(task) if action_repeat == "auto" else action_repeat
     if not (is_gymnasium(task) or is_factory(task)):
         observation = "image" if observation == "auto" else observation
-        return _make_builtin(task, observation, repeats, time_limit, render)
+        return _make_builtin(task, observation, repeats, time_limit, render, life_loss)
     from dreamer_tf.envs import factory, observing, registry, repeat
 
     terminates = None
@@ -57,13 +67,17 @@ def make_env(
     return repeat.RepeatAndLimit(env, repeats, limit, terminates)
 
 
-def _make_builtin(task, observation, repeats, time_limit, render):
+def _make_builtin(task, observation, repeats, time_limit, render, life_loss):
     from dreamer_tf.envs.repeat import effective_limit
 
     if task == "toy_reach":
         from dreamer_tf.envs.toy import EPISODE_STEPS, ToyReach
 
         return ToyReach(observation, repeats, effective_limit(EPISODE_STEPS, time_limit))
+    if is_atari(task):
+        from dreamer_tf.envs.atari import Atari
+
+        return Atari(task, observation, repeats, effective_limit(GAME_LIMIT, time_limit), life_loss)
     from dreamer_tf.envs.dmc import DeepMindControl
 
     limit = effective_limit(None, time_limit)

@@ -8,11 +8,17 @@ import numpy as np
 IMAGE_SHAPE = (64, 64, 3)
 
 
-class BuiltinEnv(gymnasium.Env, abc.ABC):
-    """Base of environments observed as 64x64 image, vector or both, with actions in [-1, 1].
+def numbers(size):
+    """Returns the action space of `size` numbers in [-1, 1]."""
+    return gymnasium.spaces.Box(-1.0, 1.0, (size,), np.float32)
 
-    A subclass gives `_begin(seed)`, `_advance(action) -> (reward, terminated)` for one
-    environment step, `_draw(size) -> uint8 [size, size, 3]` and `_measure() -> float [n]`.
+
+class BuiltinEnv(gymnasium.Env, abc.ABC):
+    """Base of environments observed as 64x64 image, vector or both.
+
+    Actions are numbers in [-1, 1] (`numbers(size)`) or choices, a `Discrete`. A subclass gives
+    `_begin(seed)`, `_advance(action) -> (reward, terminated)` for one environment step,
+    `_draw(size) -> uint8 [size, size, 3]` and `_measure() -> float [n]`.
 
     Attributes:
         rendering: when False, images in observations are zero and nothing is drawn. Nothing else
@@ -26,7 +32,7 @@ class BuiltinEnv(gymnasium.Env, abc.ABC):
     terminates = False
 
     def __init__(
-        self, observation, vector_size, action_size, action_repeat, time_limit, render_size=240
+        self, observation, vector_size, action_space, action_repeat, time_limit, render_size=240
     ):
         if action_repeat < 1 or time_limit < 1:
             raise ValueError("action_repeat and time_limit must be at least 1")
@@ -37,7 +43,7 @@ class BuiltinEnv(gymnasium.Env, abc.ABC):
         }
         names = ("image", "vector") if observation == "both" else (observation,)
         self.observation_space = gymnasium.spaces.Dict({name: spaces[name] for name in names})
-        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (action_size,), np.float32)
+        self.action_space = action_space
         self.action_repeat = action_repeat
         self.time_limit = time_limit
         self.rendering = True
@@ -64,7 +70,8 @@ class BuiltinEnv(gymnasium.Env, abc.ABC):
         """
         if self._over:
             raise RuntimeError("the episode is over: call reset before step")
-        action = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
+        if isinstance(self.action_space, gymnasium.spaces.Box):
+            action = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
         total, terminated, truncated = 0.0, False, False
         for _ in range(self.action_repeat):
             reward, terminated = self._advance(action)

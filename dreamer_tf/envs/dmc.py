@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.envs.builtin import BuiltinEnv
+from dreamer_tf.envs.builtin import BuiltinEnv, numbers
 from dreamer_tf.envs.tasks import suite_task
 
 UNBOUNDED = 1e9
@@ -57,7 +57,8 @@ class DeepMindControl(BuiltinEnv):
         self._half_range = np.where(bounded, (bounds.maximum - bounds.minimum) / 2, 1.0)
         self._observed = {}
         size = sum(math.prod(each.shape) for each in self._env.observation_spec().values())
-        super().__init__(observation, size, bounds.shape[0], action_repeat, time_limit, render_size)
+        actions = numbers(bounds.shape[0])
+        super().__init__(observation, size, actions, action_repeat, time_limit, render_size)
         if quality == "fast":
             # Has an effect only before the first image, when the render context is made.
             self._physics.model.vis.quality.shadowsize = 512

@@ -21,6 +21,11 @@ def check_id(task):
     packages that only the environment's worker imports, and pass.
     """
     name = task.removeprefix(PREFIX)
+    if name.startswith("ALE/"):
+        raise UserError(
+            f"task '{task}': Atari games are atari_pong and so on in the paper's set-up, "
+            f"{PREFIX}ale_py:{name} in Gymnasium's own"
+        )
     families = {spec.name for spec in gymnasium.registry.values() if spec.namespace is None}
     if ":" in name or "/" in name or name in gymnasium.registry or name in families:
         return

@@ -63,8 +63,23 @@ SUITE = {
 
 ALIASES = {"cup": "ball_in_cup"}
 
+ATARI = "atari_"
+
+GAMES = tuple(
+    """
+alien amidar assault asterix asteroids atlantis bank_heist battle_zone beam_rider berzerk bowling
+boxing breakout centipede chopper_command crazy_climber defender demon_attack double_dunk enduro
+fishing_derby freeway frostbite gopher gravitar hero ice_hockey jamesbond kangaroo krull
+kung_fu_master montezuma_revenge ms_pacman name_this_game phoenix pitfall pong private_eye qbert
+riverraid road_runner robotank seaquest skiing solaris space_invaders star_gunner surround tennis
+time_pilot tutankham up_n_down venture video_pinball wizard_of_wor yars_revenge zaxxon
+""".split()
+)
+
 # Environment steps of an episode in the control suite, and of one without a limit of its own.
 PAPERS_LIMIT = 1000
+# Frames of a game at most: 27 000 agent steps with the paper's action repeat.
+GAME_LIMIT = 108_000
 
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
@@ -82,7 +97,7 @@ def _suite_names():
 def task_names():
     """Returns every built-in task name: the paper's 20 first, then the other ones."""
     others = [name for name in _suite_names() if name not in PAPER_TASKS]
-    return [*PAPER_TASKS, *others, "toy_reach"]
+    return [*PAPER_TASKS, *others, *(f"{ATARI}{game}" for game in GAMES), "toy_reach"]
 
 
 def is_factory(task):
@@ -101,6 +116,11 @@ def is_gymnasium(task):
 def is_suite(task):
     """Tells whether the task is one of the control suite."""
     return task.startswith("dmc_") and not is_factory(task)
+
+
+def is_atari(task):
+    """Tells whether the task is a game of the Atari 2600."""
+    return task.startswith(ATARI) and not is_factory(task)
 
 
 def check_task(task):
@@ -126,5 +146,17 @@ def suite_task(task):
 
 
 def default_repeat(task):
-    """Returns the action repeat where the configuration says auto: the paper's for its suite."""
+    """Returns the action repeat where the configuration says auto: the paper's for its tasks."""
+    if is_atari(task):
+        return 4
     return 2 if is_suite(task) else 1
+
+
+def default_limit(task):
+    """Returns the time limit where the configuration says auto, in environment steps.
+
+    None where only the environment knows it.
+    """
+    if is_atari(task):
+        return GAME_LIMIT
+    return PAPERS_LIMIT if is_suite(task) else None

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dreamer_tf.envs.builtin import BuiltinEnv
+from dreamer_tf.envs.builtin import BuiltinEnv, numbers
 
 BACKGROUND = (24, 24, 40)
 TARGET_COLOUR = (60, 220, 90)
@@ -28,7 +28,7 @@ class ToyReach(BuiltinEnv):
         self, observation="image", action_repeat=2, time_limit=EPISODE_STEPS, render_size=240
     ):
         limit = min(EPISODE_STEPS, time_limit)
-        super().__init__(observation, 4, 2, action_repeat, limit, render_size)
+        super().__init__(observation, 4, numbers(2), action_repeat, limit, render_size)
         self._point = np.full(2, 0.5)
         self._target = np.full(2, 0.5)
 

@@ -9,13 +9,14 @@ import numpy as np
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def lines(run, prefill, dreams):
+def lines(run, prefill, dreams, lives=False):
     """Returns the lines for the end of a run.
 
     Args:
         run: the run's folder.
         prefill: environment steps with random actions at its beginning.
         dreams: whether the agent has a world model to play in.
+        lives: whether the loss of a life ended training's episodes, but not evaluation's.
     """
     measured = _read(Path(run) / "metrics.jsonl")
     folder = shlex.quote(str(run))
@@ -27,10 +28,10 @@ def lines(run, prefill, dreams):
     ]
     if dreams:
         commands.append(f"dream      {start}dream {folder}")
-    return [f"learned    {_learned(measured, prefill)}", *commands]
+    return [f"learned    {_learned(measured, prefill, lives)}", *commands]
 
 
-def _learned(measured, prefill):
+def _learned(measured, prefill, lives):
     random = [
         line["train/return"]
         for line in measured
@@ -45,6 +46,8 @@ def _learned(measured, prefill):
     floor = float(np.mean(random))
     spread = float(np.std(random))
     text += f", {floor:.1f} with the random actions of the first {prefill} steps"
+    if lives:
+        text += " (of one life, where the game has lives)"
     if tests[-1] <= floor + spread:
         text += ": not clearly better than random"
     return text

@@ -12,6 +12,7 @@ from dreamer_tf.envs.spec import EnvSpec
 
 KEYS = {
     "agent": "dreamer",
+    "env.life_loss": True,
     "evaluate.action": "mode",
     "model.objective": "reconstruction",
     "model.contrast": "observations",

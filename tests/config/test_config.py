@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from dreamer_tf.agents import catalog
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config import files
 from dreamer_tf.config.command_line import explanations, help_text, parse
@@ -29,6 +30,14 @@ def raw_keys(path):
         elif match:
             keys.append(f"{section}.{match[2]}")
     return keys
+
+
+def every_value(*presets):
+    """Returns the values of the keys of all agents."""
+    found = {}
+    for agent in catalog.AGENTS:
+        found |= flatten(load_config(presets, [("agent", agent)]))
+    return found | {"agent": "dreamer"}
 
 
 def test_defaults_have_exactly_the_schemas_keys_each_with_a_comment():
@@ -61,8 +70,8 @@ def test_config_is_frozen():
 def test_presets_are_valid_and_say_only_what_they_change(preset):
     load_config([preset])
     if preset != "dreamer":
-        defaults = flatten(load_config())
-        changed = flatten(load_config([preset]))
+        defaults = every_value()
+        changed = every_value(preset) | flatten(load_config([preset]))
         for key in raw_keys(configs_folder() / f"{preset}.yaml"):
             assert changed[key] != defaults[key], key
 
@@ -191,7 +200,7 @@ WRONG = [
     (["--evaluate.every", "0"], ["--evaluate.every", "at least 1"]),
     (["--model.hidden", "0"], ["--model.hidden", "at least 1"]),
     (["--behavior.units", "0"], ["--behavior.units", "at least 1"]),
-    (["--behavior.horizon", "1"], ["--behavior.horizon", "at least 2"]),
+    (["--behavior.horizon", "1"], ["behavior.horizon", "at least 2"]),
     (["--behavior.discount", "0"], ["--behavior.discount", "more than 0"]),
     (["--behavior.discount", "1.01"], ["--behavior.discount", "at most 1", "1.01"]),
     (["--behavior.lambda_", "-0.1"], ["--behavior.lambda_", "at least 0"]),
@@ -298,7 +307,7 @@ def test_name_of_a_preset_file_and_of_choice(tmp_path):
 
 def test_help_names_every_key_with_its_default_and_every_preset():
     text = help_text()
-    defaults = flatten(load_config())
+    defaults = every_value()
     for key in schema():
         shown = re.search(rf"--{re.escape(key)}\s+(\S+)\s+\w", text)
         assert shown, key

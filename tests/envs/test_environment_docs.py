@@ -23,6 +23,8 @@ def test_the_table_lists_all_tasks_and_marks_the_papers():
             listed.add(name)
             if task.startswith("**"):
                 bold.add(name)
+    games = re.search(r"^`atari_<game>`, the game being one of\n\n> (.*?)\n\n", TEXT, re.M | re.S)
+    listed |= {f"atari_{game}" for game in re.findall(r"\w+", games[1])}
     assert listed | {"toy_reach"} == set(task_names())
     assert bold == set(PAPER_TASKS)
 

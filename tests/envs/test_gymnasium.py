@@ -145,7 +145,7 @@ class TestIds:
         [
             ("gym_LunarLander-v3", "pip install"),
             ("gym_nowhere:Thing-v0", "nowhere"),
-            ("gym_ALE/Pong-v5", "ALE"),
+            ("gym_NoSuch/Thing-v5", "NoSuch"),
         ],
     )
     def test_what_is_not_installed_is_one_line_from_the_worker(self, task, word):

@@ -29,6 +29,12 @@ def test_a_return_within_a_deviation_of_random_is_no_learning(tmp_path, last, le
     assert ("not clearly better than random" in summary.lines(tmp_path, 100, True)[0]) != learned
 
 
+def test_returns_of_single_lives_are_called_so(tmp_path):
+    write(tmp_path, [30.0])
+    whole, lives = (summary.lines(tmp_path, 100, True, lives=each)[0] for each in (False, True))
+    assert "life" not in whole and "15.0" in lives and "of one life" in lives
+
+
 def test_without_measurements_nothing_is_claimed(tmp_path):
     assert "nothing was measured" in summary.lines(tmp_path, 100, False)[0]
     assert len(summary.lines(tmp_path, 100, False)) == 3, "an agent without dreams has no dream"

@@ -63,6 +63,9 @@ def find_gl(config, frames=False):
 def worker_starter(config, backend, frames=False):
     """Returns a function that starts a worker for the run's environment.
 
+    Called with `training=True` it starts one whose episodes are learned from, and may end with a
+    life (env.life_loss); otherwise one whose episodes count.
+
     Args:
         config: `Config`.
         backend: what `find_gl` returned.
@@ -76,4 +79,9 @@ def worker_starter(config, backend, frames=False):
         "render": config.env.render,
         "frames": frames,
     }
-    return lambda: RemoteEnv(description, config.env.timeout, backend)
+
+    def start(training=False):
+        life_loss = training and config.env.life_loss
+        return RemoteEnv({**description, "life_loss": life_loss}, config.env.timeout, backend)
+
+    return start
