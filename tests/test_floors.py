@@ -26,11 +26,12 @@ FLOORS = {
     "dreamer_tf.runs": 13,
     "dreamer_tf.training": 14,
     "dreamer_tf.results": 15,
-    "dreamer_tf.train": 16,
-    "dreamer_tf.evaluate": 17,
-    "dreamer_tf.player": 18,
-    "dreamer_tf.dream": 19,
-    "dreamer_tf": 20,
+    "dreamer_tf.sweeps": 16,
+    "dreamer_tf.train": 17,
+    "dreamer_tf.evaluate": 18,
+    "dreamer_tf.player": 19,
+    "dreamer_tf.dream": 20,
+    "dreamer_tf": 21,
 }
 FREE_OF_TENSORFLOW = FLOORS["dreamer_tf.networks"]
 

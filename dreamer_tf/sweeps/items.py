@@ -1,0 +1,164 @@
+"""The runs behind each figure and table of the paper, at three scales.
+
+`paper` is what the paper did (5 seeds, up to 5e6 steps, a GPU). `cpu` keeps the methods and reduces
+tasks, seeds and steps to what a computer without a GPU does in days. `smoke` goes from nothing to a
+figure in minutes: a toy task, networks that learn next to nothing.
+"""
+
+import dataclasses
+import itertools
+
+from dreamer_tf.envs.tasks import PAPER_TASKS
+from dreamer_tf.sweeps.plans import Plan
+
+METHODS = {
+    "dreamer": (),
+    "no_value": ("no_value",),
+    "planet": ("planet",),
+    "contrastive": ("contrastive",),
+    "reward_only": ("reward_only",),
+    "atari": ("atari",),
+}
+"""{name of a method's runs: presets}."""
+
+HORIZON_TASKS = ("cartpole_swingup", "cheetah_run", "quadruped_walk", "walker_walk")
+HORIZONS = (3, 5, 10, 15, 20, 25, 30, 40)
+VALUE_TASKS = (
+    *("acrobot_swingup", "cartpole_swingup_sparse", "hopper_hop", "hopper_stand"),
+    *("pendulum_swingup", "quadruped_walk", "walker_run", "walker_walk"),
+)
+REPRESENTATION_TASKS = (
+    *("acrobot_swingup", "cheetah_run", "cup_catch", "finger_spin"),
+    *("hopper_stand", "pendulum_swingup", "quadruped_run", "walker_stand"),
+)
+ALL_TASKS = tuple(name.removeprefix("dmc_") for name in PAPER_TASKS)
+# Those of which the authors showed videos; which games the figure has is not known for certain.
+GAMES = (
+    *("assault", "boxing", "fishing_derby", "freeway", "frostbite", "hero"),
+    *("ice_hockey", "kung_fu_master", "montezuma_revenge", "pong", "tennis"),
+)
+# What can be learned without a GPU in hours.
+CPU_TASKS = (
+    *("walker_stand", "walker_walk", "cartpole_swingup"),
+    *("cup_catch", "cheetah_run", "pendulum_swingup"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A figure or table.
+
+    Attributes:
+        title: what it shows, for people.
+        tasks: names after `prefix`.
+        methods: names in `METHODS`.
+        steps: environment steps of each run in the paper, as text.
+        settings: (label in the run's name, key, values); the key "horizon" stands for that of the
+            method's own horizon.
+        prefix: of the tasks' names.
+        seeds: how many.
+    """
+
+    title: str
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+    steps: str = "2e6"
+    settings: tuple[tuple[str, str, tuple[int, ...]], ...] = ()
+    prefix: str = "dmc_"
+    seeds: int = 5
+
+
+VALUE_METHODS = ("dreamer", "no_value", "planet")
+REPRESENTATIONS = ("dreamer", "contrastive", "reward_only")
+ITEMS = {
+    "fig4": Item(
+        "Return against the imagination horizon",
+        HORIZON_TASKS,
+        VALUE_METHODS,
+        settings=(("h", "horizon", HORIZONS),),
+    ),
+    "fig5": Item(
+        "Open-loop predictions", ("hopper_hop", "walker_walk"), ("dreamer",), "5e6", seeds=1
+    ),
+    "fig6": Item("Returns on 20 tasks", ALL_TASKS, ("dreamer", "planet"), "5e6"),
+    "fig7": Item("With and without a value function", VALUE_TASKS, VALUE_METHODS),
+    "fig8": Item("Representation objectives", REPRESENTATION_TASKS, REPRESENTATIONS),
+    "fig9": Item("Discrete control", GAMES, ("atari",), "2e7", prefix="atari_"),
+    "fig10": Item("With and without a value function, 20 tasks", ALL_TASKS, VALUE_METHODS),
+    "fig11": Item("Representation objectives, 20 tasks", ALL_TASKS, REPRESENTATIONS),
+    "fig12": Item(
+        "Return against the action repeat",
+        HORIZON_TASKS,
+        ("dreamer",),
+        settings=(("r", "env.action_repeat", (1, 2, 4, 8)),),
+        seeds=2,
+    ),
+    "table": Item("Scores on 20 tasks", ALL_TASKS, ("dreamer", "planet"), "5e6"),
+}
+SCALES = ("paper", "cpu", "smoke")
+
+
+def plans(name, scale):
+    """Returns the `Plan`s of an item.
+
+    Args:
+        name: in `ITEMS`.
+        scale: in `SCALES`.
+    """
+    item = ITEMS[name]
+    reduce = {"paper": _paper, "cpu": _cpu, "smoke": _smoke}[scale]
+    tasks, presets, seeds, overrides, item = reduce(item)
+    return [
+        Plan(
+            task=task,
+            presets=(*METHODS[method], *presets),
+            name="-".join([method, *labels]),
+            seed=seed,
+            overrides=(*overrides, *keys),
+        )
+        for task, method in itertools.product(tasks, item.methods)
+        for labels, keys in _settings(item, method)
+        for seed in range(seeds)
+    ]
+
+
+def _settings(item, method):
+    """Returns [(parts of the run's name, (key, text) pairs), ...] of an item's settings."""
+    found = [((), ())]
+    for label, key, values in item.settings:
+        own = {"horizon": "planner.horizon" if method == "planet" else "behavior.horizon"}
+        found = [
+            ((*labels, f"{label}{value}"), (*keys, (own.get(key, key), str(value))))
+            for labels, keys in found
+            for value in values
+        ]
+    return found
+
+
+def _paper(item):
+    tasks = [item.prefix + task for task in item.tasks]
+    return tasks, (), item.seeds, (("steps", item.steps),), item
+
+
+def _cpu(item):
+    """One seed of 150 000 steps on those of the tasks that are learned by then."""
+    if item.prefix != "dmc_":
+        return [item.prefix + "pong"], ("cpu",), 1, (("steps", "200000"),), item
+    tasks = [task for task in CPU_TASKS if task in item.tasks]
+    tasks = tasks[:1] if item.settings else tasks
+    return ["dmc_" + task for task in tasks], ("cpu",), 1, (), _few_values(item)
+
+
+def _smoke(item):
+    task = "toy_reach" if item.prefix == "dmc_" else item.prefix + "pong"
+    item = dataclasses.replace(
+        item,
+        settings=tuple((label, key, values[:2]) for label, key, values in item.settings),
+    )
+    return [task], ("smoke",), 1, (), item
+
+
+def _few_values(item):
+    """Returns the item with every second value of its settings."""
+    settings = tuple((label, key, values[::2]) for label, key, values in item.settings)
+    return dataclasses.replace(item, settings=settings)

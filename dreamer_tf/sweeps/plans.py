@@ -1,0 +1,147 @@
+"""A run that is to be made: its command, its folder, and how far it is."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from dreamer_tf.config.files import load_config
+from dreamer_tf.envs import check_task
+from dreamer_tf.envs.tasks import default_repeat
+from dreamer_tf.runs import checkpoint
+from dreamer_tf.runs.counters import Counters
+from dreamer_tf.runs.run_directory import CHECKPOINTS, METRICS, run_path
+from dreamer_tf.training.schedule import Schedule
+
+TAIL_BYTES = 65536
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One run of a sweep.
+
+    Attributes:
+        task: the environment's name.
+        presets: names of presets, the later one wins.
+        name: of the run's folder; runs of one name are one method or setting.
+        seed: the run's seed.
+        overrides: pairs (key, text) as on the command line.
+    """
+
+    task: str
+    presets: tuple[str, ...]
+    name: str
+    seed: int
+    overrides: tuple[tuple[str, str], ...] = ()
+
+    def config(self):
+        """Returns the resolved `Config`.
+
+        Raises:
+            UserError: a preset, key, value or task that does not exist.
+        """
+        check_task(self.task)
+        own = (("task", self.task), ("seed", str(self.seed)))
+        return load_config(self.presets, [*self.overrides, *own])
+
+    def folder(self, logdir):
+        """Returns the run's folder."""
+        return run_path(logdir, self.task, self.name, self.seed)
+
+    def command(self, logdir):
+        """Returns the words that start, continue or prolong the run."""
+        words = [sys.executable, "-m", "dreamer_tf.train", "--logdir", str(logdir)]
+        words += ["--name", self.name, "--task", self.task, "--seed", str(self.seed)]
+        if self.presets:
+            words += ["--configs", *self.presets]
+        for key, value in self.overrides:
+            words += [f"--{key}", value]
+        # Another sweep may have made a shorter run of the same name.
+        return words + (["--extend"] if self._is_shorter(logdir) else [])
+
+    def _is_shorter(self, logdir):
+        progress = self.progress(logdir)
+        return progress.planned is not None and progress.planned < self.config().steps
+
+    def progress(self, logdir):
+        """Returns the run's `Progress`, from what its folder holds."""
+        folder, config = self.folder(logdir), self.config()
+        state = checkpoint.read_state(folder / CHECKPOINTS)
+        tail = _last_lines(folder / METRICS)
+        step = max([line["step"] for line in tail if "step" in line], default=0)
+        returns = [line["test/return"] for line in tail if "test/return" in line]
+        speeds = [line["fps"] for line in tail if "fps" in line]
+        done = False
+        if state is not None:
+            counters = Counters(**state["counters"])
+            done = Schedule(config, state.get("at_once", False)).finished(counters)
+        return Progress(
+            step=step,
+            steps=config.steps,
+            planned=_planned(folder),
+            last_return=returns[-1] if returns else None,
+            speed=sum(speeds) / len(speeds) if speeds else None,
+            done=done,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        step: environment steps made.
+        steps: those that are wanted.
+        planned: those that its folder's configuration asks for, None without one.
+        last_return: of the newest evaluation, None before the first.
+        speed: environment steps a second of late, None where nothing has been measured.
+        done: whether there is nothing left to do.
+    """
+
+    step: int
+    steps: int
+    planned: int | None
+    last_return: float | None
+    speed: float | None
+    done: bool
+
+
+def record_bytes(config):
+    """Returns a rough size of a run's episodes in bytes: an image of 64x64 for each action."""
+    repeat = config.env.action_repeat
+    repeat = default_repeat(config.task) if repeat == "auto" else repeat
+    records = config.steps / repeat
+    if config.replay.capacity != "all":
+        records = min(records, config.replay.capacity)
+    return records * (64 * 64 * 3 + 100)
+
+
+def _planned(folder):
+    """Returns the steps that a run's own configuration asks for."""
+    path = Path(folder) / "config.yaml"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    found = [line.partition(":")[2].strip() for line in lines if line.startswith("steps:")]
+    return int(found[0]) if found and found[0].isdigit() else None
+
+
+def _last_lines(path):
+    """Returns the last measurements of a metrics.jsonl; what is cut or damaged is left out."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - TAIL_BYTES))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found

@@ -1,0 +1,190 @@
+"""What `tools/sweep.py` and `tools/reproduce.py` share: options, bringing plans to their ends."""
+
+import argparse
+import shutil
+import signal
+from pathlib import Path
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.reports.duration import in_words
+from dreamer_tf.sweeps import ray_cluster, resources, table
+from dreamer_tf.sweeps.estimates import estimate
+from dreamer_tf.sweeps.local import LocalLauncher
+from dreamer_tf.sweeps.ray_cluster import RayLauncher
+from dreamer_tf.sweeps.resources import Resources
+from dreamer_tf.sweeps.slurm import SlurmLauncher
+
+LAUNCHERS = ("auto", "ray", "local", "slurm")
+OWN_OPTIONS = {"seed": "--seeds", "task": "--tasks"}
+STOPPED = 130
+
+
+def add_options(parser):
+    """Adds the options of running to an `ArgumentParser`."""
+    parser.add_argument("--logdir", type=Path, required=True, help="folder of all runs")
+    parser.add_argument("--plan", action="store_true", help="only print the runs and their cost")
+    group = parser.add_argument_group("where runs go")
+    group.add_argument(
+        *("--launcher",),
+        choices=LAUNCHERS,
+        default="auto",
+        help="auto is Ray where it is installed, else processes of this computer",
+    )
+    group.add_argument("--address", help="of a Ray cluster, such as auto or HOST:6379")
+    group.add_argument("--cpus", type=float, help="cores of each run (all of them, at most 4)")
+    group.add_argument("--gpus", type=float, help="GPUs of each run, 0.5 shares one (1 if any)")
+    group.add_argument("--memory", type=float, default=4.0, help="GB of each run (4)")
+    group.add_argument("--attempts", type=int, default=3, help="deaths without progress (3)")
+    group.add_argument("--hours", type=float, default=24.0, help="of a Slurm job (24)")
+    group.add_argument(
+        *("--slurm",),
+        action="append",
+        default=[],
+        metavar="OPTION=VALUE",
+        help="option of sbatch, such as partition=gpu",
+    )
+
+
+def run(plans, arguments, scale="paper"):
+    """Brings plans to their ends and shows how far they are; returns the exit status.
+
+    Args:
+        plans: `Plan`s.
+        arguments: parsed options of `add_options`.
+        scale: whose speeds are assumed where none was measured.
+
+    Raises:
+        UserError: a plan that cannot work, or a launcher that is not there.
+    """
+    check(plans)
+    left = [plan for plan in plans if not plan.progress(arguments.logdir).done]
+    needed = _needed(arguments)
+    for line in describe(plans, left, arguments.logdir, scale, needed):
+        print(line)
+    if arguments.plan:
+        for plan in plans:
+            print(f"{plan.folder(arguments.logdir)}  {_words(plan, arguments.logdir)}")
+        return 0
+    if not left:
+        return 0
+    launcher = make_launcher(arguments, needed)
+    print(f"runs go to {launcher.describe()}", flush=True)
+    try:
+        with _signals():
+            launcher.start(left, arguments.logdir)
+            words = table.watch(left, launcher, arguments.logdir)
+    except KeyboardInterrupt:
+        print("stopping every run at a checkpoint ...", flush=True)
+        launcher.close()
+        print("stopped; the same command goes on")
+        return STOPPED
+    except BaseException:
+        launcher.close()
+        raise
+    launcher.close()
+    return 0 if set(words.values()) == {"done"} else 1
+
+
+def check(plans):
+    """Raises a UserError where a plan's configuration is wrong, or two have one folder."""
+    folders = {}
+    for plan in plans:
+        plan.config()
+        folder = plan.folder("")
+        if folders.setdefault(folder, plan) != plan:
+            raise UserError(f"two different runs would be made in {folder}: name them apart")
+
+
+def describe(plans, left, logdir, scale, needed):
+    """Returns lines: how many runs there are, and what those that are left will cost."""
+    lines = [f"{len(plans)} runs, {len(plans) - len(left)} of them done"]
+    if not left:
+        return lines
+    cost = estimate(left, logdir, scale)
+    basis = f"{cost.measured} of {len(left)} speeds measured here, the others assumed"
+    beside = resources.side_by_side(needed)
+    lines.append(
+        f"about {in_words(cost.seconds)} one after the other ({basis}); {beside} fit beside each "
+        "other on this computer"
+    )
+    folder = next(each for each in (Path(logdir), *Path(logdir).resolve().parents) if each.exists())
+    free = shutil.disk_usage(folder).free
+    lines.append(f"about {cost.bytes / 1e9:.1f} GB of episodes, {free / 1e9:.0f} GB free")
+    if cost.bytes > free:
+        lines.append(
+            "warning: the disk is too small for all; --set replay.keep=false deletes the episodes "
+            "of complete runs"
+        )
+    return lines
+
+
+def make_launcher(arguments, needed):
+    """Returns the launcher that the options name."""
+    name = arguments.launcher
+    if name == "auto":
+        name = "ray" if arguments.address or ray_cluster.available() else "local"
+    if name == "ray":
+        return RayLauncher(needed, arguments.attempts, arguments.address)
+    if arguments.address:
+        raise UserError("--address is of a Ray cluster: leave --launcher out or name ray")
+    if name == "slurm":
+        options = dict(_pair(each, "--slurm") for each in arguments.slurm)
+        return SlurmLauncher(needed, arguments.attempts, arguments.hours, options)
+    return LocalLauncher(needed, arguments.attempts)
+
+
+def overrides(words):
+    """Returns pairs (key, text) of words `key=value`.
+
+    Raises:
+        UserError: a word without `=`, or a key that has an option of its own.
+    """
+    found = tuple(_pair(word, "--set") for word in words)
+    for key, value in found:
+        if key in OWN_OPTIONS:
+            raise UserError(f"{key}={value}: use {OWN_OPTIONS[key]} for it")
+    return found
+
+
+def _pair(word, option):
+    key, equals, value = word.partition("=")
+    if not (key and equals and value):
+        raise UserError(f"{option} {word}: write it as name=value")
+    return key, value
+
+
+def _needed(arguments):
+    for name in ("cpus", "gpus", "memory", "attempts", "hours"):
+        value = getattr(arguments, name)
+        if value is not None and (value < 0 or (name not in ("gpus",) and value == 0)):
+            raise UserError(f"--{name} must be more than 0, not {value:g}")
+    cpus = min(resources.cores(), 4) if arguments.cpus is None else arguments.cpus
+    gpus = min(resources.gpus(), 1) if arguments.gpus is None else arguments.gpus
+    return Resources(cpus, gpus, arguments.memory * 1e9)
+
+
+def _words(plan, logdir):
+    progress = plan.progress(logdir)
+    state = "done" if progress.done else f"{progress.step:,} of {progress.steps:,} steps"
+    keys = " ".join(f"--{key} {value}" for key, value in plan.overrides)
+    return f"[{state}]  --configs {' '.join(plan.presets) or 'dreamer'} {keys}".rstrip()
+
+
+class _signals:
+    """Takes SIGTERM for Ctrl-C."""
+
+    def __enter__(self):
+        def interrupt(number, frame):
+            raise KeyboardInterrupt
+
+        self.before = signal.signal(signal.SIGTERM, interrupt)
+
+    def __exit__(self, *_):
+        signal.signal(signal.SIGTERM, self.before)
+
+
+def parser_of(name, text):
+    """Returns an `ArgumentParser` for a program of a sweep."""
+    return argparse.ArgumentParser(
+        prog=name, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )

@@ -1,0 +1,99 @@
+"""Runs on a Slurm cluster without Ray: one job array through submitit, requeued when preempted."""
+
+import importlib.util
+from pathlib import Path
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.sweeps.process import bring_to_end
+
+
+def available():
+    """Returns whether submitit is installed."""
+    return importlib.util.find_spec("submitit") is not None
+
+
+class Job:
+    """What a job of the array does; requeued, it goes on from the run's checkpoint."""
+
+    def __init__(self, plan, logdir, attempts):
+        self.plan = plan
+        self.logdir = str(logdir)
+        self.attempts = attempts
+        self.stopping = False
+
+    def __call__(self):
+        """Brings the run to its end."""
+        return bring_to_end(self.plan, self.logdir, self.attempts, lambda: self.stopping)
+
+    def checkpoint(self):
+        """Called by submitit when the job's time is up or it is preempted: asks for a new one.
+
+        The run's own process saves on the SIGTERM that it gets, here or from Slurm.
+        """
+        import submitit
+
+        self.stopping = True
+        return submitit.helpers.DelayedSubmission(Job(self.plan, self.logdir, self.attempts))
+
+
+class SlurmLauncher:
+    """Submits the plans as one job array and returns at once, or waits and shows them.
+
+    Args:
+        needed: `Resources` of a run.
+        attempts: see `bring_to_end`.
+        hours: time limit of a job; a run that needs more is requeued.
+        options: {option of sbatch: value}, such as partition.
+        cluster: "slurm", or "local" for processes of this computer.
+    """
+
+    def __init__(self, needed, attempts, hours, options=None, cluster="slurm"):
+        if not available():
+            raise UserError("submitit is not installed: pip install -r requirements-sweeps.txt")
+        import submitit
+
+        self.needed = needed
+        self.attempts = attempts
+        self.hours = hours
+        self.options = options or {}
+        self.cluster = cluster
+        self.submitit = submitit
+
+    def describe(self):
+        """Returns where runs go, for people."""
+        return "a job array on Slurm" if self.cluster == "slurm" else "jobs on this computer"
+
+    def start(self, plans, logdir):
+        """Submits all plans."""
+        logdir = Path(logdir).resolve()
+        executor = self.submitit.AutoExecutor(logdir / ".jobs", cluster=self.cluster)
+        parameters = {"timeout_min": int(60 * self.hours)}
+        if self.cluster == "slurm":
+            parameters |= {
+                "cpus_per_task": max(1, int(self.needed.cpus)),
+                "mem_gb": max(1, int(self.needed.memory / 1e9)),
+                "slurm_array_parallelism": 256,
+                "slurm_additional_parameters": self.options,
+            }
+            if self.needed.gpus:
+                parameters["gpus_per_node"] = max(1, round(self.needed.gpus))
+        executor.update_parameters(**parameters)
+        with executor.batch():
+            self.jobs = [executor.submit(Job(plan, logdir, self.attempts)) for plan in plans]
+
+    def states(self):
+        """Returns {index of a plan: what `bring_to_end` said}."""
+        found = {}
+        for index, job in enumerate(self.jobs):
+            if job.done():
+                error = job.exception()
+                last = str(error).strip().splitlines()[-1:] if error else []
+                found[index] = f"failed: {last[0] if last else error}" if error else job.result()
+        return found
+
+    def working(self):
+        """Returns whether any run may still change."""
+        return len(self.states()) < len(self.jobs)
+
+    def close(self):
+        """Leaves the jobs to Slurm: `scancel` ends them, the same command shows them again."""

@@ -1,0 +1,140 @@
+"""Which runs a sweep consists of, and how their folders tell how far they are."""
+
+import json
+import sys
+
+import pytest
+from runs_for_tests import ROOT
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs.tasks import PAPER_TASKS
+from dreamer_tf.results import references
+from dreamer_tf.sweeps import items, program
+from dreamer_tf.sweeps.estimates import estimate
+from dreamer_tf.sweeps.plans import Plan
+
+sys.path.insert(0, str(ROOT / "tools"))
+import sweep  # noqa: E402
+
+
+def test_the_papers_runs_are_as_many_as_it_made():
+    counts = {name: len(items.plans(name, "paper")) for name in items.ITEMS}
+    assert counts["fig4"] == 4 * 8 * 3 * 5
+    assert counts["fig6"] == counts["table"] == 20 * 2 * 5
+    assert counts["fig7"] == counts["fig8"] == 8 * 3 * 5
+    assert counts["fig10"] == counts["fig11"] == 20 * 3 * 5
+
+
+@pytest.mark.parametrize("scale", items.SCALES)
+@pytest.mark.parametrize("item", items.ITEMS)
+def test_every_planned_run_is_valid_and_has_a_folder_of_its_own(item, scale):
+    plans = items.plans(item, scale)
+    program.check(plans)
+    assert len({plan.folder("") for plan in plans}) == len(plans) > 0
+    if scale == "paper":
+        steps = {plan.config().steps for plan in plans}
+        assert steps == {int(float(items.ITEMS[item].steps))}
+    if scale == "smoke":
+        assert len(plans) <= 6
+
+
+def test_tasks_of_the_figures_are_those_of_their_reference_values():
+    for number, tasks in (
+        (4, items.HORIZON_TASKS),
+        (7, items.VALUE_TASKS),
+        (8, items.REPRESENTATION_TASKS),
+    ):
+        known = {point.task for point in references.figure(number)}
+        assert {f"dmc_{task}" for task in tasks} == known
+        assert known <= set(PAPER_TASKS)
+
+
+def test_horizons_are_set_where_the_method_has_its_own():
+    found = {(plan.name, plan.config()) for plan in items.plans("fig4", "paper")}
+    for name, config in found:
+        horizon = int(name.rpartition("h")[2])
+        own = config.planner if name.startswith("planet") else config.behavior
+        assert own.horizon == horizon
+    assert len({name for name, _ in found}) == 3 * 8
+
+
+def options(*words):
+    """Returns the plans of a command line of tools/sweep.py."""
+    found = []
+
+    def keep(plans, arguments, scale):
+        found.extend(plans)
+        return 0
+
+    run, program.run = program.run, keep
+    try:
+        assert sweep.main(["--logdir", "x", *words]) == 0
+    finally:
+        program.run = run
+    return found
+
+
+def test_a_sweep_is_the_product_of_its_options():
+    words = ["--tasks", "toy_reach", "dmc_cup_catch", "--methods", "dreamer", "planet"]
+    words += ["--with", "cpu", "--seeds", "0", "3", "--set", "steps=3e5"]
+    found = options(*words, "--vary", "env.action_repeat=1,4", "model.free_nats=0,3")
+    assert len(found) == 2 * 2 * 2 * 2 * 2
+    plan = found[-1]
+    assert plan.task == "dmc_cup_catch" and plan.seed == 3
+    assert plan.presets == ("planet", "cpu")
+    assert plan.name == "planet-cpu-action_repeat4-free_nats3"
+    config = plan.config()
+    assert (config.steps, config.env.action_repeat, config.model.free_nats) == (300000, 4, 3)
+    assert found[0].presets == ("cpu",) and found[0].name.startswith("dreamer-cpu-")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--set", "steps"], "write it as name=value"),
+        (["--set", "stepz=4"], "did you mean"),
+        (["--methods", "planett"], "unknown preset 'planett'"),
+        (["--vary", "seed=1,2"], "seed=1,2: use --seeds"),
+        (["--cpus", "0"], "--cpus must be more than 0"),
+    ],
+)
+def test_mistakes_are_one_line_before_anything_is_made(words, expected, tmp_path, capsys):
+    logdir = tmp_path / "runs"
+    words = ["--logdir", str(logdir), "--tasks", "toy_reach", "--plan", *words]
+    assert sweep.main(words) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: ") and errors.count("\n") == 1 and expected in errors
+    assert not logdir.exists()
+
+
+def test_two_different_runs_of_one_folder_are_refused():
+    plans = [Plan("toy_reach", ("smoke",), "one", 0, keys) for keys in ((), (("steps", "600"),))]
+    with pytest.raises(UserError, match="two different runs would be made in toy_reach/one/0"):
+        program.check(plans)
+
+
+def test_a_plan_prints_runs_and_cost_and_makes_nothing(tmp_path, capsys):
+    logdir = tmp_path / "runs"
+    words = ["--logdir", str(logdir), "--tasks", "dmc_walker_walk", "--seeds", "0", "1", "--plan"]
+    assert sweep.main(words) == 0
+    printed = capsys.readouterr().out
+    # Two runs of 5e6 steps at the paper's 3 hours a million; an image for every second step.
+    assert "2 runs, 0 of them done" in printed and "about 30.0 h one after" in printed
+    assert "about 62 GB" in printed.replace("61.9", "62").replace(".0 GB", " GB")
+    assert str(logdir / "dmc_walker_walk" / "dreamer" / "1") in printed
+    assert not logdir.exists()
+
+
+def test_an_estimate_rests_on_what_was_measured_and_counts_what_is_left(tmp_path):
+    plans = [Plan("toy_reach", ("smoke",), "smoke", seed) for seed in range(2)]
+    folder = plans[0].folder(tmp_path)
+    folder.mkdir(parents=True)
+    lines = [{"step": 300, "fps": 4.0}, {"step": 600, "fps": 6.0}, {"step": 700, "test/return": 7}]
+    text = "\n".join(json.dumps(line) for line in lines)
+    (folder / "metrics.jsonl").write_text(text + '\n{"step": 90')  # Cut while it was written.
+    progress = plans[0].progress(tmp_path)
+    assert (progress.step, progress.last_return, progress.speed) == (700, 7, 5.0)
+    assert not progress.done and progress.planned is None
+    found = estimate(plans, tmp_path, "smoke")
+    assert found.measured == 2
+    assert found.seconds == pytest.approx(2 * 25 + (1200 - 700) / 5 + 1200 / 5)

@@ -1,0 +1,59 @@
+"""Makes many runs: presets x tasks x seeds x overrides.
+
+    python tools/sweep.py --logdir runs --methods planet no_value --with cpu \
+        --tasks dmc_walker_walk dmc_cup_catch --seeds 0 1 2 --set steps=3e5
+    python tools/sweep.py --logdir runs --tasks dmc_walker_walk --vary behavior.horizon=5,15
+
+The same command again skips what is done and goes on with what is half done.
+"""
+
+import itertools
+import sys
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.reports.terminal import guarded
+from dreamer_tf.sweeps import program
+from dreamer_tf.sweeps.plans import Plan
+
+
+def plans(arguments):
+    """Returns the `Plan`s of the options."""
+    fixed, varied = program.overrides(arguments.set), program.overrides(arguments.vary)
+    choices = [[(key, value) for value in values.split(",")] for key, values in varied]
+    found = []
+    for task, method, keys in itertools.product(
+        arguments.tasks, arguments.methods, itertools.product(*choices)
+    ):
+        presets = (*(() if method == "dreamer" else (method,)), *arguments.presets)
+        labels = [f"{key.rpartition('.')[2]}{value}" for key, value in keys]
+        name = "-".join([arguments.name or "-".join([method, *arguments.presets]), *labels])
+        for seed in dict.fromkeys(arguments.seeds):
+            found.append(Plan(task, presets, name, seed, (*fixed, *keys)))
+    return found
+
+
+@guarded
+def main(words):
+    """Sweeps; returns the exit status."""
+    parser = program.parser_of("sweep.py", __doc__)
+    parser.add_argument("--tasks", nargs="+", required=True, help="environments")
+    parser.add_argument("--methods", nargs="+", default=["dreamer"], help="a preset each (dreamer)")
+    parser.add_argument(
+        *("--with",), dest="presets", nargs="+", default=[], help="presets after each method's"
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="(0)")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="for all runs")
+    parser.add_argument(
+        *("--vary",), nargs="+", default=[], metavar="KEY=A,B", help="a run for each value"
+    )
+    parser.add_argument("--name", help="of the runs' folders instead of the presets joined by -")
+    program.add_options(parser)
+    arguments = parser.parse_args(words)
+    if arguments.name and len(arguments.methods) > 1:
+        raise UserError("--name is for one method: several would share their folders")
+    scale = "cpu" if "cpu" in arguments.presets else "paper"
+    return program.run(plans(arguments), arguments, scale)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
