@@ -57,6 +57,13 @@ class Endless(ActionEcho):
     terminates = False
 
 
+class Hopeless(ActionEcho):
+    """Ends its worker at every reset."""
+
+    def reset(self, *, seed=None, options=None):
+        os._exit(3)
+
+
 class Terminating(ActionEcho):
     """Terminates at its fifth step."""
 

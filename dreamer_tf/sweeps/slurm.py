@@ -49,7 +49,10 @@ class SlurmLauncher:
 
     def __init__(self, needed, attempts, hours, options=None, cluster="slurm"):
         if not available():
-            raise UserError("submitit is not installed: pip install -r requirements-sweeps.txt")
+            raise UserError(
+                "submitit is not installed: tools/run python -m pip install "
+                "-r requirements-sweeps.txt -c requirements-lock.txt"
+            )
         import submitit
 
         self.needed = needed

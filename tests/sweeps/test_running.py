@@ -101,7 +101,7 @@ def test_a_run_that_always_dies_is_given_up_and_the_others_go_on(tmp_path):
 
 
 def test_attempts_are_bounded_where_nothing_comes_further(tmp_path):
-    hopeless = Plan("environments_for_tests:Hopeless", ("smoke",), "small", 0, SETTINGS)
+    hopeless = Plan("environments_for_tests:Hopeless", ("smoke",), "small", 0)
     begun = time.monotonic()
     said = bring_to_end(hopeless, tmp_path, 2, lambda: False, {"PYTHONPATH": str(ROOT / "tests")})
     assert said.startswith("failed: status 1 2 times at step 0"), said

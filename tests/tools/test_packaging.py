@@ -13,6 +13,7 @@ REQUIREMENTS = (
     "requirements-dev.txt",
     "requirements-gpu.txt",
     "requirements-no-deps.txt",
+    "requirements-sweeps.txt",
 )
 
 
