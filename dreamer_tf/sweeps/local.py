@@ -15,6 +15,8 @@ class LocalLauncher:
         attempts: see `bring_to_end`.
     """
 
+    farewell = "stopped; the same command goes on"
+
     def __init__(self, needed, attempts):
         self.needed = needed
         self.attempts = attempts

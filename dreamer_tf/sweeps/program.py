@@ -74,9 +74,9 @@ def run(plans, arguments, scale="paper"):
             launcher.start(left, arguments.logdir)
             words = table.watch(left, launcher, arguments.logdir)
     except KeyboardInterrupt:
-        print("stopping every run at a checkpoint ...", flush=True)
+        print("ending ...", flush=True)
         launcher.close()
-        print("stopped; the same command goes on")
+        print(launcher.farewell)
         return STOPPED
     except BaseException:
         launcher.close()

@@ -23,6 +23,8 @@ class RayLauncher:
         address: of a cluster, None for this computer alone.
     """
 
+    farewell = "stopped; the same command goes on"
+
     def __init__(self, needed, attempts, address=None):
         if not available():
             raise UserError(

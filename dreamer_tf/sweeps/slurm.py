@@ -37,7 +37,7 @@ class Job:
 
 
 class SlurmLauncher:
-    """Submits the plans as one job array and returns at once, or waits and shows them.
+    """Submits the plans as one job array; the jobs go on where the sweep's own process ends.
 
     Args:
         needed: `Resources` of a run.
@@ -46,6 +46,8 @@ class SlurmLauncher:
         options: {option of sbatch: value}, such as partition.
         cluster: "slurm", or "local" for processes of this computer.
     """
+
+    farewell = "the jobs go on without this program: squeue shows them, scancel ends them"
 
     def __init__(self, needed, attempts, hours, options=None, cluster="slurm"):
         if not available():
@@ -99,4 +101,4 @@ class SlurmLauncher:
         return len(self.states()) < len(self.jobs)
 
     def close(self):
-        """Leaves the jobs to Slurm: `scancel` ends them, the same command shows them again."""
+        """Does nothing: the jobs are Slurm's."""
