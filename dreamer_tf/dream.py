@@ -16,6 +16,7 @@ import numpy as np
 from dreamer_tf import player
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.reports import terminal, video
+from dreamer_tf.runs import saved_agent
 
 PAGE = Path(__file__).with_name("dream.html")
 # Real steps before a dream begins, for the model to see how things move.
@@ -151,6 +152,11 @@ def parse(words):
 def main(words):
     """Serves until it is interrupted; returns the exit status."""
     arguments = parse(words)
+    saved_agent.load_config(arguments.run)  # A wrong folder is answered at once.
+    with terminal.quiet_start():
+        from dreamer_tf.networks import precision
+
+        precision.prepare_devices()
     trained = player.load(arguments.run)
     trained.check_dreams()
     with trained.environment() as environment:

@@ -83,6 +83,10 @@ def main(words):
     filming = arguments.video is not None
     backend = starting.find_gl(settings, filming)
     start_worker = starting.worker_starter(settings, backend, filming)
+    with terminal.quiet_start():
+        from dreamer_tf.networks import precision
+
+        precision.prepare_devices()
     agent = saved_agent.restore_agent(settings, saved)
     if arguments.predict is not None and agent.dreams is None:
         raise UserError(f"--predict {arguments.predict}: {without_dreams(settings.agent)}")

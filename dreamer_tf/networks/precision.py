@@ -10,7 +10,11 @@ POLICIES = {
 
 
 def prepare_devices():
-    """Lets TensorFlow take GPU memory as it needs it; returns a description of the device."""
+    """Sets TensorFlow's global state for a program; returns a description of the device.
+
+    GPU memory is taken as it is needed; on a CPU operations are deterministic, after which random
+    numbers without a seed raise errors.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)

@@ -119,7 +119,7 @@ def load_checkpoint(run, warn):
 
 
 def restore_agent(settings, saved):
-    """Returns the agent of a checkpoint.
+    """Returns the agent of a checkpoint. Changes nothing of TensorFlow's global state.
 
     Args:
         settings: the run's `Config`.
@@ -129,7 +129,6 @@ def restore_agent(settings, saved):
     with terminal.quiet_start():
         from dreamer_tf.networks import precision
 
-        precision.prepare_devices()
         agent = agents.make(settings, spec, precision.resolve(settings.precision))
     put_variables(agent, saved, weights_only=True)
     return agent

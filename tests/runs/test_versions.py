@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from agents_for_tests import tiny_spec
+from environments_for_tests import run_python
 from runs_for_tests import ENVIRONMENT, ROOT, final_arrays, metrics
 
 from dreamer_tf.basics.errors import UserError
@@ -124,6 +125,15 @@ def old_run(tmp_path):
     path = tmp_path / "gym_CartPole-v1" / "small" / "0"
     shutil.copytree(OLD, path)
     return path
+
+
+def test_loading_a_player_leaves_the_callers_tensorflow_as_it_is(old_run):
+    code = (
+        "import sys, dreamer_tf, tensorflow as tf\n"
+        "player = dreamer_tf.load(sys.argv[1])\n"
+        "print(tf.random.normal([2]).shape, player.config.task)\n"
+    )
+    assert "(2,) " in run_python(code, old_run)
 
 
 def test_a_run_in_format_2_is_evaluated(old_run, tmp_path):
