@@ -62,9 +62,17 @@ class Optimizer:
         return tf.constant(1.0) if self.scaler is None else self.scaler.dynamic_scale.value
 
     def gradients(self, tape, loss):
-        """Returns the gradients of `loss` for the variables, unscaled, before clipping."""
+        """Returns the gradients of `loss` for the variables, unscaled, before clipping.
+
+        They are zero where the loss does not depend on a variable.
+        """
         scale = self.scale
-        gradients = tape.gradient(loss, self.targets, output_gradients=scale)
+        gradients = tape.gradient(
+            loss,
+            self.targets,
+            output_gradients=scale,
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
         return [gradient / scale for gradient in gradients]
 
     def faulty(self, norm):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf.networks.optimizer import FusedAdam
+from dreamer_tf.networks.optimizer import FusedAdam, Optimizer
 
 
 def steps(optimizer_class, count):
@@ -28,3 +28,13 @@ def test_fused_adam_makes_the_steps_of_keras_adam():
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
     assert np.abs(ours[0] - steps(FusedAdam, 0)[0]).max() > 0.1
+
+
+def test_a_variable_that_the_loss_does_not_depend_on_stays():
+    used, unused = (keras.Variable(np.ones(3), dtype="float32") for _ in range(2))
+    optimizer = Optimizer("some", [used, unused], 1e-2, 100.0, 1e-7, scale_loss=False)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.convert_to_tensor(used) ** 2)
+    optimizer.apply(optimizer.gradients(tape, loss))
+    np.testing.assert_allclose(used, np.full(3, 0.99), rtol=1e-5)
+    np.testing.assert_array_equal(unused, np.ones(3))
