@@ -67,13 +67,12 @@ class Optimizer:
         They are zero where the loss does not depend on a variable.
         """
         scale = self.scale
-        gradients = tape.gradient(
-            loss,
-            self.targets,
-            output_gradients=scale,
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
-        return [gradient / scale for gradient in gradients]
+        gradients = tape.gradient(loss, self.targets, output_gradients=scale)
+        # TensorFlow's own zeros for them are not made for Keras' variables.
+        return [
+            tf.zeros(target.shape) if gradient is None else gradient / scale
+            for target, gradient in zip(self.targets, gradients, strict=True)
+        ]
 
     def faulty(self, norm):
         """Returns whether a gradient of this global norm is an error, a bool tensor.
