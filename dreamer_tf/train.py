@@ -7,7 +7,7 @@ import sys
 
 from dreamer_tf import agents
 from dreamer_tf.config import command_line
-from dreamer_tf.config.schema import flatten
+from dreamer_tf.config.schema import check_environment, flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
 from dreamer_tf.envs.process.remote import close_all
@@ -44,6 +44,7 @@ def main(words):
             workers.append(start_worker())
         # A wrong task is found here, before anything is on the disk.
         spec = workers[0].spec
+        check_environment(arguments.config, spec)
         if weights is not None:
             saved_agent.check_same_networks(arguments.init_from, weights, arguments.config, spec)
         run = run or RunDirectory.open(arguments)

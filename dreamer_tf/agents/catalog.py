@@ -6,6 +6,7 @@ A new agent is a class that fulfils `protocol.Agent` in a file of its own, its s
 
 import dataclasses
 
+from dreamer_tf.agents.baseline_sections import A3cConfig, D4pgConfig
 from dreamer_tf.agents.sections import (
     BehaviorConfig,
     ExplorationConfig,
@@ -22,11 +23,13 @@ class Entry:
         place: "module:class", the module by its full name.
         description: one line for people.
         sections: {name: dataclass} of the configuration's sections that it uses.
+        at_once: whether it learns from rollouts as they come, so that there is no prefill.
     """
 
     place: str
     description: str
     sections: dict
+    at_once: bool = False
 
 
 AGENTS = {
@@ -39,6 +42,17 @@ AGENTS = {
             "behavior": BehaviorConfig,
             "optimizer": OptimizerConfig,
         },
+    ),
+    "d4pg": Entry(
+        place="dreamer_tf.agents.d4pg:D4PG",
+        description="Deterministic actor and a critic of return distributions, from replay.",
+        sections={"d4pg": D4pgConfig, "optimizer": OptimizerConfig},
+    ),
+    "a3c": Entry(
+        place="dreamer_tf.agents.a3c:A3C",
+        description="Advantage actor-critic on rollouts of parallel environments, from vectors.",
+        sections={"a3c": A3cConfig},
+        at_once=True,
     ),
 }
 

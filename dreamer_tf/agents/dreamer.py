@@ -14,7 +14,7 @@ from dreamer_tf.behavior import exploration, imagination, losses
 from dreamer_tf.experience.sources import Sequences
 from dreamer_tf.networks import distributions
 from dreamer_tf.networks.layers import LayerFactory, named_variables
-from dreamer_tf.networks.optimizer import Optimizer
+from dreamer_tf.networks.optimizer import Optimizer, adam
 from dreamer_tf.networks.perceptrons import DenseHead, scalar_normal
 from dreamer_tf.networks.precision import POLICIES
 from dreamer_tf.world_model.rssm import State
@@ -101,7 +101,10 @@ class Dreamer(CompiledAgent):
         }
         return {
             name: Optimizer(
-                name, part.trainable_variables, rate, settings.clip, settings.epsilon, scale_loss
+                name,
+                part.trainable_variables,
+                adam(rate, settings.clip, settings.epsilon),
+                scale_loss,
             )
             for name, (part, rate) in parts.items()
         }

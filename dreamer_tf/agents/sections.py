@@ -7,6 +7,9 @@ section is said in `catalog.py`.
 import dataclasses
 
 from dreamer_tf.config.fields import Section, count, one_of, within
+from dreamer_tf.envs.tasks import PAPERS_SIZE
+
+PAPERS_IMAGE = (PAPERS_SIZE, PAPERS_SIZE, 3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +60,16 @@ class ModelConfig(Section):
         return (
             f"train.batch_length {length} leaves no state to imagine from with a "
             "discount head: make it at least 2 or set model.discount_head off"
+        )
+
+    def misfit(self, spec):
+        """See `Section.misfit`: the convolutions are made for the paper's images."""
+        shape, _ = spec.observations.get("image", (PAPERS_IMAGE, None))
+        if shape == PAPERS_IMAGE:
+            return None
+        return (
+            f"the world model's images are 64x64, not {shape[0]}x{shape[1]}: "
+            f"leave env.image_size {PAPERS_SIZE}"
         )
 
     def shaped_by(self):

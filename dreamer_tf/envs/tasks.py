@@ -65,6 +65,8 @@ ALIASES = {"cup": "ball_in_cup"}
 
 # Environment steps of an episode in the control suite, and of one without a limit of its own.
 PAPERS_LIMIT = 1000
+# Pixels a side of the image that is observed.
+PAPERS_SIZE = 64
 
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 

@@ -10,7 +10,7 @@ import json
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.spec import EnvSpec
 
-KEYS = {"agent": "dreamer", "evaluate.action": "mode"}
+KEYS = {"agent": "dreamer", "evaluate.action": "mode", "env.image_size": 64}
 """{key of the configuration: what runs without it mean}."""
 
 SPEC_FIELDS = {}

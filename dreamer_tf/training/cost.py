@@ -4,6 +4,8 @@ import time
 
 import tensorflow as tf
 
+from dreamer_tf.experience.sources import Rollouts
+
 
 def disk_bytes(config, agent):
     """Returns an estimate of the bytes of a run's (episodes, checkpoints) in the end.
@@ -42,8 +44,9 @@ def matmul_speed(size=1024, seconds=0.3, dtype="float32"):
     return count * 2 * size**3 / (time.monotonic() - begin)
 
 
-def run_seconds(config, flops, speed):
-    """Returns a rough estimate of the seconds that the updates of a whole run take."""
+def updates(config, agent):
+    """Returns about how many updates a whole run makes; the arguments as above."""
+    if isinstance(agent.experience, Rollouts):
+        return config.steps / (agent.spec.action_repeat * config.envs * agent.experience.length)
     train = config.train
-    updates = train.pretrain + train.updates * (config.steps - train.prefill) / train.every
-    return updates * flops / speed
+    return train.pretrain + train.updates * (config.steps - train.prefill) / train.every

@@ -36,7 +36,7 @@ def describe(say, config, run, agent, described, device, precision, backend):
         say(f"dreams     {without_dreams(config.agent)}; there are no videos of predictions")
     _describe_disk(say, config, run, agent)
     if device == "CPU" and not run.resuming:
-        _describe_time(say, config, described.update_flops)
+        _describe_time(say, cost.updates(config, agent), described.update_flops)
 
 
 def _timing(spec):
@@ -75,8 +75,8 @@ def in_bytes(count):
             return f"{count:.2g} {unit}" if count < 10 else f"{count:.0f} {unit}"
 
 
-def _describe_time(say, config, flops):
-    seconds = cost.run_seconds(config, flops, cost.matmul_speed())
+def _describe_time(say, updates, flops):
+    seconds = updates * flops / cost.matmul_speed()
     if seconds > LONG_RUN:
         advice = "; try --configs cpu" if flops > LARGE_UPDATE else ""
         length = f"about {in_words(seconds)} on this machine"

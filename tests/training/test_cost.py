@@ -1,6 +1,7 @@
 """The counted cost of an update against TensorFlow's own profiler."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
@@ -9,6 +10,7 @@ from agents_for_tests import IMAGE, VECTORS, random_batch, tiny_spec
 from dreamer_tf.agents import flops
 from dreamer_tf.agents.dreamer import Dreamer
 from dreamer_tf.config import files
+from dreamer_tf.experience.sources import Sequences
 from dreamer_tf.training import cost
 
 SMALL = {"train.batch_size": "4", "train.batch_length": "6", "model.cnn_depth": "16"}
@@ -40,5 +42,5 @@ def test_a_full_size_update_is_about_one_teraflop():
 
 def test_the_papers_run_is_half_a_million_updates():
     config = files.load_config([], [])
-    assert cost.run_seconds(config, flops=1.0, speed=1.0) == 100 + 100 * 4995
+    assert cost.updates(config, SimpleNamespace(experience=Sequences(1, 1))) == 100 + 100 * 4995
     assert cost.matmul_speed(size=64, seconds=0.01) > 0
