@@ -64,7 +64,7 @@ def sizes():
     """The sizes of consecutive layers as a text: `300,200`."""
     described = "whole numbers joined by commas, such as 300,200"
     pattern = {"pattern": r"[1-9][0-9]{0,4}(,[1-9][0-9]{0,4})*", "description": described}
-    return dataclasses.field(metadata={**pattern, "shapes": True})
+    return dataclasses.field(metadata={**pattern, "digits": True, "shapes": True})
 
 
 def numbers(text):
