@@ -8,9 +8,8 @@ import functools
 import sys
 
 from dreamer_tf import agents
-from dreamer_tf.agents import catalog
 from dreamer_tf.config import command_line
-from dreamer_tf.config.schema import flatten
+from dreamer_tf.config.schema import check_environment, flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
 from dreamer_tf.envs.process.remote import close_all
@@ -61,7 +60,7 @@ def run_with(arguments, opened):
         workers.append(start_worker(training=True))
     # A wrong task is found here, before anything is on the disk.
     spec = workers[0].spec
-    catalog.check_fits(arguments.config.agent, arguments.config.task, spec)
+    check_environment(arguments.config, spec)
     if weights is not None:
         saved_agent.check_same_networks(arguments.init_from, weights, arguments.config, spec)
     if run is None:

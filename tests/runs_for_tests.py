@@ -30,13 +30,13 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT 
 WALK = ["--task", "environments_for_tests:Walk", "--envs", "3", "--env.action_repeat", "2"]
 
 
-def command(logdir, *words, program="train"):
-    return [sys.executable, "-m", f"dreamer_tf.{program}", "--logdir", str(logdir), *SMALL, *words]
+def command(logdir, *words, program="train", small=SMALL):
+    return [sys.executable, "-m", f"dreamer_tf.{program}", "--logdir", str(logdir), *small, *words]
 
 
-def start(logdir, *words, **variables):
+def start(logdir, *words, small=SMALL, **variables):
     return subprocess.Popen(
-        command(logdir, *words),
+        command(logdir, *words, small=small),
         cwd=ROOT,
         env={**ENVIRONMENT, **variables},
         stdout=subprocess.PIPE,
@@ -46,9 +46,9 @@ def start(logdir, *words, **variables):
     )
 
 
-def train(logdir, *words):
+def train(logdir, *words, small=SMALL):
     result = subprocess.run(
-        command(logdir, *words),
+        command(logdir, *words, small=small),
         cwd=ROOT,
         env=ENVIRONMENT,
         capture_output=True,

@@ -6,6 +6,7 @@ A new agent is a class that fulfils `protocol.Agent` in a file of its own, its s
 
 import dataclasses
 
+from dreamer_tf.agents.baseline_sections import A3cConfig, D4pgConfig
 from dreamer_tf.agents.sections import (
     BehaviorConfig,
     ExplorationConfig,
@@ -13,7 +14,6 @@ from dreamer_tf.agents.sections import (
     OptimizerConfig,
     PlannerConfig,
 )
-from dreamer_tf.basics.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Entry:
         description: one line for people.
         sections: {name: dataclass} of the configuration's sections that it uses.
         unused: keys of these sections that mean nothing to it.
-        discrete: whether it can choose among discrete actions.
+        at_once: whether it learns from rollouts as they come, so that there is no prefill.
     """
 
     place: str
     description: str
     sections: dict
     unused: frozenset = frozenset()
-    discrete: bool = True
+    at_once: bool = False
 
 
 WORLD_MODEL = {"exploration": ExplorationConfig, "model": ModelConfig}
@@ -61,7 +61,17 @@ AGENTS = {
             ["exploration.epsilon", "exploration.epsilon_final", "exploration.epsilon_updates"]
             + ["model.discount_head", "model.discount_layers", "model.discount_scale"]
         ),
-        discrete=False,
+    ),
+    "d4pg": Entry(
+        place="dreamer_tf.agents.d4pg:D4PG",
+        description="Deterministic actor and a critic of return distributions, from replay.",
+        sections={"d4pg": D4pgConfig, "optimizer": OptimizerConfig},
+    ),
+    "a3c": Entry(
+        place="dreamer_tf.agents.a3c:A3C",
+        description="Advantage actor-critic on rollouts of parallel environments, from vectors.",
+        sections={"a3c": A3cConfig},
+        at_once=True,
     ),
 }
 
@@ -78,19 +88,3 @@ def all_sections():
             if found.setdefault(name, section) is not section:
                 raise ValueError(f"two sections are called {name}")
     return found
-
-
-def check_fits(name, task, spec):
-    """Raises a UserError unless an agent can learn in an environment.
-
-    Args:
-        name: of the agent.
-        task: the environment's name.
-        spec: its `EnvSpec`.
-    """
-    if spec.discrete and not AGENTS[name].discrete:
-        able = [each for each, entry in AGENTS.items() if entry.discrete]
-        raise UserError(
-            f"the agent {name} needs continuous actions, and {task} has {spec.action_size} "
-            f"choices: take another --agent ({', '.join(able)})"
-        )

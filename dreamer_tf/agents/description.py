@@ -52,6 +52,18 @@ def model_charts(objective):
     }
 
 
+D4PG_CHARTS = {
+    "Critic loss (nats)": ("critic_loss",),
+    "Value of the actor's actions": ("value",),
+    "Extreme actions": ("saturated",),
+}
+A3C_CHARTS = {
+    "Policy's entropy (nats)": ("action_ent",),
+    "Squared error of the value": ("value_error",),
+    "Value": ("value",),
+}
+
+
 def actor_words(spec, exploration):
     """Returns which actor acts and how it explores, for an `ExplorationConfig`."""
     if spec.discrete:

@@ -1,5 +1,10 @@
 """Floating point operations of updates: matrix products and convolutions, counted, not measured."""
 
+import itertools
+
+from dreamer_tf.config.fields import numbers
+from dreamer_tf.networks.trunk import CHANNELS
+
 # A forward pass costs one multiply-add a weight and position; the backward pass twice that.
 FORWARD_AND_BACKWARD = 3
 
@@ -55,6 +60,47 @@ def plan(config, spec):
     model, planner = config.model, config.planner
     step = _prior(model, spec.action_size) + _rewards(model, model.stoch + model.deter, False)
     return 2 * planner.iterations * planner.candidates * planner.horizon * step
+
+
+def d4pg_update(config, spec):
+    """Returns the floating point operations of one update of D4PG; the arguments as above."""
+    settings = config.d4pg
+    trunk, inputs = 0, spec.vector_size
+    embed = 0
+    if "image" in spec.observations:
+        trunk, features = _trunk(spec.observations["image"][0], settings.stack)
+        embed, inputs = features * settings.embed, inputs + settings.embed
+    actor = embed + _layers(inputs, settings.actor_units, spec.action_size)
+    critic = _layers(inputs + spec.action_size, settings.critic_units, settings.atoms)
+    # Of the embedding, nothing is differentiated with respect to actions. The trunk's and the
+    # actor's inputs get no gradient.
+    learned = FORWARD_AND_BACKWARD * (trunk + embed + critic + actor)
+    targets = trunk + actor + embed + critic
+    value = embed + 2 * critic
+    return 2 * config.train.batch_size * (learned + targets + value)
+
+
+def a3c_update(config, spec):
+    """Returns the floating point operations of one update of A3C; the arguments as above."""
+    outputs = 1 + spec.action_size * (1 if spec.discrete else 2)
+    network = _layers(spec.vector_size, config.a3c.units, outputs)
+    records = config.envs * (config.a3c.rollout + 1)
+    return 2 * records * FORWARD_AND_BACKWARD * network
+
+
+def _layers(inputs, units, outputs):
+    """Returns the weights of a perceptron whose hidden layers have the units in a text."""
+    sizes = [inputs, *numbers(units), outputs]
+    return sum(before * after for before, after in itertools.pairwise(sizes))
+
+
+def _trunk(shape, stack):
+    """Returns the multiply-adds per image of D4PG's convolutions, and the size of the result."""
+    height, width, channels = shape
+    first = ((height - 1) // 2) * ((width - 1) // 2)
+    second = ((height - 1) // 2 - 2) * ((width - 1) // 2 - 2)
+    products = 9 * CHANNELS * (first * channels * stack + second * CHANNELS)
+    return products, second * CHANNELS
 
 
 def dense_stack(inputs, units, layers, outputs):

@@ -12,7 +12,7 @@ from dreamer_tf.behavior.imagination import Imagined
 from dreamer_tf.experience.sources import Sequences
 from dreamer_tf.networks import images
 from dreamer_tf.networks.layers import named_variables
-from dreamer_tf.networks.optimizer import Optimizer
+from dreamer_tf.networks.optimizer import Optimizer, adam
 from dreamer_tf.networks.precision import POLICIES
 from dreamer_tf.world_model.rssm import State
 from dreamer_tf.world_model.world_model import Reconstruction, WorldModel
@@ -84,9 +84,8 @@ class ModelBased(CompiledAgent):
         settings, found = self.config.optimizer, {}
         for name, (models, rate) in learning.items():
             variables = [variable for model in models for variable in model.trainable_variables]
-            found[name] = Optimizer(
-                name, variables, rate, settings.clip, settings.epsilon, scale_loss
-            )
+            method = adam(rate, settings.clip, settings.epsilon)
+            found[name] = Optimizer(name, variables, method, scale_loss)
         return found
 
     def apply(self, reconstruction, imagined, tapes, losses, metrics):

@@ -7,6 +7,9 @@ section, and which keys of it, is said in `catalog.py`; the others are None.
 import dataclasses
 
 from dreamer_tf.config.fields import Section, count, one_of, switch, within
+from dreamer_tf.envs.tasks import PAPERS_SIZE
+
+PAPERS_IMAGE = (PAPERS_SIZE, PAPERS_SIZE, 3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +69,16 @@ class ModelConfig(Section):
             "discount head: make it at least 2 or set model.discount_head off"
         )
 
+    def misfit(self, spec):
+        """See `Section.misfit`: the convolutions are made for the paper's images."""
+        shape, _ = spec.observations.get("image", (PAPERS_IMAGE, None))
+        if shape == PAPERS_IMAGE:
+            return None
+        return (
+            f"the world model's images are 64x64, not {shape[0]}x{shape[1]}: "
+            f"leave env.image_size {PAPERS_SIZE}"
+        )
+
     def shaped_by(self):
         """See `Section.shaped_by`: whether there is a discount head may depend on the task."""
         return ("terminates",) if self.discount_head == "auto" else ()
@@ -115,6 +128,15 @@ class PlannerConfig(Section):
         return (
             f"planner.elites {self.elites} is more than planner.candidates {self.candidates}: "
             "the elites are the best of the candidates"
+        )
+
+    def misfit(self, spec):
+        """See `Section.misfit`: plans are sequences of numbers."""
+        if not spec.discrete:
+            return None
+        return (
+            f"planning needs continuous actions, here are {spec.action_size} choices: take another "
+            "--agent"
         )
 
 

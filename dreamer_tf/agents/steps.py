@@ -10,11 +10,13 @@ class Steps:
         optimizers: {name: `Optimizer`}; the loss and the gradient norm of a part are called
             `{name}_loss` and `{name}_grad_norm`.
         updates: int64 variable that counts the steps made.
+        afterwards: function without arguments, called in the graph after every step made.
     """
 
-    def __init__(self, optimizers, updates):
+    def __init__(self, optimizers, updates, afterwards=lambda: None):
         self.optimizers = optimizers
         self.updates = updates
+        self.afterwards = afterwards
         self.fault = tf.Variable(0, dtype=tf.int32, trainable=False, name="fault")
 
     def gradients(self, tapes, losses):
@@ -42,6 +44,7 @@ class Steps:
             for name, optimizer in self.optimizers.items():
                 optimizer.apply(gradients[name])
             self.updates.assign_add(1)
+            self.afterwards()
 
         tf.cond(self.fault > 0, lambda: None, step)
 

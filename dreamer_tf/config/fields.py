@@ -24,6 +24,17 @@ class Section:
         """
         return None
 
+    def misfit(self, spec):
+        """Returns one line about an environment that an agent with this section cannot act in.
+
+        Args:
+            spec: `EnvSpec` of the environment.
+
+        Returns:
+            The line, or None.
+        """
+        return None
+
     def shaped_by(self):
         """Returns the names of `EnvSpec` fields that the shapes of weights follow from.
 
@@ -47,6 +58,18 @@ def count_or(word, minimum):
     """A whole number, or a word in its place."""
     bounds = {"minimum": minimum, "maximum": LARGEST_COUNT, "above": None}
     return dataclasses.field(metadata={**bounds, "word": word})
+
+
+def sizes():
+    """The sizes of consecutive layers as a text: `300,200`."""
+    described = "whole numbers joined by commas, such as 300,200"
+    pattern = {"pattern": r"[1-9][0-9]{0,4}(,[1-9][0-9]{0,4})*", "description": described}
+    return dataclasses.field(metadata={**pattern, "digits": True, "shapes": True})
+
+
+def numbers(text):
+    """Returns the numbers in a text of `sizes`."""
+    return [int(each) for each in text.split(",")]
 
 
 def one_of(choices, shapes=False):

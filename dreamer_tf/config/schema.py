@@ -8,6 +8,7 @@ import dataclasses
 import functools
 
 from dreamer_tf.agents import catalog
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.fields import Section, count, count_or, matching, one_of, switch, within
 from dreamer_tf.envs.tasks import default_limit, default_repeat
 
@@ -19,6 +20,7 @@ class EnvConfig(Section):
     """What an environment does with actions, time and images."""
 
     observation: str = one_of(("auto", "image", "vector", "both"))
+    image_size: int = count(16, maximum=512)
     action_repeat: int | str = count_or("auto", 1)
     time_limit: int | str = count_or("auto", 1)
     render: str = one_of(("paper", "fast"))
@@ -51,7 +53,7 @@ class TrainConfig(Section):
 
     def problem(self, config):
         """See `Section.problem`: a run learns before it ends."""
-        if config.steps >= self.prefill:
+        if catalog.AGENTS[config.agent].at_once or config.steps >= self.prefill:
             return None
         return (
             f"steps {config.steps} is less than train.prefill {self.prefill}: "
@@ -120,6 +122,19 @@ Config = dataclasses.make_dataclass(
         """,
     },
 )
+
+
+def check_environment(config, spec):
+    """Raises a UserError if the configured agent cannot act in an environment.
+
+    Args:
+        config: `Config`.
+        spec: `EnvSpec` of the environment.
+    """
+    for name in used_sections(config.agent):
+        problem = getattr(config, name).misfit(spec)
+        if problem:
+            raise UserError(f"{config.task}: {problem}")
 
 
 @functools.cache

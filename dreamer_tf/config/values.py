@@ -40,6 +40,8 @@ def convert(value, field, where):
         hint = nearest(str(value), choices)
         raise UserError(f"{where} must be one of {', '.join(choices)}, not {value!r}{hint}")
     pattern = field.metadata.get("pattern")
+    if field.metadata.get("digits") and type(value) is int:
+        value = str(value)  # What YAML reads as a number may be a list of one.
     if pattern and not (isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII)):
         raise UserError(f"{where} must be {field.metadata['description']}, not {value!r}")
     return value

@@ -5,6 +5,7 @@ Importing the package loads neither dm_control nor an OpenGL library.
 
 from dreamer_tf.envs.tasks import (
     GAME_LIMIT,
+    PAPERS_SIZE,
     check_task,
     default_repeat,
     is_atari,
@@ -25,6 +26,7 @@ def make_env(
     render="paper",
     frames=False,
     life_loss=False,
+    image_size=PAPERS_SIZE,
 ):
     """Builds the environment of a task. Renders in this process: not for one with TensorFlow.
 
@@ -41,9 +43,10 @@ def make_env(
         frames: whether `render()` will be used, also where no image is observed.
         render: "paper" for dm_control's own image quality, "fast" for a cheaper one.
         life_loss: whether the loss of a life ends an episode of an Atari game.
+        image_size: pixels a side of the observed image, S.
 
     Returns:
-        A `gymnasium.Env` that observes {"image": uint8 [64, 64, 3]}, float32 vectors, or both,
+        A `gymnasium.Env` that observes {"image": uint8 [S, S, 3]}, float32 vectors, or both,
         with the attributes action_repeat, time_limit and terminates.
 
     Raises:
@@ -53,7 +56,8 @@ def make_env(
     repeats = default_repeat(task) if action_repeat == "auto" else action_repeat
     if not (is_gymnasium(task) or is_factory(task)):
         observation = "image" if observation == "auto" else observation
-        return _make_builtin(task, observation, repeats, time_limit, render, life_loss)
+        size = image_size
+        return _make_builtin(task, observation, repeats, time_limit, render, life_loss, size)
     from dreamer_tf.envs import factory, observing, registry, repeat
 
     terminates = None
@@ -63,22 +67,24 @@ def make_env(
     else:
         env = factory.make_from_factory(task)
     limit = repeat.effective_limit(repeat.own_limit(env), time_limit)
-    env = observing.Observing(env, observation)
+    env = observing.Observing(env, observation, image_size)
     return repeat.RepeatAndLimit(env, repeats, limit, terminates)
 
 
-def _make_builtin(task, observation, repeats, time_limit, render, life_loss):
+def _make_builtin(task, observation, repeats, time_limit, render, life_loss, image_size):
     from dreamer_tf.envs.repeat import effective_limit
 
     if task == "toy_reach":
         from dreamer_tf.envs.toy import EPISODE_STEPS, ToyReach
 
-        return ToyReach(observation, repeats, effective_limit(EPISODE_STEPS, time_limit))
+        limit = effective_limit(EPISODE_STEPS, time_limit)
+        return ToyReach(observation, repeats, limit, image_size=image_size)
     if is_atari(task):
         from dreamer_tf.envs.atari import Atari
 
-        return Atari(task, observation, repeats, effective_limit(GAME_LIMIT, time_limit), life_loss)
+        limit = effective_limit(GAME_LIMIT, time_limit)
+        return Atari(task, observation, repeats, limit, life_loss, image_size=image_size)
     from dreamer_tf.envs.dmc import DeepMindControl
 
     limit = effective_limit(None, time_limit)
-    return DeepMindControl(task, observation, repeats, limit, quality=render)
+    return DeepMindControl(task, observation, repeats, limit, quality=render, image_size=image_size)

@@ -12,7 +12,7 @@ from gymnasium.spaces import Discrete
 
 from dreamer_tf.basics import seeding
 from dreamer_tf.envs.builtin import BuiltinEnv
-from dreamer_tf.envs.tasks import ATARI, GAME_LIMIT
+from dreamer_tf.envs.tasks import ATARI, GAME_LIMIT, PAPERS_SIZE
 
 STICKINESS = 0.25
 NO_OPS = 30
@@ -23,7 +23,7 @@ class Atari(BuiltinEnv):
     """One game. Actions are the choices that do something in it; rewards are its score's changes.
 
     The image is the maximum of the last two frames, since many games draw some things in every
-    other frame only, resized to 64x64. An episode begins with 1 to 30 frames without an action,
+    other frame only, resized. An episode begins with 1 to 30 frames without an action,
     as its seed says; they count neither as steps nor for the time limit.
 
     Args:
@@ -34,6 +34,7 @@ class Atari(BuiltinEnv):
         life_loss: whether the loss of a life terminates the episode. The next one is another
             game all the same: an episode must be a function of its seed and its actions.
         render_size: pixels a side of `render()`.
+        image_size: pixels a side of the observed image.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
@@ -47,6 +48,7 @@ class Atari(BuiltinEnv):
         time_limit=GAME_LIMIT,
         life_loss=False,
         render_size=240,
+        image_size=PAPERS_SIZE,
     ):
         # Otherwise it introduces itself on stderr.
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
@@ -57,7 +59,9 @@ class Atari(BuiltinEnv):
         self._lives = 0
         self._frames = ()  # The last two, uint8 [210, 160, 3].
         actions = Discrete(int(self._game.action_space.n))
-        super().__init__(observation, MEMORY, actions, action_repeat, time_limit, render_size)
+        super().__init__(
+            observation, MEMORY, actions, action_repeat, time_limit, render_size, image_size
+        )
 
     def _begin(self, seed):
         frame, info = self._game.reset(seed=seed)

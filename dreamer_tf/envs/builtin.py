@@ -5,7 +5,7 @@ import abc
 import gymnasium
 import numpy as np
 
-IMAGE_SHAPE = (64, 64, 3)
+from dreamer_tf.envs.tasks import PAPERS_SIZE
 
 
 def numbers(size):
@@ -14,7 +14,7 @@ def numbers(size):
 
 
 class BuiltinEnv(gymnasium.Env, abc.ABC):
-    """Base of environments observed as 64x64 image, vector or both.
+    """Base of environments observed as image, vector or both.
 
     Actions are numbers in [-1, 1] (`numbers(size)`) or choices, a `Discrete`. A subclass gives
     `_begin(seed)`, `_advance(action) -> (reward, terminated)` for one environment step,
@@ -32,13 +32,20 @@ class BuiltinEnv(gymnasium.Env, abc.ABC):
     terminates = False
 
     def __init__(
-        self, observation, vector_size, action_space, action_repeat, time_limit, render_size=240
+        self,
+        observation,
+        vector_size,
+        action_space,
+        action_repeat,
+        time_limit,
+        render_size=240,
+        image_size=PAPERS_SIZE,
     ):
         if action_repeat < 1 or time_limit < 1:
             raise ValueError("action_repeat and time_limit must be at least 1")
         self.render_mode = "rgb_array"
         spaces = {
-            "image": gymnasium.spaces.Box(0, 255, IMAGE_SHAPE, np.uint8),
+            "image": gymnasium.spaces.Box(0, 255, (image_size, image_size, 3), np.uint8),
             "vector": gymnasium.spaces.Box(-np.inf, np.inf, (vector_size,), np.float32),
         }
         names = ("image", "vector") if observation == "both" else (observation,)
@@ -90,8 +97,8 @@ class BuiltinEnv(gymnasium.Env, abc.ABC):
     def _observation(self):
         found = {}
         if "image" in self.observation_space.spaces:
-            drawn = self.rendering
-            found["image"] = self._draw(IMAGE_SHAPE[0]) if drawn else np.zeros(IMAGE_SHAPE, "u1")
+            shape = self.observation_space["image"].shape
+            found["image"] = self._draw(shape[0]) if self.rendering else np.zeros(shape, "u1")
         if "vector" in self.observation_space.spaces:
             found["vector"] = np.asarray(self._measure(), np.float32)
         return found

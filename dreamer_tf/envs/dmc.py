@@ -6,7 +6,7 @@ import numpy as np
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.builtin import BuiltinEnv, numbers
-from dreamer_tf.envs.tasks import suite_task
+from dreamer_tf.envs.tasks import PAPERS_SIZE, suite_task
 
 UNBOUNDED = 1e9
 
@@ -23,6 +23,7 @@ class DeepMindControl(BuiltinEnv):
         quality: "paper" gives exactly `physics.render(64, 64, camera)`; "fast" has a smaller
             shadow map and no multisampling, which costs a few grey levels at edges.
         render_size: pixels a side of `render()`.
+        image_size: pixels a side of the observed image.
 
     Raises:
         UserError: unknown task or quality.
@@ -38,6 +39,7 @@ class DeepMindControl(BuiltinEnv):
         time_limit=1000,
         quality="paper",
         render_size=240,
+        image_size=PAPERS_SIZE,
     ):
         domain, name = suite_task(task)
         if quality not in ("paper", "fast"):
@@ -57,8 +59,15 @@ class DeepMindControl(BuiltinEnv):
         self._half_range = np.where(bounded, (bounds.maximum - bounds.minimum) / 2, 1.0)
         self._observed = {}
         size = sum(math.prod(each.shape) for each in self._env.observation_spec().values())
-        actions = numbers(bounds.shape[0])
-        super().__init__(observation, size, actions, action_repeat, time_limit, render_size)
+        super().__init__(
+            observation,
+            size,
+            numbers(bounds.shape[0]),
+            action_repeat,
+            time_limit,
+            render_size,
+            image_size,
+        )
         if quality == "fast":
             # Has an effect only before the first image, when the render context is made.
             self._physics.model.vis.quality.shadowsize = 512

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from PIL import Image
 
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.envs.builtin import IMAGE_SHAPE
+from dreamer_tf.envs.tasks import PAPERS_SIZE
 
 # More numbers than this are no vector for a perceptron but, most likely, a mistaken image.
 LONGEST_VECTOR = 2048
@@ -17,7 +17,7 @@ SMALLEST = 16
 
 
 class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
-    """Observes {"image": uint8 [64, 64, 3]}, vectors float32 [n] under their names, or both.
+    """Observes {"image": uint8 [S, S, 3]}, vectors float32 [n] under their names, or both.
 
     An image of another size, or a grey one, is resized. Where the environment observes none, its
     rendered frame is taken. Any other space that Gymnasium can flatten becomes a vector; one that
@@ -26,13 +26,14 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
     Args:
         env: the environment.
         choice: "image", "vector", "both", or "auto" for what the environment observes itself.
+        image_size: pixels a side of the image, S.
 
     Raises:
         UserError: the environment does not have what is chosen, or not in a usable form.
     """
 
-    def __init__(self, env, choice):
-        gymnasium.utils.RecordConstructorArgs.__init__(self, choice=choice)
+    def __init__(self, env, choice, image_size=PAPERS_SIZE):
+        gymnasium.utils.RecordConstructorArgs.__init__(self, choice=choice, image_size=image_size)
         gymnasium.Wrapper.__init__(self, env)
         own = env.observation_space
         self._lone = not isinstance(own, spaces.Dict)
@@ -49,7 +50,8 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             if not self._vectors:
                 raise UserError(f"--env.observation {choice}: the environment observes no vector")
         self._image = _choose_image(images) if "image" in wanted else None
-        self._resized = self._image is not None and parts[self._image].shape != IMAGE_SHAPE
+        self._shape = (image_size, image_size, 3)
+        self._resized = self._image is not None and parts[self._image].shape != self._shape
         self._framed = "image" in wanted and self._image is None
         if self._framed and env.render_mode != "rgb_array":
             raise UserError(
@@ -58,7 +60,7 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             )
         found = {name: _flat_space(name, space) for name, space in self._vectors.items()}
         if "image" in wanted:
-            found["image"] = spaces.Box(0, 255, IMAGE_SHAPE, np.uint8)
+            found["image"] = spaces.Box(0, 255, self._shape, np.uint8)
         if not found:
             raise UserError("the observation space is an empty Dict; it needs an image or a vector")
         self.observation_space = spaces.Dict(found)
@@ -92,19 +94,19 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             for name, space in self._vectors.items()
         }
         if "image" in self.observation_space.spaces:
-            empty = np.zeros(IMAGE_SHAPE, np.uint8)
+            empty = np.zeros(self._shape, np.uint8)
             found["image"] = self._picture(parts) if self._rendering else empty
         return found
 
     def _picture(self, parts):
         if self._framed:
-            return resize(self.env.render())
+            return resize(self.env.render(), self._shape[:2])
         image = parts[self._image]
-        return resize(image) if self._resized else image
+        return resize(image, self._shape[:2]) if self._resized else image
 
 
-def resize(image):
-    """Returns uint8 [64, 64, 3] of an image [H, W], [H, W, 1] or [H, W, 3].
+def resize(image, size):
+    """Returns uint8 [*size, 3] of an image [H, W], [H, W, 1] or [H, W, 3].
 
     Raises:
         ValueError: it is no such image.
@@ -113,7 +115,7 @@ def resize(image):
     if image.dtype != np.uint8 or not _has_image_shape(image.shape):
         raise ValueError(f"an image is uint8 (H, W, 3), not {image.dtype}{image.shape}")
     picture = Image.fromarray(image.squeeze(2) if image.shape[2:] == (1,) else image)
-    return np.asarray(picture.convert("RGB").resize(IMAGE_SHAPE[:2], Image.Resampling.BILINEAR))
+    return np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BILINEAR))
 
 
 def _is_image(space):

@@ -16,7 +16,7 @@ class EnvSpec:
     """Description of an environment.
 
     Attributes:
-        observations: {name: (shape, dtype name)}; `image` uint8 (64, 64, 3) comes first, vectors
+        observations: {name: (shape, dtype name)}; `image` uint8 (S, S, 3) comes first, vectors
             float32 (n,) follow in the order of their names.
         action_size: size A of an action, float32 [A] in [-1, 1], or one-hot if `discrete`.
         discrete: whether actions are choices.

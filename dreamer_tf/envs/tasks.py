@@ -80,6 +80,8 @@ time_pilot tutankham up_n_down venture video_pinball wizard_of_wor yars_revenge 
 PAPERS_LIMIT = 1000
 # Frames of a game at most: 27 000 agent steps with the paper's action repeat.
 GAME_LIMIT = 108_000
+# Pixels a side of the image that is observed.
+PAPERS_SIZE = 64
 
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 

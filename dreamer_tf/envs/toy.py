@@ -3,6 +3,7 @@
 import numpy as np
 
 from dreamer_tf.envs.builtin import BuiltinEnv, numbers
+from dreamer_tf.envs.tasks import PAPERS_SIZE
 
 BACKGROUND = (24, 24, 40)
 TARGET_COLOUR = (60, 220, 90)
@@ -25,10 +26,15 @@ class ToyReach(BuiltinEnv):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
 
     def __init__(
-        self, observation="image", action_repeat=2, time_limit=EPISODE_STEPS, render_size=240
+        self,
+        observation="image",
+        action_repeat=2,
+        time_limit=EPISODE_STEPS,
+        render_size=240,
+        image_size=PAPERS_SIZE,
     ):
         limit = min(EPISODE_STEPS, time_limit)
-        super().__init__(observation, 4, numbers(2), action_repeat, limit, render_size)
+        super().__init__(observation, 4, numbers(2), action_repeat, limit, render_size, image_size)
         self._point = np.full(2, 0.5)
         self._target = np.full(2, 0.5)
 

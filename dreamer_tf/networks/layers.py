@@ -28,7 +28,7 @@ class LayerFactory:
         """Returns the integer seed of a layer's initial weights."""
         return seeding.integer(self.seed, f"weights/{self.scope}/{name}")
 
-    def dense(self, name, units, activation=None, joint_inputs=None, **keywords):
+    def dense(self, name, units, activation=None, joint_inputs=None, limit=None, **keywords):
         """Returns a dense layer with Glorot-uniform weights.
 
         Args:
@@ -38,20 +38,26 @@ class LayerFactory:
             joint_inputs: total inputs of the layer that this one is a part of, where a dense
                 layer on a concatenation is split into one layer per part; keeps the initial
                 scale that of the whole.
+            limit: bound of uniform initial weights in place of Glorot's.
             **keywords: passed on to `keras.layers.Dense`.
         """
         seed = self.layer_seed(name)
-        if joint_inputs is None:
+        if joint_inputs is not None:
+            limit = (6 / (joint_inputs + units)) ** 0.5
+        if limit is None:
             initializer = keras.initializers.GlorotUniform(seed)
         else:
-            limit = (6 / (joint_inputs + units)) ** 0.5
             initializer = keras.initializers.RandomUniform(-limit, limit, seed)
         keywords = {"dtype": self.dtype, **keywords}
         return Dense(units, activation, kernel_initializer=initializer, name=name, **keywords)
 
-    def convolution(self, name, channels, kernel, activation):
-        """Returns a convolution of stride 2 without padding."""
-        return Convolution(channels, kernel, 2, **self._keywords(name, activation))
+    def normalization(self, name):
+        """Returns a layer normalization; its means and variances are float32."""
+        return keras.layers.LayerNormalization(epsilon=1e-5, name=name, dtype="float32")
+
+    def convolution(self, name, channels, kernel, activation, stride=2):
+        """Returns a convolution without padding."""
+        return Convolution(channels, kernel, stride, **self._keywords(name, activation))
 
     def transposed(self, name, channels, kernel, activation, form=None):
         """Returns a transposed convolution of stride 2; `form` is its class.

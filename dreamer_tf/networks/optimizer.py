@@ -1,4 +1,4 @@
-"""Adam with gradient clipping and, in float16, loss scaling."""
+"""The methods that follow gradients and, in float16, loss scaling."""
 
 import keras
 import tensorflow as tf
@@ -28,29 +28,53 @@ class FusedAdam(keras.optimizers.Adam):
         )
 
 
+def adam(learning_rate, clip, epsilon):
+    """Returns Adam for an `Optimizer`.
+
+    Args:
+        learning_rate: its step size.
+        clip: largest global norm of the gradient.
+        epsilon: Adam's epsilon.
+    """
+    return FusedAdam(learning_rate, epsilon=epsilon, global_clipnorm=clip)
+
+
+def rmsprop(learning_rate, decay, damping, updates):
+    """Returns RMSProp, without momentum and clipping, for an `Optimizer`.
+
+    A step is rate * g / sqrt(v + damping), v being the running mean of g^2.
+
+    Args:
+        learning_rate: step size of the first update; it falls linearly to 0.
+        decay: share of the running mean that is kept in an update.
+        damping: see above.
+        updates: after so many the step size is 0.
+    """
+    rate = keras.optimizers.schedules.PolynomialDecay(learning_rate, updates, 0.0)
+    return keras.optimizers.RMSprop(rate, rho=decay, epsilon=damping)
+
+
 class Optimizer:
     """Updates one set of variables by the gradient of one loss.
 
     Args:
         name: name of the loss, used in metrics.
         variables: the trainable variables.
-        learning_rate: Adam's step size.
-        clip: largest global norm of the gradient.
-        epsilon: Adam's epsilon.
+        method: what `adam` or `rmsprop` returned.
         scale_loss: scale losses dynamically, for float16.
     """
 
-    def __init__(self, name, variables, learning_rate, clip, epsilon, scale_loss):
+    def __init__(self, name, variables, method, scale_loss):
         self.name = name
         self.targets = variables
-        self.adam = FusedAdam(learning_rate, epsilon=epsilon, global_clipnorm=clip)
-        self.scaler = keras.optimizers.LossScaleOptimizer(self.adam) if scale_loss else None
-        (self.scaler or self.adam).build(variables)
+        self.method = method
+        self.scaler = keras.optimizers.LossScaleOptimizer(method) if scale_loss else None
+        (self.scaler or method).build(variables)
 
     @property
     def variables(self):
         """Returns {path: variable} of counters, moments and the loss scale."""
-        variables = (self.scaler or self.adam).variables
+        variables = (self.scaler or self.method).variables
         return {
             f"optimizer/{self.name}/{index:03d}_{variable.name}": variable
             for index, variable in enumerate(variables)
@@ -87,7 +111,7 @@ class Optimizer:
     def apply(self, gradients):
         """Clips the gradients and makes one step, or skips it where float16 overflowed."""
         if self.scaler is None:
-            self.adam.apply(gradients, self.targets)
+            self.method.apply(gradients, self.targets)
         else:
             scale = self.scale
             self.scaler.apply([gradient * scale for gradient in gradients], self.targets)

@@ -4,6 +4,8 @@ import time
 
 import tensorflow as tf
 
+from dreamer_tf.experience.sources import Rollouts
+
 
 def disk_bytes(config, agent):
     """Returns an estimate of the bytes of a run's (episodes, checkpoints) in the end.
@@ -42,18 +44,23 @@ def matmul_speed(size=1024, seconds=0.3, dtype="float32"):
     return count * 2 * size**3 / (time.monotonic() - begin)
 
 
-def run_seconds(config, described, action_repeat, speed):
+def updates(config, agent):
+    """Returns about how many updates a whole run makes; the arguments as above."""
+    if isinstance(agent.experience, Rollouts):
+        return config.steps / (agent.spec.action_repeat * config.envs * agent.experience.length)
+    train = config.train
+    return train.pretrain + train.updates * (config.steps - train.prefill) / train.every
+
+
+def run_seconds(config, agent, described, speed):
     """Returns a rough estimate of the seconds that a whole run computes, evaluations left out.
 
     Args:
         config: `Config`.
-        described: the agent's `Description`.
-        action_repeat: environment steps of an action.
+        agent: an `Agent`.
+        described: its `Description`.
         speed: floating point operations a second.
     """
-    train = config.train
-    learning = config.steps - train.prefill
-    updates = train.pretrain + train.updates * learning / train.every
-    decisions = learning / action_repeat
-    operations = updates * described.update_flops + decisions * described.decision_flops
-    return operations / speed
+    decisions = (config.steps - config.train.prefill) / agent.spec.action_repeat
+    operations = updates(config, agent) * described.update_flops
+    return (operations + decisions * described.decision_flops) / speed

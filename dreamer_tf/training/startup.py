@@ -36,7 +36,7 @@ def describe(say, config, run, agent, described, device, precision, backend):
         say(f"dreams     {without_dreams(config.agent)}; there are no videos of predictions")
     _describe_disk(say, config, run, agent)
     if device == "CPU" and not run.resuming:
-        _describe_time(say, config, described, agent.spec.action_repeat)
+        _describe_time(say, config, agent, described)
 
 
 def _timing(spec):
@@ -75,8 +75,8 @@ def in_bytes(count):
             return f"{count:.2g} {unit}" if count < 10 else f"{count:.0f} {unit}"
 
 
-def _describe_time(say, config, described, action_repeat):
-    seconds = cost.run_seconds(config, described, action_repeat, cost.matmul_speed())
+def _describe_time(say, config, agent, described):
+    seconds = cost.run_seconds(config, agent, described, cost.matmul_speed())
     if seconds > LONG_RUN:
         advice = "; try --configs cpu" if described.update_flops > LARGE_UPDATE else ""
         length = f"about {in_words(seconds)} on this machine"

@@ -61,7 +61,7 @@ def test_a_name_makes_the_agent():
 
 def test_an_unknown_name_is_refused_with_those_that_exist():
     with pytest.raises(
-        UserError, match="--agent must be one of dreamer, .*, not .draemer. .*dreamer"
+        UserError, match="--agent must be one of dreamer, .*, not 'draemer' .*dreamer"
     ):
         load_config([], [("agent", "draemer")])
     assert catalog.AGENTS["dreamer"].description in " ".join(help_text().split())

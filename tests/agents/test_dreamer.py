@@ -69,7 +69,7 @@ def test_variables_hold_everything_that_learning_changes():
     models = [*agent.world_model.models, agent.actor, agent.value]
     expected = {id(weight) for model in models for weight in model.weights}
     for optimizer in agent.optimizers.values():
-        expected |= {id(variable) for variable in optimizer.adam.variables}
+        expected |= {id(variable) for variable in optimizer.method.variables}
     expected.add(id(agent.updates))
     assert {id(variable) for variable in agent.variables.values()} == expected
     trainable = sum(len(model.trainable_variables) for model in models)

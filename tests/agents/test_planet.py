@@ -5,8 +5,8 @@ import pytest
 from agents_for_tests import random_batch, tiny_config, tiny_spec, weights
 
 from dreamer_tf import agents
-from dreamer_tf.agents import catalog
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.schema import check_environment
 
 SEED = np.array([3, 4], np.int32)
 SEARCH = {"planner__candidates": 20, "planner__elites": 5, "planner__iterations": 2}
@@ -58,8 +58,9 @@ def test_dreams_follow_plans(agent):
 
 
 def test_choices_are_refused_in_one_line():
-    catalog.check_fits("planet", "toy_reach", tiny_spec())
-    catalog.check_fits("dreamer", "gym_CartPole-v1", tiny_spec(discrete=True))
-    words = r"planet needs continuous actions, and gym_CartPole-v1 has 2 choices.*dreamer"
+    config = tiny_config(agent="planet", task="gym_CartPole-v1", **SEARCH)
+    check_environment(config, tiny_spec())
+    check_environment(tiny_config(), tiny_spec(discrete=True))
+    words = "gym_CartPole-v1: planning needs continuous actions, here are 2 choices"
     with pytest.raises(UserError, match=words):
-        catalog.check_fits("planet", "gym_CartPole-v1", tiny_spec(discrete=True))
+        check_environment(config, tiny_spec(discrete=True))

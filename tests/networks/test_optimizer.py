@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf.networks.optimizer import FusedAdam, Optimizer
+from dreamer_tf.networks.optimizer import FusedAdam, Optimizer, adam
 
 
 def steps(optimizer_class, count):
@@ -32,7 +32,7 @@ def test_fused_adam_makes_the_steps_of_keras_adam():
 
 def test_a_variable_that_the_loss_does_not_depend_on_stays():
     used, unused = (keras.Variable(np.ones(3), dtype="float32") for _ in range(2))
-    optimizer = Optimizer("some", [used, unused], 1e-2, 100.0, 1e-7, scale_loss=False)
+    optimizer = Optimizer("some", [used, unused], adam(1e-2, 100.0, 1e-7), scale_loss=False)
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(tf.convert_to_tensor(used) ** 2)
     optimizer.apply(optimizer.gradients(tape, loss))

@@ -1,6 +1,7 @@
 """The counted cost of an update against TensorFlow's own profiler."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
@@ -10,6 +11,7 @@ from dreamer_tf.agents import flops
 from dreamer_tf.agents.description import Description
 from dreamer_tf.agents.dreamer import Dreamer
 from dreamer_tf.config import files
+from dreamer_tf.experience.sources import Sequences
 from dreamer_tf.training import cost
 
 SMALL = {"train.batch_size": "4", "train.batch_length": "6", "model.cnn_depth": "16"}
@@ -43,9 +45,9 @@ def test_a_full_size_update_is_about_one_teraflop():
 
 def test_the_papers_run_is_half_a_million_updates():
     config = files.load_config([], [])
-    described = Description("", "", {}, update_flops=1.0, charts={}, progress={})
-    assert cost.run_seconds(config, described, action_repeat=2, speed=1.0) == 100 + 100 * 4995
-    planning = dataclasses.replace(described, decision_flops=10.0)
+    agent = SimpleNamespace(experience=Sequences(1, 1), spec=tiny_spec())
+    assert cost.updates(config, agent) == 100 + 100 * 4995
+    planning = Description("", "", {}, 1.0, charts={}, progress={}, decision_flops=10.0)
     more = 10.0 * (5000000 - 5000) / 2
-    assert cost.run_seconds(config, planning, 2, speed=1.0) == 100 + 100 * 4995 + more
+    assert cost.run_seconds(config, agent, planning, speed=1.0) == 100 + 100 * 4995 + more
     assert cost.matmul_speed(size=64, seconds=0.01) > 0

@@ -78,6 +78,7 @@ def worker_starter(config, backend, frames=False):
         "time_limit": config.env.time_limit,
         "render": config.env.render,
         "frames": frames,
+        "image_size": config.env.image_size,
     }
 
     def start(training=False):

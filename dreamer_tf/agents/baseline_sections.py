@@ -1,0 +1,64 @@
+"""The sections of the model-free agents D4PG and A3C; see `sections.py`."""
+
+import dataclasses
+
+from dreamer_tf.config.fields import Section, count, sizes, within
+
+
+@dataclasses.dataclass(frozen=True)
+class D4pgConfig(Section):
+    """D4PG: its networks, its targets and its exploration."""
+
+    stack: int = count(1, maximum=16, shapes=True)
+    embed: int = count(1, shapes=True)
+    actor_units: str = sizes()
+    critic_units: str = sizes()
+    atoms: int = count(2, maximum=10**4, shapes=True)
+    value_min: float = within()
+    value_max: float = within()
+    n_step: int = count(1, maximum=1000)
+    discount: float = within(0, 1)
+    target_period: int = count(1)
+    actor_learning_rate: float = within(above=0)
+    critic_learning_rate: float = within(above=0)
+    action_gradient: float = within(above=0)
+    priority: float = within(0, 1)
+    importance: float = within(0, 1)
+    noise: float = within(minimum=0)
+    noise_min: float = within(above=0)
+    noise_max: float = within(above=0)
+
+    def problem(self, config):
+        """See `Section.problem`: ranges must not be empty."""
+        for low, high in (("value_min", "value_max"), ("noise_min", "noise_max")):
+            if getattr(self, low) >= getattr(self, high):
+                return (
+                    f"d4pg.{low} {getattr(self, low)} is not less than "
+                    f"d4pg.{high} {getattr(self, high)}"
+                )
+        return None
+
+    def misfit(self, spec):
+        """See `Section.misfit`: the critic is differentiated with respect to actions."""
+        if not spec.discrete:
+            return None
+        return "the agent d4pg needs continuous actions, and these are choices: try --agent a3c"
+
+
+@dataclasses.dataclass(frozen=True)
+class A3cConfig(Section):
+    """A3C: its networks, its rollouts and its RMSProp."""
+
+    units: str = sizes()
+    rollout: int = count(1, maximum=10**5)
+    discount: float = within(0, 1)
+    entropy: float = within(minimum=0)
+    learning_rate: float = within(above=0)
+    decay: float = within(0, 1)
+    damping: float = within(above=0)
+
+    def misfit(self, spec):
+        """See `Section.misfit`: it learns from states."""
+        if "image" not in spec.observations:
+            return None
+        return "the agent a3c learns from vectors, not from images: give --env.observation vector"
