@@ -1,8 +1,12 @@
-"""Compares runs with the paper and with the author's runs.
+"""Makes the runs behind the paper's figures and tables, draws them, and compares.
 
+    python tools/reproduce.py fig7 --scale paper|cpu|smoke --logdir DIR [--plan | --plot]
     python tools/reproduce.py curves RUNS [--out DIR]
     python tools/reproduce.py check RUNS
     python tools/reproduce.py export RUNS --out DIR
+
+The first makes what is missing of an item's runs (fig4 to fig12, table) and draws it into
+DIR/figures; docs/reproduce.md has the items.
 
 RUNS are any number of folders: a --logdir, a task's folder in it, a run's folder, or exported
 curves. `curves` draws each task's returns against steps and minutes; `check` judges them and exits
@@ -14,7 +18,27 @@ import sys
 from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.results import binning, check, export, figures, references, scores, series
+from dreamer_tf.results import (
+    binning,
+    check,
+    export,
+    figures,
+    item_figures,
+    references,
+    scores,
+    series,
+)
+from dreamer_tf.sweeps import items, predictions, program
+
+
+def add_items(subparsers):
+    for name, item in items.ITEMS.items():
+        parser = subparsers.add_parser(name, help=item.title, description=item.title)
+        parser.add_argument("--scale", choices=items.SCALES, default="paper", help="(paper)")
+        parser.add_argument("--plot", action="store_true", help="only draw from what exists")
+        parser.add_argument("--bin", type=_steps, help="environment steps in a bin of our curves")
+        program.add_options(parser)
+        parser.set_defaults(run=reproduce, item=name)
 
 
 def add_curves(add):
@@ -40,6 +64,30 @@ def add_export(add):
 
 # What the program can do, in the order of its help.
 COMMANDS = (add_curves, add_check, add_export)
+
+
+def reproduce(arguments):
+    """Makes the runs of an item and draws them; returns the exit status."""
+    status, plans = 0, items.plans(arguments.item, arguments.scale)
+    if not arguments.plot:
+        status = program.run(plans, arguments, arguments.scale)
+        if arguments.plan or status == program.STOPPED:
+            return status
+    out = arguments.logdir / "figures"
+    if arguments.item == "fig5":
+        paths, remarks = predictions.write(plans, arguments.logdir, out)
+    else:
+        # Only the item's own runs, and of those the ones that are there.
+        folders = [plan.folder(arguments.logdir) for plan in plans]
+        folders = [folder for folder in folders if folder.is_dir()]
+        if not folders:
+            raise UserError(f"{arguments.logdir} holds none of the runs of {arguments.item}")
+        paths, remarks = item_figures.write(arguments.item, folders, out, arguments.bin)
+    for line in remarks:
+        print(f"left out {line}")
+    for path in paths:
+        print(path)
+    return status
 
 
 def draw_curves(arguments):
@@ -96,7 +144,7 @@ def find(paths):
 def main(words):
     """Runs one command; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="reproduce.py", description="Compares runs with the paper and the author's runs."
+        prog="reproduce.py", description="Makes, draws and judges the paper's figures and tables."
     )
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -105,6 +153,7 @@ def main(words):
         command.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="folders of runs")
         return command
 
+    add_items(subparsers)
     for command in COMMANDS:
         command(add)
     arguments = parser.parse_args(words)

@@ -50,7 +50,7 @@ class Run:
         rows: the measurements in their order, {name: float}, each with `step`.
         reached: the last step.
         planned: steps that the configuration asks for, None if it does not say.
-        observation: what the configuration says of it, "" if nothing.
+        settings: the configuration as nested dictionaries, {} if there is none.
         remarks: what is odd about the folder, a few words each.
     """
 
@@ -61,8 +61,19 @@ class Run:
     rows: tuple
     reached: int
     planned: int | None
-    observation: str
+    settings: dict
     remarks: tuple
+
+    @property
+    def observation(self):
+        """What the configuration says of it, "" if nothing."""
+        return str(self.setting("env.observation") or "")
+
+    def setting(self, key):
+        """Returns the value of a key, "section.name" or "name", None where it is not said."""
+        section, _, name = key.rpartition(".")
+        values = self.settings.get(section) if section else self.settings
+        return values.get(name) if isinstance(values, dict) else None
 
     def curve(self, name):
         """Returns the `Curve` of a measurement; it is empty where there is none."""
@@ -151,9 +162,7 @@ def read(folder):
     planned = int(planned) if isinstance(planned, int | float) else None
     if planned is not None and reached < planned:
         remarks.append(f"stopped or running, {planned} were asked for")
-    env = settings.get("env")
-    observation = str(env.get("observation", "")) if isinstance(env, dict) else ""
-    return Run(folder, task, name, seed, tuple(rows), reached, planned, observation, tuple(remarks))
+    return Run(folder, task, name, seed, tuple(rows), reached, planned, settings, tuple(remarks))
 
 
 def _search(folder, skipped, depth=0):

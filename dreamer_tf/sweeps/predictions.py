@@ -1,0 +1,60 @@
+"""Figure 5: what trained models predict of episodes that they were not trained on."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from dreamer_tf.basics.errors import UserError
+
+SEED = 1000  # Of the environment: neither training nor a run's evaluations have this episode.
+
+
+def write(plans, logdir, out):
+    """Writes OUT/fig5-<task>.png and .gif of every run that has a checkpoint.
+
+    Args:
+        plans: `Plan`s.
+        logdir: folder of all runs.
+        out: made if it is missing.
+
+    Returns:
+        (paths, lines about what was left out).
+
+    Raises:
+        UserError: there is nothing to draw.
+    """
+    paths, remarks = [], []
+    out = Path(out)
+    for plan in plans:
+        folder = plan.folder(logdir)
+        if not any((folder / "checkpoints").glob("*.npz")):
+            remarks.append(f"{folder}: it has no checkpoint yet")
+            continue
+        out.mkdir(parents=True, exist_ok=True)
+        movie = out / f"fig5-{plan.task}.gif"
+        error = _predict(folder, movie)
+        if error:
+            remarks.append(f"{folder}: {error}")
+        else:
+            paths += [movie.with_suffix(".png"), movie]
+    if not paths:
+        raise UserError(f"nothing to draw for fig5: {'; '.join(remarks[:3])}", status=1)
+    return paths, remarks
+
+
+def _predict(folder, movie):
+    """Films the prediction of one held-out episode; returns what went wrong or None."""
+    root = Path(__file__).resolve().parents[2]
+    paths = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "dreamer_tf.evaluate", str(folder), "--episodes", "1"]
+    result = subprocess.run(
+        [*command, "--seed", str(SEED), "--predict", str(movie)],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+    )
+    if result.returncode == 0:
+        return None
+    lines = result.stderr.strip().splitlines()
+    return lines[-1].removeprefix("error: ") if lines else f"status {result.returncode}"
