@@ -1,0 +1,106 @@
+"""Statistics over tasks and runs, as reinforcement learning reports them (Agarwal et al., 2021).
+
+Scores are {task: [runs]}, 0 for nothing and 1 for the most; of the control suite, returns / 1000.
+Intervals are stratified bootstraps: the runs of each task are drawn anew, the tasks stay.
+"""
+
+import dataclasses
+
+import numpy as np
+from scipy.stats import trim_mean
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+MOST = 1000.0  # The largest return of a task of the control suite.
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A statistic and its interval; low and high are NaN where no task has a second run."""
+
+    value: float
+    low: float
+    high: float
+
+
+def interquartile_mean(scores):
+    """Returns the mean of the middle half of all runs of all tasks."""
+    return float(trim_mean(np.concatenate(list(scores.values())), 0.25))
+
+
+def median(scores):
+    """Returns the median over tasks of the means over runs."""
+    return float(np.median(_task_means(scores)))
+
+
+def mean(scores):
+    """Returns the mean over tasks of the means over runs."""
+    return float(np.mean(_task_means(scores)))
+
+
+def optimality_gap(scores):
+    """Returns how much is missing to 1, where more than 1 does not make up for less."""
+    return float(1 - np.mean([np.minimum(runs, 1.0).mean() for runs in scores.values()]))
+
+
+STATISTICS = {
+    "IQM": interquartile_mean,
+    "median": median,
+    "mean": mean,
+    "optimality gap": optimality_gap,
+}
+
+
+def profile(scores, levels):
+    """Returns for each of some levels [L] the share of runs that score more, tasks alike."""
+    levels = np.asarray(levels)
+    shares = [(np.asarray(runs)[:, None] > levels).mean(0) for runs in scores.values()]
+    return np.mean(shares, 0)
+
+
+def probability_of_improvement(scores, others):
+    """Returns how likely a run of the first is better than one of the second on a task.
+
+    The mean over their common tasks of the share of pairs that the first wins, ties a half.
+
+    Raises:
+        ValueError: they have no task in common.
+    """
+    common = [task for task in scores if task in others]
+    if not common:
+        raise ValueError("no task is common to both")
+    shares = []
+    for task in common:
+        difference = np.asarray(scores[task])[:, None] - np.asarray(others[task])[None]
+        shares.append(np.mean((difference > 0) + 0.5 * (difference == 0)))
+    return float(np.mean(shares))
+
+
+def estimate(statistic, *scores, seed=0, resamples=RESAMPLES):
+    """Returns the `Estimate` of a function of one or several {task: [runs]}.
+
+    Args:
+        statistic: function of the scores that returns a number.
+        scores: what it is called with.
+        seed: of the resamples.
+        resamples: how many.
+    """
+    value = statistic(*scores)
+    if all(len(runs) < 2 for each in scores for runs in each.values()):
+        return Estimate(value, float("nan"), float("nan"))
+    random = np.random.default_rng(seed)
+    drawn = [statistic(*(_resampled(each, random) for each in scores)) for _ in range(resamples)]
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(drawn, [tail, 100 - tail])
+    return Estimate(value, float(low), float(high))
+
+
+def _resampled(scores, random):
+    return {
+        task: np.asarray(runs)[random.integers(len(runs), size=len(runs))]
+        for task, runs in scores.items()
+    }
+
+
+def _task_means(scores):
+    return [np.mean(runs) for runs in scores.values()]

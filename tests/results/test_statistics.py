@@ -1,0 +1,65 @@
+"""Statistics over tasks and runs against values that were worked out by hand and by SciPy."""
+
+import numpy as np
+import pytest
+from scipy.stats import bootstrap, mannwhitneyu, trim_mean
+
+from dreamer_tf.results import statistics
+
+SCORES = {"a": np.array([0.0, 0.2, 0.4, 1.2]), "b": np.array([0.5, 0.6, 0.7, 0.8])}
+
+
+def test_statistics_are_those_worked_out_by_hand():
+    # All eight in order: 0 .2 .4 .5 .6 .7 .8 1.2; the middle four.
+    assert statistics.interquartile_mean(SCORES) == pytest.approx((0.4 + 0.5 + 0.6 + 0.7) / 4)
+    assert statistics.mean(SCORES) == pytest.approx((0.45 + 0.65) / 2)
+    assert statistics.median({**SCORES, "c": np.array([0.9])}) == pytest.approx(0.65)
+    # What is above 1 counts as 1.
+    assert statistics.optimality_gap(SCORES) == pytest.approx(1 - (0.4 + 0.65) / 2)
+
+
+def test_profiles_weigh_tasks_alike():
+    scores = {"a": [0.0, 0.5], "b": [0.5] * 10}
+    found = statistics.profile(scores, [-1, 0.0, 0.4, 0.5])
+    np.testing.assert_allclose(found, [1, 0.75, 0.75, 0])
+
+
+def test_probability_of_improvement_is_that_of_mann_whitney():
+    random = np.random.default_rng(0)
+    ours = {task: random.normal(0.1, 1, 6).round(1) for task in "abc"}
+    theirs = {task: random.normal(0, 1, 9).round(1) for task in "bcd"}
+    expected = [mannwhitneyu(ours[task], theirs[task]).statistic / (6 * 9) for task in ("b", "c")]
+    found = statistics.probability_of_improvement(ours, theirs)
+    assert found == pytest.approx(np.mean(expected))
+    assert statistics.probability_of_improvement(ours, ours) == pytest.approx(0.5)
+    with pytest.raises(ValueError):
+        statistics.probability_of_improvement(ours, {"z": [1]})
+
+
+def test_intervals_are_those_of_scipys_stratified_bootstrap():
+    random = np.random.default_rng(1)
+    scores = {task: random.uniform(size=8) for task in range(20)}
+
+    def pooled(*runs, axis=-1):
+        return trim_mean(np.concatenate(runs, axis), 0.25, axis=axis)
+
+    expected = bootstrap(
+        tuple(scores.values()),
+        pooled,
+        paired=False,
+        vectorized=True,
+        method="percentile",
+        n_resamples=4000,
+        rng=random,
+    ).confidence_interval
+    found = statistics.estimate(statistics.interquartile_mean, scores, resamples=4000)
+    assert found.low < found.value < found.high
+    assert found.low == pytest.approx(expected.low, abs=0.006)
+    assert found.high == pytest.approx(expected.high, abs=0.006)
+
+
+def test_single_runs_have_no_interval_and_a_seed_gives_the_same_one():
+    single = statistics.estimate(statistics.mean, {"a": [0.3], "b": [0.5]})
+    assert single.value == pytest.approx(0.4) and np.isnan(single.low) and np.isnan(single.high)
+    twice = [statistics.estimate(statistics.mean, SCORES, seed=3, resamples=50) for _ in range(2)]
+    assert twice[0] == twice[1]
