@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf.networks.optimizer import FusedAdam
+from dreamer_tf.networks.optimizer import FusedAdam, Optimizer, rmsprop
 
 
 def steps(optimizer_class, count):
@@ -28,3 +28,18 @@ def test_fused_adam_makes_the_steps_of_keras_adam():
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
     assert np.abs(ours[0] - steps(FusedAdam, 0)[0]).max() > 0.1
+
+
+def test_rmsprop_is_damped_below_the_root_and_annealed():
+    random = np.random.default_rng(0)
+    expected, mean = np.array([1.0, -2.0, 0.5]), np.zeros(3)
+    weight = keras.Variable(expected, dtype="float32")
+    method = rmsprop(0.5, decay=0.9, damping=0.1, updates=8)
+    optimizer = Optimizer("loss", [weight], method, scale_loss=False)
+    for update in range(10):
+        gradient = random.standard_normal(3)
+        mean = 0.9 * mean + 0.1 * gradient**2
+        expected = expected - 0.5 * max(1 - update / 8, 0) * gradient / np.sqrt(mean + 0.1)
+        optimizer.apply([tf.constant(gradient, tf.float32)])
+        np.testing.assert_allclose(weight.numpy(), expected, rtol=1e-5)
+    assert len(optimizer.variables) == 2
