@@ -171,16 +171,19 @@ def _words(plan, logdir):
 
 
 class _signals:
-    """Takes SIGTERM for Ctrl-C."""
+    """Takes SIGINT and SIGTERM for Ctrl-C, also where whoever started us ignores SIGINT."""
 
     def __enter__(self):
         def interrupt(number, frame):
             raise KeyboardInterrupt
 
-        self.before = signal.signal(signal.SIGTERM, interrupt)
+        self.before = {
+            number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)
+        }
 
     def __exit__(self, *_):
-        signal.signal(signal.SIGTERM, self.before)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
 
 def parser_of(name, text):

@@ -15,6 +15,8 @@ from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.command_line import help_text
 from dreamer_tf.config.files import from_yaml, load_config, to_yaml
 from dreamer_tf.config.schema import flatten, shaping_keys
+from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.sources import make_source
 
 STILL = catalog.Entry("agents_for_tests:Still", "does nothing", {"exploration": ExplorationConfig})
 WITH_STILL = """
@@ -57,6 +59,17 @@ def run(tmp_path_factory):
 def test_a_name_makes_the_agent():
     agent = agents.make(tiny_config(), tiny_spec(), "float32")
     assert type(agent).__name__ == "Dreamer" and agent.dreams is not None
+
+
+def test_an_agent_learns_at_once_where_its_source_does(tmp_path):
+    for name, entry in catalog.AGENTS.items():
+        config = load_config([], [("agent", name)])
+        observed = {"vector": ((3,), "<f4")}
+        agent = agents.make(config, tiny_spec(observations=observed), "float32")
+        episodes = Episodes(tmp_path, agent.spec.record_dtype, pytest.fail)
+        assert make_source(agent.experience, episodes, 0).at_once == entry.at_once
+        if entry.at_once:  # Without a prefill, any length is a run.
+            assert load_config([], [("agent", name), ("steps", "10")]).steps == 10
 
 
 def test_an_unknown_name_is_refused_with_those_that_exist():

@@ -102,6 +102,18 @@ class TestToy:
         assert 90 < best <= 100
         assert wandering < 0.5 * best
 
+    def test_the_image_has_the_size_that_is_asked_for(self):
+        sizes = (64, 84, 128)
+        made = [make_env("toy_reach", image_size=size) for size in sizes]
+        images = [env.reset(seed=3)[0]["image"] for env in made]
+        for env, image, size in zip(made, images, sizes, strict=True):
+            assert EnvSpec.from_env(env).observations["image"][0] == image.shape
+            assert image.shape == (size, size, 3)
+        # The same scene: every pixel of the small one is one of four in the large one.
+        assert (images[2][::2, ::2] == images[0]).all(-1).mean() > 0.95
+        made[1].rendering = False
+        assert not made[1].reset(seed=3)[0]["image"].any()
+
     @pytest.mark.parametrize("action_repeat, steps", [(1, 100), (2, 50), (3, 34)])
     def test_episode_length(self, action_repeat, steps):
         env = make_env("toy_reach", action_repeat=action_repeat, time_limit=1000)

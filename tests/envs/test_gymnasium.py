@@ -193,6 +193,8 @@ class TestObservations:
         large = odd.Camera().reset(seed=0)[0]["camera"]
         expected = np.einsum("ah,bw,hwc->abc", weights(96), weights(128), large)
         np.testing.assert_allclose(small, expected, atol=1.01)
+        exact = Observing(odd.Camera(), "image", 84).reset(seed=0)[0]["image"]
+        assert exact.shape == (84, 84, 3)
         grey = Observing(odd.Grey(), "auto").reset(seed=0)[0]["image"]
         assert grey.shape == (64, 64, 3) and (grey[..., 0] == grey[..., 2]).all()
         np.testing.assert_allclose(grey[:, 0, 0], np.arange(64) * 2 + 0.5, atol=0.51)

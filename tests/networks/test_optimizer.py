@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf.networks.optimizer import FusedAdam, Optimizer, adam
+from dreamer_tf.networks.optimizer import FusedAdam, Optimizer, adam, rmsprop
 
 
 def steps(optimizer_class, count):
@@ -38,3 +38,18 @@ def test_a_variable_that_the_loss_does_not_depend_on_stays():
     optimizer.apply(optimizer.gradients(tape, loss))
     np.testing.assert_allclose(used, np.full(3, 0.99), rtol=1e-5)
     np.testing.assert_array_equal(unused, np.ones(3))
+
+
+def test_rmsprop_is_damped_below_the_root_and_annealed():
+    random = np.random.default_rng(0)
+    expected, mean = np.array([1.0, -2.0, 0.5]), np.zeros(3)
+    weight = keras.Variable(expected, dtype="float32")
+    method = rmsprop(0.5, decay=0.9, damping=0.1, updates=8)
+    optimizer = Optimizer("loss", [weight], method, scale_loss=False)
+    for update in range(10):
+        gradient = random.standard_normal(3)
+        mean = 0.9 * mean + 0.1 * gradient**2
+        expected = expected - 0.5 * max(1 - update / 8, 0) * gradient / np.sqrt(mean + 0.1)
+        optimizer.apply([tf.constant(gradient, tf.float32)])
+        np.testing.assert_allclose(weight.numpy(), expected, rtol=1e-5)
+    assert len(optimizer.variables) == 2

@@ -3,8 +3,12 @@
 import re
 
 import numpy as np
-from agents_for_tests import BOTH, random_batch, tiny_agent
+import pytest
+from agents_for_tests import BOTH, VECTORS, random_batch, tiny_agent, tiny_spec
 from runs_for_tests import ROOT
+
+from dreamer_tf import agents
+from dreamer_tf.config import files
 
 TEXT = (ROOT / "docs" / "metrics.md").read_text()
 NAMES = set(re.findall(r"`([a-z_/]+)`", TEXT))
@@ -16,6 +20,16 @@ def test_every_metric_of_an_update_and_report_is_explained():
     batch = random_batch(observations=BOTH)
     found = {**agent.update(batch, SEED), **agent.report(batch, SEED)}
     assert set(found) <= NAMES, set(found) - NAMES
+
+
+@pytest.mark.parametrize("name", ["d4pg", "a3c"])
+def test_every_metric_of_the_other_agents_is_explained(name):
+    config = files.load_config([], [("agent", name)])
+    agent = agents.make(config, tiny_spec(observations=VECTORS), "float16")
+    batch = random_batch(length=6, observations=VECTORS)
+    batch |= {"valid": np.ones((3, 6), bool), "weight": np.ones(3, np.float32)}
+    found = {**agent.update(batch, SEED), **agent.report(batch, SEED)}
+    assert set(found) - {"priorities"} <= NAMES, set(found) - NAMES
 
 
 def test_every_metric_of_the_loop_is_explained():

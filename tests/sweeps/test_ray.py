@@ -86,6 +86,7 @@ def test_a_run_survives_the_worker_that_waits_for_it(tmp_path):
     assert killed == whole
 
 
+@pytest.mark.lengthy
 def test_a_cluster_that_loses_a_node_ends_all_runs_and_loses_no_episode(tmp_path):
     output = script(LOST_NODE, tmp_path)
     assert "WHERE Ray, 3 nodes, 2 cores" in output

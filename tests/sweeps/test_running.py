@@ -88,6 +88,7 @@ def test_ctrl_c_stops_everything_at_a_checkpoint_and_the_same_command_goes_on(wh
     assert metrics(plan().folder(tmp_path)) == whole
 
 
+@pytest.mark.lengthy
 def test_a_run_that_always_dies_is_given_up_and_the_others_go_on(tmp_path):
     words = ["--launcher", "local", "--attempts", "2"]
     command = sweep(tmp_path, *words, "--seeds", "0", "1")

@@ -65,7 +65,7 @@ def a_pickled_case(folder):
 TRAIN = [
     (["--train.batch_sise", "5"], ["train.batch_sise", "train.batch_size"]),
     (["--batch_size", "5"], ["--batch_size", "train.batch_size"]),
-    (["--model", "5"], ["--model", "model.deter"]),
+    (["--model", "5"], ["--model", "model.objective"]),
     (["--behavior.horizon", "many"], ["behavior.horizon", "'many'", "whole number"]),
     (["--steps"], ["--steps", "no value"]),
     (["--steps", "--seed", "1"], ["--steps", "no value"]),

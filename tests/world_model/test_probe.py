@@ -1,4 +1,4 @@
-"""What contrastive states know: a linear probe for positions that the model was never told."""
+"""What contrastive states know: a linear probe for a position that the model was never told."""
 
 import numpy as np
 from agents_for_tests import tiny_config
@@ -7,13 +7,13 @@ from dreamer_tf import agents
 from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.envs.toy import ToyReach
 
-BATCH, LENGTH, UPDATES = 24, 6, 250
+BATCH, LENGTH, UPDATES = 24, 6, 200
 SIZES = {"model__deter": 32, "model__stoch": 16, "model__hidden": 32, "model__cnn_depth": 8}
 SPEC = EnvSpec({"image": ((64, 64, 3), "|u1")}, 2, False, 2, 12, False)
 
 
 def sequences(count, seed):
-    """Returns random experience {field: [count, LENGTH, ...]} and positions [count, LENGTH, 4]."""
+    """Returns random experience {field: [count, LENGTH, ...]} and the point's place [count, LENGTH, 2]."""
     random = np.random.default_rng(seed)
     env = ToyReach("both", time_limit=2 * LENGTH)
     fields = {name: [] for name in ("image", "vector", "action", "reward")}
@@ -31,11 +31,11 @@ def sequences(count, seed):
         name: np.stack(values).reshape(count, LENGTH, *np.shape(values[0]))
         for name, values in fields.items()
     }
-    positions = batch.pop("vector")
+    position = batch.pop("vector")[..., :2]
     batch["reward"] = batch["reward"].astype(np.float32)
     batch["is_terminal"] = np.zeros([count, LENGTH], bool)
     batch["is_first"] = np.arange(LENGTH)[None] == np.zeros([count, 1])
-    return batch, positions
+    return batch, position
 
 
 def features(agent, batch):
@@ -45,22 +45,24 @@ def features(agent, batch):
 
 
 def probed(agent, train, test):
-    """Returns the share of the positions' variance that a ridge regression finds."""
-    inputs, targets = features(agent, train[0]), train[1].reshape(-1, 4)
+    """Returns the share of the position's variance that a ridge regression finds."""
+    inputs, targets = features(agent, train[0]), train[1].reshape(-1, 2)
     centre, scale = inputs.mean(0), inputs.std(0) + 1e-6
     inputs = (inputs - centre) / scale
     ridge = inputs.T @ inputs + np.eye(inputs.shape[1])
     weights = np.linalg.solve(ridge, inputs.T @ (targets - targets.mean(0)))
     left = targets.mean(0) + (features(agent, test[0]) - centre) / scale @ weights
-    truth = test[1].reshape(-1, 4)
+    truth = test[1].reshape(-1, 2)
     return 1 - ((left - truth) ** 2).sum() / ((truth - truth.mean(0)) ** 2).sum()
 
 
-def test_contrastive_features_know_positions_far_better_than_untrained_ones():
+def test_contrastive_features_know_the_position_far_better_than_untrained_ones():
     config = tiny_config(
         **SIZES,
         **{"model__objective": "contrastive", "model__diagnostic_decoder": False},
         **{"model__free_nats": 0, "model__units": 64, "model__learning_rate": 1e-3},
+        # At full weight the KL keeps so small a model from saying anything for long.
+        model__kl_scale=0.1,
         behavior__horizon=2,
     )
     agent = agents.make(config, SPEC, "float32")
@@ -75,4 +77,4 @@ def test_contrastive_features_know_positions_far_better_than_untrained_ones():
     agent.check()
     learned = probed(agent, train, test)
     assert float(metrics["contrast_accuracy"]) > 20 / (BATCH * LENGTH)
-    assert learned > 0.5 and learned > untrained + 0.25, (untrained, learned)
+    assert learned > 0.6 and learned > untrained + 0.3, (untrained, learned)
