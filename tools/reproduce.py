@@ -3,6 +3,7 @@
     python tools/reproduce.py fig7 --scale paper|cpu|smoke --logdir DIR [--plan | --plot]
     python tools/reproduce.py curves RUNS [--out DIR]
     python tools/reproduce.py check RUNS
+    python tools/reproduce.py statistics RUNS
     python tools/reproduce.py export RUNS --out DIR
 
 The first makes what is missing of an item's runs (fig4 to fig12, table) and draws it into
@@ -10,7 +11,8 @@ DIR/figures; docs/reproduce.md has the items.
 
 RUNS are any number of folders: a --logdir, a task's folder in it, a run's folder, or exported
 curves. `curves` draws each task's returns against steps and minutes; `check` judges them and exits
-with 1 if something is below the author's runs; `export` writes the few files that document a run.
+with 1 if something is below the author's runs; `statistics` sums up methods over tasks; `export`
+writes the few files that document a run.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from dreamer_tf.results import (
     references,
     scores,
     series,
+    summary,
 )
 from dreamer_tf.sweeps import items, predictions, program
 
@@ -56,6 +59,12 @@ def add_check(add):
     parser.set_defaults(run=check_runs)
 
 
+def add_statistics(add):
+    parser = add("statistics", "sum up methods over the tasks of the control suite")
+    parser.add_argument("--bin", type=_steps, help="environment steps that a final return covers")
+    parser.set_defaults(run=print_statistics)
+
+
 def add_export(add):
     parser = add("export", "write a compact curve, the configuration and the start of each run")
     parser.add_argument("--out", type=Path, required=True, help="folder for <task>/<name>/<seed>/")
@@ -63,7 +72,7 @@ def add_export(add):
 
 
 # What the program can do, in the order of its help.
-COMMANDS = (add_curves, add_check, add_export)
+COMMANDS = (add_curves, add_check, add_statistics, add_export)
 
 
 def reproduce(arguments):
@@ -122,6 +131,18 @@ def check_runs(arguments):
     failed = sum(each.failed for each in verdicts)
     print(f"{failed} of {len(judged)} below" if failed else f"none of {len(judged)} below")
     return 1 if failed else 0
+
+
+def print_statistics(arguments):
+    """Prints statistics of each method, and how likely one is better than another."""
+    runs = find(arguments.runs)
+    width = arguments.bin or item_figures.fitting_width(runs)
+    found = summary.scores_of(runs, width)
+    if not found:
+        raise UserError("no run of the control suite has an evaluation", status=1)
+    print("\n".join(summary.lines(found)))
+    print(f"a run's return is the mean of its evaluations in its last {width} steps")
+    return 0
 
 
 def export_runs(arguments):

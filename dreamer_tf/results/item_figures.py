@@ -39,7 +39,7 @@ def write(item, folders, out, width=None):
     import matplotlib
 
     runs, skipped = scores.find(folders)
-    width = width or _fitting(runs)
+    width = width or fitting_width(runs)
     found, remarks = item_rows.rows(item, runs, width)
     if not any(row.source == OURS for row in found):
         why = "; ".join((skipped + remarks)[:3]) or "no run has reached the end of a bin"
@@ -76,7 +76,7 @@ def draw(item, found, width):
     return figure
 
 
-def _fitting(runs):
+def fitting_width(runs):
     """Returns a bin's width of which even the longest of short runs has some."""
     longest = max(run.reached for run in runs)
     width = binning.WIDTH

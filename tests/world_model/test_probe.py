@@ -13,7 +13,7 @@ SPEC = EnvSpec({"image": ((64, 64, 3), "|u1")}, 2, False, 2, 12, False)
 
 
 def sequences(count, seed):
-    """Returns random experience {field: [count, LENGTH, ...]} and the point's place [count, LENGTH, 2]."""
+    """Returns random experience {field: [count, LENGTH, ...]}, the point's place [..., 2]."""
     random = np.random.default_rng(seed)
     env = ToyReach("both", time_limit=2 * LENGTH)
     fields = {name: [] for name in ("image", "vector", "action", "reward")}
