@@ -4,6 +4,7 @@
     python tools/reproduce.py curves RUNS [--out DIR]
     python tools/reproduce.py check RUNS
     python tools/reproduce.py statistics RUNS
+    python tools/reproduce.py report RUNS [--out report.html]
     python tools/reproduce.py export RUNS --out DIR
 
 The first makes what is missing of an item's runs (fig4 to fig12, table) and draws it into
@@ -11,14 +12,15 @@ DIR/figures; docs/reproduce.md has the items.
 
 RUNS are any number of folders: a --logdir, a task's folder in it, a run's folder, or exported
 curves. `curves` draws each task's returns against steps and minutes; `check` judges them and exits
-with 1 if something is below the author's runs; `statistics` sums up methods over tasks; `export`
-writes the few files that document a run.
+with 1 if something is below the author's runs; `statistics` sums up methods over tasks; `report`
+writes one self-contained page of all that; `export` writes the few files that document a run.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+from dreamer_tf.basics import atomic
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.results import (
     binning,
@@ -27,6 +29,7 @@ from dreamer_tf.results import (
     figures,
     item_figures,
     references,
+    report,
     scores,
     series,
     summary,
@@ -65,6 +68,13 @@ def add_statistics(add):
     parser.set_defaults(run=print_statistics)
 
 
+def add_report(add):
+    parser = add("report", "write one self-contained page about runs")
+    parser.add_argument("--out", type=Path, default=Path("report.html"), help="(report.html)")
+    parser.add_argument("--bin", type=_steps, help="environment steps in a bin of our curves")
+    parser.set_defaults(run=write_report)
+
+
 def add_export(add):
     parser = add("export", "write a compact curve, the configuration and the start of each run")
     parser.add_argument("--out", type=Path, required=True, help="folder for <task>/<name>/<seed>/")
@@ -72,7 +82,7 @@ def add_export(add):
 
 
 # What the program can do, in the order of its help.
-COMMANDS = (add_curves, add_check, add_statistics, add_export)
+COMMANDS = (add_curves, add_check, add_statistics, add_report, add_export)
 
 
 def reproduce(arguments):
@@ -142,6 +152,13 @@ def print_statistics(arguments):
         raise UserError("no run of the control suite has an evaluation", status=1)
     print("\n".join(summary.lines(found)))
     print(f"a run's return is the mean of its evaluations in its last {width} steps")
+    return 0
+
+
+def write_report(arguments):
+    """Writes the page."""
+    atomic.write(arguments.out, report.page(arguments.runs, arguments.bin).encode())
+    print(arguments.out)
     return 0
 
 

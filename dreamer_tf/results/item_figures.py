@@ -60,6 +60,16 @@ def write(item, folders, out, width=None):
     return paths, skipped + remarks
 
 
+def png(item, found, width):
+    """Returns the figure of an item's `Row`s as the bytes of a PNG."""
+    import matplotlib
+
+    data = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        draw(item, found, width).savefig(data, format="png", dpi=DOTS_PER_INCH)
+    return data.getvalue()
+
+
 def draw(item, found, width):
     """Returns the `matplotlib.figure.Figure` of an item's `Row`s."""
     if item in item_rows.SCORES:

@@ -1,6 +1,7 @@
 """The paper's figures from runs whose returns a test chose."""
 
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -126,3 +127,22 @@ def test_statistics_are_printed_by_method(tmp_path, capsys):
     assert dreamer.split()[1:4] == ["2", "4", "0.500"] and "[0.400, 0.600]" in dreamer
     assert planet.split()[3] == "0.100"
     assert any("P(Dreamer > PlaNet), 2 common tasks: 1.000" in line for line in lines)
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(tmp_path, capsys):
+    reproduce = program("reproduce")
+    folder = write_run(tmp_path / "runs", WALKER, [0, 100, 200], name="dreamer")
+    write_run(tmp_path / "runs", WALKER, [0, 50, 80], name="no_value", **NO_VALUE)
+    session = {"command": "train <script>", "device": "CPU", "versions": {"tensorflow": "2.21"}}
+    (folder / "meta.json").write_text(json.dumps({"sessions": [session]}))
+    (folder / "film.gif").write_bytes(b"GIF89a")
+    broken = tmp_path / "runs" / "dmc_cup_catch" / "dreamer" / "0"
+    broken.mkdir(parents=True)
+    (broken / "metrics.jsonl").write_text("nothing")
+    out = tmp_path / "report.html"
+    assert reproduce.main(["report", str(tmp_path / "runs"), "--out", str(out)]) == 0
+    text = out.read_text()
+    assert "<script" not in text and "http" not in text and "train &lt;script&gt;" in text
+    assert text.count("data:image/png;base64,") == 2 and text.count("data:image/gif;base64,") == 1
+    for words in ("No value", "200.0", "tensorflow 2.21", "Left out", "holds no returns", "IQM"):
+        assert words in text, words
