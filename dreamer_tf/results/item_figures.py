@@ -87,10 +87,10 @@ def draw(item, found, width):
 
 
 def fitting_width(runs):
-    """Returns a bin's width of which even the longest of short runs has some."""
-    longest = max(run.reached for run in runs)
+    """Returns a bin's width of which half of the runs have some: the author's, or less."""
+    usual = np.median([run.reached for run in runs])
     width = binning.WIDTH
-    while width > 100 and longest < 3 * width:
+    while width > 100 and usual < 3 * width:
         width //= 10
     return width
 
@@ -155,6 +155,8 @@ def _colour(label, found):
 
 def _bars(found):
     """Returns bars by task, ours beside the paper's."""
+    from matplotlib.colors import to_rgba
+
     tasks = item_rows.in_order({row.task for row in found})
     figure, (panel,) = _grid(1)
     figure.set_size_inches(max(5.0, 0.9 * len(tasks) + 3), 3.6)
@@ -168,8 +170,7 @@ def _bars(found):
             at,
             [row.value for row in bars.values()],
             room,
-            color=_colour(method, found),
-            alpha=1.0 if own else 0.35,
+            color=_colour(method, found) if own else to_rgba(COLOURS[method], 0.35),
             label=f"{method}, {'ours' if own else 'paper'}",
             yerr=[(row.high or row.value) - row.value for row in bars.values()] if own else None,
         )

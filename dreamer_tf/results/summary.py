@@ -54,7 +54,8 @@ def lines(found):
         text.append(f"{label:{width}} {len(tasks):5} {runs:4}{row}")
     for one, other in itertools.combinations(found, 2):
         common = found[one].keys() & found[other].keys()
-        if common:
+        # Of single runs it would be 0 or 1, whatever the methods are.
+        if any(min(len(found[one][task]), len(found[other][task])) > 1 for task in common):
             better = statistics.estimate(
                 statistics.probability_of_improvement, found[one], found[other]
             )
