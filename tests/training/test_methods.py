@@ -67,7 +67,17 @@ print("DREAM", sorted(dream), dream["reward"].shape)
 """
 
 
-@pytest.mark.parametrize("preset", METHODS)
+# Those whose parts the others have as well only run with --all.
+LENGTHY = ("reward_only", "paper_tf1")
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [
+        pytest.param(each, marks=[pytest.mark.lengthy] if each in LENGTHY else [])
+        for each in METHODS
+    ],
+)
 def test_a_method_is_trained_stopped_continued_evaluated_and_dreamt(preset, tmp_path):
     settings = {**SMALL, **METHODS[preset]}
     task = settings.get("task", "toy_reach").replace(":", "-")
