@@ -3,7 +3,7 @@
     python tools/reproduce.py fig7 --scale paper|cpu|smoke --logdir DIR [--plan | --plot]
     python tools/reproduce.py curves RUNS [--out DIR]
     python tools/reproduce.py check RUNS
-    python tools/reproduce.py statistics RUNS
+    python tools/reproduce.py statistics RUNS [--out DIR]
     python tools/reproduce.py report RUNS [--out report.html]
     python tools/reproduce.py export RUNS --out DIR
 
@@ -28,11 +28,15 @@ from dreamer_tf.results import (
     export,
     figures,
     item_figures,
+    item_rows,
+    item_runs,
+    item_table,
     references,
     report,
     scores,
     series,
     summary,
+    summary_figure,
 )
 from dreamer_tf.sweeps import items, predictions, program
 
@@ -43,8 +47,18 @@ def add_items(subparsers):
         parser.add_argument("--scale", choices=items.SCALES, default="paper", help="(paper)")
         parser.add_argument("--plot", action="store_true", help="only draw from what exists")
         parser.add_argument("--bin", type=_steps, help="environment steps in a bin of our curves")
+        add_band(parser)
         program.add_options(parser)
         parser.set_defaults(run=reproduce, item=name)
+
+
+def add_band(parser):
+    parser.add_argument(
+        *("--band",),
+        choices=item_rows.BANDS,
+        default=item_rows.DEVIATION,
+        help="around means over seeds: deviation, as in the paper, or 95 %% bootstrap interval",
+    )
 
 
 def add_curves(add):
@@ -65,6 +79,7 @@ def add_check(add):
 def add_statistics(add):
     parser = add("statistics", "sum up methods over the tasks of the control suite")
     parser.add_argument("--bin", type=_steps, help="environment steps that a final return covers")
+    parser.add_argument("--out", type=Path, help="folder for their figure, also as numbers")
     parser.set_defaults(run=print_statistics)
 
 
@@ -72,6 +87,7 @@ def add_report(add):
     parser = add("report", "write one self-contained page about runs")
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="(report.html)")
     parser.add_argument("--bin", type=_steps, help="environment steps in a bin of our curves")
+    add_band(parser)
     parser.set_defaults(run=write_report)
 
 
@@ -101,9 +117,11 @@ def reproduce(arguments):
         folders = [folder for folder in folders if folder.is_dir()]
         if not folders:
             raise UserError(f"{arguments.logdir} holds none of the runs of {arguments.item}")
-        paths, remarks = item_figures.write(arguments.item, folders, out, arguments.bin)
+        paths, remarks = item_figures.write(
+            arguments.item, folders, out, arguments.bin, arguments.band
+        )
     for line in remarks:
-        print(f"left out {line}")
+        print(f"note: {line}")
     for path in paths:
         print(path)
     return status
@@ -145,19 +163,25 @@ def check_runs(arguments):
 
 def print_statistics(arguments):
     """Prints statistics of each method, and how likely one is better than another."""
-    runs = find(arguments.runs)
-    width = arguments.bin or item_figures.fitting_width(runs)
-    found = summary.scores_of(runs, width)
+    runs = summary.of_suite(find(arguments.runs))
+    width = arguments.bin or item_runs.fitting_width(runs)
+    found, remarks = summary.scores_of(runs, width)
+    for line in remarks:
+        print(f"note: {line}")
     if not found:
         raise UserError("no run of the control suite has an evaluation", status=1)
-    print("\n".join(summary.lines(found)))
+    numbers = summary.numbers(found)
+    print("\n".join(item_table.lines(summary.table(numbers)) + summary.improvements(numbers)))
     print(f"a run's return is the mean of its evaluations in its last {width} steps")
+    for path in summary_figure.write(numbers, arguments.out) if arguments.out else ():
+        print(path)
     return 0
 
 
 def write_report(arguments):
     """Writes the page."""
-    atomic.write(arguments.out, report.page(arguments.runs, arguments.bin).encode())
+    text = report.page(arguments.runs, arguments.bin, arguments.band)
+    atomic.write(arguments.out, text.encode())
     print(arguments.out)
     return 0
 

@@ -7,28 +7,30 @@ import numpy as np
 
 from dreamer_tf.basics import atomic
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.results import binning, item_rows, scores
+from dreamer_tf.results import item_rows, item_runs, item_table, scores
 from dreamer_tf.results.figures import DOTS_PER_INCH, STYLE
-from dreamer_tf.results.item_rows import CURVE, CURVES, FLOOR, OURS, SETTINGS, TABLE
+from dreamer_tf.results.item_rows import ALL, COMMON, CURVE, CURVES, FLOOR, OURS, TABLE
+from dreamer_tf.results.item_runs import SETTINGS
 
 COLOURS = {
     **{"Dreamer": "#1667b7", "No value": "#2e8540", "PlaNet": "#c2371e"},
     **{"Contrastive": "#7b3fa0", "Reward only": "#d98200", "D4PG": "#444444", "A3C": "#999999"},
 }
 COLUMNS = 4
-LIGHTER = (1.0, 0.65, 0.4, 0.25)  # Of several sets of runs of one method.
+PALER = 0.75  # How much the last of several sets of runs of one method is.
 LABEL_WIDTH, LABEL_HEIGHT = 2.6, 0.16  # Inches of an entry of the legend.
 DASHES = {"D4PG": (4, 2), "A3C": (1, 2)}
 
 
-def write(item, folders, out, width=None):
+def write(item, folders, out, width=None, band=item_rows.DEVIATION):
     """Writes OUT/<item>.png, .pdf and .csv.
 
     Args:
-        item: see `item_rows.rows`.
+        item: see `item_runs.chosen`.
         folders: folders of runs.
         out: made if it is missing.
-        width: environment steps in a bin; by default what fits the longest run.
+        width: environment steps in a bin; by default what fits the item's runs.
+        band: see `item_rows.rows`.
 
     Returns:
         (paths, lines about what was left out).
@@ -36,63 +38,64 @@ def write(item, folders, out, width=None):
     Raises:
         UserError: there is nothing to draw.
     """
-    import matplotlib
-
     runs, skipped = scores.find(folders)
-    width = width or fitting_width(runs)
-    found, remarks = item_rows.rows(item, runs, width)
+    width = width or item_runs.fitting_width(item_runs.chosen(item, runs)[0])
+    found, remarks = item_rows.rows(item, runs, width, band)
     if not any(row.source == OURS for row in found):
         why = "; ".join((skipped + remarks)[:3]) or "no run has reached the end of a bin"
         raise UserError(f"nothing to draw for {item}: {why}", status=1)
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    paths = []
-    with matplotlib.rc_context(STYLE):
-        figure = draw(item, found, width)
-        for kind in ("png", "pdf"):
-            data = io.BytesIO()
-            metadata = {"CreationDate": None} if kind == "pdf" else None
-            figure.savefig(data, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
-            paths.append(out / f"{item}.{kind}")
-            atomic.write(paths[-1], data.getvalue())
-    paths.append(out / f"{item}.csv")
+    if item == "table":
+        found += item_rows.averages(found)
+    paths = save(draw(item, found, width), Path(out) / item)
+    paths.append(Path(out) / f"{item}.csv")
     atomic.write(paths[-1], item_rows.to_csv(found).encode())
     return paths, skipped + remarks
 
 
-def png(item, found, width):
-    """Returns the figure of an item's `Row`s as the bytes of a PNG."""
+def save(figure, base):
+    """Writes BASE.png and BASE.pdf of a figure, its folder made if it is missing."""
+    base.parent.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for kind in ("png", "pdf"):
+        paths.append(base.with_name(f"{base.name}.{kind}"))
+        atomic.write(paths[-1], encoded(figure, kind))
+    return paths
+
+
+def encoded(figure, kind="png"):
+    """Returns a figure as the bytes of a PNG or PDF."""
     import matplotlib
 
     data = io.BytesIO()
+    metadata = {"CreationDate": None} if kind == "pdf" else None
+    # Ticks are made as late as here, and look as they are told to now.
     with matplotlib.rc_context(STYLE):
-        draw(item, found, width).savefig(data, format="png", dpi=DOTS_PER_INCH)
+        figure.savefig(data, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
     return data.getvalue()
 
 
 def draw(item, found, width):
     """Returns the `matplotlib.figure.Figure` of an item's `Row`s."""
-    if item in item_rows.SCORES:
-        return _bars(found)
-    tasks = item_rows.in_order({row.task for row in found})
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        if item == "table":
+            return _table(found)
+        return _bars(found) if item == "fig6" else _panels(item, found, width)
+
+
+def _panels(item, found, width):
+    tasks = item_rows.in_order(item, {row.task for row in found})
     figure, panels = _grid(len(tasks))
+    looks = _looks(found)
     for panel, task in zip(panels, tasks, strict=True):
-        _panel(panel, item, [row for row in found if row.task == task])
+        _panel(panel, item, [row for row in found if row.task == task], looks)
         panel.set_title(task.removeprefix("dmc_").replace("_", " "), fontsize=9)
     label = SETTINGS.get(item, f"environment steps (bins of {width:,})")
     figure.supxlabel(label, fontsize=9)
     figure.supylabel("return", fontsize=9)
     _legend(figure, panels)
     return figure
-
-
-def fitting_width(runs):
-    """Returns a bin's width of which half of the runs have some: the author's, or less."""
-    usual = np.median([run.reached for run in runs])
-    width = binning.WIDTH
-    while width > 100 and usual < 3 * width:
-        width //= 10
-    return width
 
 
 def _grid(count):
@@ -108,21 +111,31 @@ def _grid(count):
     return figure, panels[:count]
 
 
-def _panel(panel, item, found):
+def _looks(found):
+    """Returns {method: (colour, text of the legend)} of ours, the same in all panels."""
+    ours = [row for row in found if row.source == OURS]
+    labels = [row.method for row in ours]
+    result = {}
+    for method in dict.fromkeys(labels):
+        counts = [row.seeds for row in ours if row.method == method]
+        least, most = min(counts), max(counts)
+        seeds = str(most) if least == most else f"{least} to {most}"
+        text = f"{method}, ours ({seeds} seed{'s' if most > 1 else ''})"
+        result[method] = colour(method, labels), text
+    return result
+
+
+def _panel(panel, item, found, looks):
     for method in dict.fromkeys(row.method for row in found if row.source == OURS):
         own = [row for row in found if row.method == method and row.source == OURS]
         own.sort(key=lambda row: row.x)
-        seeds = max(row.seeds for row in own)
-        label = f"{method}, ours ({seeds} seed{'s' if seeds > 1 else ''})"
+        look, label = looks[method]
         x, y = [row.x for row in own], [row.value for row in own]
-        colour = _colour(method, found)
-        panel.plot(x, y, "-o", ms=3, lw=1.5, color=colour, label=label)
+        panel.plot(x, y, "-o", ms=3, lw=1.5, color=look, label=label)
         banded = [row for row in own if row.low is not None]
         if banded:
             ends = ([row.low for row in banded], [row.high for row in banded])
-            at = [row.x for row in banded]
-            panel.fill_between(at, *ends, color=colour, alpha=0.2, lw=0)
-    furthest = max(row.x for row in found if row.source == OURS)
+            panel.fill_between([row.x for row in banded], *ends, color=look, alpha=0.2, lw=0)
     for row in found:
         if row.source == TABLE:
             look = {"color": COLOURS[row.method], "dashes": DASHES.get(row.method, (3, 3))}
@@ -131,37 +144,39 @@ def _panel(panel, item, found):
             panel.axhline(row.value, lw=1, color="#bbbbbb", label="floor (nothing learned)")
     for method in dict.fromkeys(row.method for row in found if row.source == CURVE):
         theirs = [row for row in found if row.method == method and row.source == CURVE]
-        # Of curves, what is far beyond our own steps would only squeeze them.
-        theirs = [row for row in theirs if item not in CURVES or row.x <= 1.5 * furthest]
-        if theirs:
-            x, y = [row.x for row in theirs], [row.value for row in theirs]
-            look = {"mfc": "none", "color": COLOURS[method], "ms": 4, "lw": 0.8}
-            panel.plot(x, y, ":s", label=f"{method}, paper's figure", **look)
+        x, y = [row.x for row in theirs], [row.value for row in theirs]
+        look = {"mfc": "none", "color": COLOURS[method], "ms": 4, "lw": 0.8}
+        panel.plot(x, y, ":s", label=f"{method}, paper's figure", **look)
     panel.set_ylim(bottom=min(0, *(row.value for row in found)))
     if item in CURVES:
         panel.set_xlim(left=0)
         panel.ticklabel_format(axis="x", style="sci", scilimits=(0, 4))
 
 
-def _colour(label, found):
-    """Returns the colour of a method, lighter for each further set of its runs."""
+def colour(label, labels):
+    """Returns the colour of a method's label, lighter for each further set of its runs.
+
+    Args:
+        label: "method" or "method (name)".
+        labels: all that are shown, in their order.
+    """
     from matplotlib.colors import to_rgba
 
     method = label.partition(" (")[0]
-    labels = dict.fromkeys(row.method for row in found if row.method.startswith(method))
-    number = list(labels).index(label)
-    return to_rgba(COLOURS[method], LIGHTER[min(number, len(LIGHTER) - 1)])
+    of_method = [each for each in dict.fromkeys(labels) if each.partition(" (")[0] == method]
+    number = of_method.index(label)
+    return to_rgba(COLOURS[method], 1 - PALER * number / max(3, len(of_method) - 1))
 
 
 def _bars(found):
     """Returns bars by task, ours beside the paper's."""
     from matplotlib.colors import to_rgba
 
-    tasks = item_rows.in_order({row.task for row in found})
+    tasks = item_rows.in_order("fig6", {row.task for row in found})
     figure, (panel,) = _grid(1)
     figure.set_size_inches(max(5.0, 0.9 * len(tasks) + 3), 3.6)
     kinds = dict.fromkeys((row.method, row.source) for row in found if row.source != FLOOR)
-    room = 0.8 / len(kinds)
+    room, labels = 0.8 / len(kinds), [row.method for row in found if row.source == OURS]
     for number, (method, source) in enumerate(sorted(kinds, key=lambda kind: kind[1] != OURS)):
         bars = {row.task: row for row in found if (row.method, row.source) == (method, source)}
         at = [tasks.index(task) + room * (number + 0.5) - 0.4 for task in bars]
@@ -170,9 +185,9 @@ def _bars(found):
             at,
             [row.value for row in bars.values()],
             room,
-            color=_colour(method, found) if own else to_rgba(COLOURS[method], 0.35),
+            color=colour(method, labels) if own else to_rgba(COLOURS[method], 0.35),
             label=f"{method}, {'ours' if own else 'paper'}",
-            yerr=[(row.high or row.value) - row.value for row in bars.values()] if own else None,
+            yerr=_errors(bars.values()),
         )
     for row in found:
         if row.source == FLOOR:
@@ -183,6 +198,42 @@ def _bars(found):
     panel.set_xticks(np.arange(len(tasks)), names, rotation=45, ha="right")
     panel.set_ylabel("return")
     _legend(figure, [panel])
+    return figure
+
+
+def _errors(rows):
+    """Returns how far bands reach down and up, [2, N]; None where no row has one."""
+    rows = list(rows)
+    if all(row.low is None for row in rows):
+        return None
+    ends = [(row.value, row.value) if row.low is None else (row.low, row.high) for row in rows]
+    return [
+        [row.value - low for row, (low, _) in zip(rows, ends, strict=True)],
+        [high - row.value for row, (_, high) in zip(rows, ends, strict=True)],
+    ]
+
+
+def _table(found):
+    """Returns the table of `item_table` as a picture."""
+    cells = item_table.cells([row for row in found if row.task not in (ALL, COMMON)])
+    figure, (panel,) = _grid(1)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    figure.set_size_inches(0.5 + 0.075 * sum(each + 3 for each in widths), 0.3 + 0.2 * len(cells))
+    panel.axis("off")
+    drawn = panel.table(
+        cells[1:],
+        colLabels=cells[0],
+        colWidths=[(each + 3) / sum(width + 3 for width in widths) for each in widths],
+        cellLoc="right",
+        edges="horizontal",
+        bbox=(0, 0, 1, 1),
+    )
+    drawn.auto_set_font_size(False)
+    drawn.set_fontsize(8)
+    for line in range(len(cells)):
+        drawn[line, 0].set_text_props(ha="left")
+        for each in range(len(cells[0])):
+            drawn[line, each].set_edgecolor("#bbbbbb")
     return figure
 
 

@@ -23,6 +23,7 @@ EVALUATION, TRAINING = "test/return", "train/return"
 ALIASES = {"eval_return": EVALUATION, "test_return": EVALUATION, "train_return": TRAINING}
 TASK = re.compile(r"(dmc|gym|atari|toy)_\w")
 DEEPEST = 4  # Folders below the one that was named.
+MOST_STEPS = 2**53  # Beyond it a float is no longer a certain whole number.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Run:
     planned: int | None
     settings: dict
     remarks: tuple
+
+    @property
+    def finished(self):
+        """Whether it has made all its steps, as far as the configuration says how many."""
+        return self.planned is None or self.reached >= self.planned
 
     @property
     def observation(self):
@@ -158,8 +164,7 @@ def read(folder):
     settings = _settings(folder, remarks)
     task, name, seed = _identity(folder, settings)
     reached = max(row["step"] for row in rows)
-    planned = settings.get("steps")
-    planned = int(planned) if isinstance(planned, int | float) else None
+    planned = _whole(settings.get("steps"))
     if planned is not None and reached < planned:
         remarks.append(f"stopped or running, {planned} were asked for")
     return Run(folder, task, name, seed, tuple(rows), reached, planned, settings, tuple(remarks))
@@ -194,7 +199,7 @@ def _json_rows(text):
     for number, line in enumerate(lines):
         try:
             row = _row(json.loads(line).items())
-        except (ValueError, AttributeError, TypeError, RecursionError):
+        except (ValueError, AttributeError, TypeError, RecursionError, OverflowError):
             row = None
         if row is not None:
             rows.append(row)
@@ -235,11 +240,15 @@ def _row(items):
         for key, value in items
         if isinstance(value, int | float) and not isinstance(value, bool)
     }
-    step = row.get("step", -1.0)
-    if not (math.isfinite(step) and step >= 0):
+    row["step"] = _whole(row.get("step"))
+    return None if row["step"] is None else row
+
+
+def _whole(value):
+    """Returns what counts steps as an int, None where it is no number that can."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    row["step"] = int(step)
-    return row
+    return int(value) if 0 <= value < MOST_STEPS else None
 
 
 def _without_superseded(rows):

@@ -16,11 +16,14 @@ MOST = 1000.0  # The largest return of a task of the control suite.
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A statistic and its interval; low and high are NaN where no task has a second run."""
+    """A statistic and its interval, numbers or arrays; NaN where a task has only one run.
 
-    value: float
-    low: float
-    high: float
+    Drawing a single run anew gives that run, so that an interval would be too narrow.
+    """
+
+    value: float | np.ndarray
+    low: float | np.ndarray
+    high: float | np.ndarray
 
 
 def interquartile_mean(scores):
@@ -80,19 +83,32 @@ def estimate(statistic, *scores, seed=0, resamples=RESAMPLES):
     """Returns the `Estimate` of a function of one or several {task: [runs]}.
 
     Args:
-        statistic: function of the scores that returns a number.
+        statistic: function of the scores that returns a number or an array.
         scores: what it is called with.
         seed: of the resamples.
         resamples: how many.
     """
     value = statistic(*scores)
-    if all(len(runs) < 2 for each in scores for runs in each.values()):
-        return Estimate(value, float("nan"), float("nan"))
+    if any(len(runs) < 2 for each in scores for runs in each.values()):
+        unknown = np.full(np.shape(value), np.nan)[()]
+        return Estimate(value, unknown, unknown)
     random = np.random.default_rng(seed)
     drawn = [statistic(*(_resampled(each, random) for each in scores)) for _ in range(resamples)]
+    return Estimate(value, *_interval(drawn))
+
+
+def estimate_of_mean(values, seed=0, resamples=RESAMPLES):
+    """Returns the `Estimate` of the mean of some values [N], the runs of one task."""
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        return Estimate(float(values.mean()), float("nan"), float("nan"))
+    drawn = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
+    return Estimate(float(values.mean()), *_interval(values[drawn].mean(1)))
+
+
+def _interval(drawn):
     tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(drawn, [tail, 100 - tail])
-    return Estimate(value, float(low), float(high))
+    return np.percentile(drawn, [tail, 100 - tail], axis=0)
 
 
 def _resampled(scores, random):

@@ -1,69 +1,126 @@
-"""Statistics of the methods among some runs, in lines for people."""
+"""Statistics of the methods among some runs: numbers, and lines of them for people."""
 
+import csv
+import dataclasses
+import io
 import itertools
 
 import numpy as np
 
-from dreamer_tf.results import item_rows, scores, statistics
+from dreamer_tf.results import item_runs, statistics
+
+PROFILE, IMPROVEMENT = "share of runs above", "probability of improvement"
+LEVELS = np.linspace(0, 1, 51)
+
+
+@dataclasses.dataclass(frozen=True)
+class Number:
+    """A statistic of a method.
+
+    Attributes:
+        kind: a name in `statistics.STATISTICS`, PROFILE or IMPROVEMENT.
+        method: its label.
+        other: which method IMPROVEMENT is over, else "".
+        level: the score that PROFILE is at, else None.
+        low, high: the ends of its 95 % interval, NaN without one.
+        tasks, runs: how many it is of; of IMPROVEMENT the common tasks and both methods' runs.
+    """
+
+    kind: str
+    method: str
+    other: str
+    level: float | None
+    value: float
+    low: float
+    high: float
+    tasks: int
+    runs: int
 
 
 def scores_of(runs, width):
-    """Returns {method: {task: scores [runs]}} of the control suite, returns divided by 1000.
+    """Returns {method: {task: scores [runs]}} of the control suite, and what was left out.
 
-    Runs of a method that have different names differ in more than the seed and stay apart, as
-    "method (name)".
+    Scores are final returns divided by 1000; methods and runs are those of `item_runs.sets` and
+    `item_runs.finals`.
 
     Args:
-        runs: `scores.Run`s; others' tasks and runs without an evaluation are left out.
+        runs: `scores.Run`s; other tasks' are left out.
         width: a run's return is the mean of its evaluations in so many last steps.
     """
-    kept = [
-        run
-        for run in runs
-        if run.task.startswith("dmc_")
-        and item_rows.method_of(run) is not None
-        and len(run.curve(scores.EVALUATION).steps)
-    ]
-    names = {}
-    for run in kept:
-        names.setdefault(item_rows.method_of(run), set()).add(run.name)
+    suite = of_suite(runs)
+    shown, remarks = item_runs.chosen("statistics", suite)
     found = {}
-    for run in kept:
-        method = item_rows.method_of(run)
-        label = method if len(names[method]) == 1 else f"{method} ({run.name})"
-        score = item_rows.final(run, width) / statistics.MOST
-        found.setdefault(label, {}).setdefault(run.task, []).append(score)
-    return {
-        label: {task: np.array(values) for task, values in tasks.items()}
-        for label, tasks in found.items()
-    }
+    for (task, label, _), group in item_runs.sets("statistics", shown).items():
+        values, said = item_runs.finals(group, width)
+        remarks += said
+        if values:
+            found.setdefault(label, {})[task] = np.array(values) / statistics.MOST
+    return found, remarks
 
 
-def lines(found):
-    """Returns lines of a table of `scores_of`, with 95 % intervals where there are seeds."""
-    width = max(len(label) for label in found)
-    heads = "".join(f"{name:>22}" for name in statistics.STATISTICS)
-    text = [f"{'':{width}} tasks runs{heads}"]
+def of_suite(runs):
+    """Returns the runs on tasks of the control suite."""
+    return [run for run in runs if run.task.startswith("dmc_")]
+
+
+def numbers(found):
+    """Returns the `Number`s of `scores_of`: the statistics, profiles, and improvements."""
+    result = []
     for label, tasks in found.items():
-        runs = sum(len(values) for values in tasks.values())
-        cells = [
-            _cell(statistics.estimate(statistic, tasks))
-            for statistic in statistics.STATISTICS.values()
-        ]
-        row = "".join(f"{cell:>22}" for cell in cells)
-        text.append(f"{label:{width}} {len(tasks):5} {runs:4}{row}")
+        size = len(tasks), sum(map(len, tasks.values()))
+        for kind, statistic in statistics.STATISTICS.items():
+            each = statistics.estimate(statistic, tasks)
+            result.append(Number(kind, label, "", None, each.value, each.low, each.high, *size))
+        each = statistics.estimate(lambda scores: statistics.profile(scores, LEVELS), tasks)
+        for level, *ends in zip(LEVELS, each.value, each.low, each.high, strict=True):
+            result.append(Number(PROFILE, label, "", float(level), *map(float, ends), *size))
     for one, other in itertools.combinations(found, 2):
-        common = found[one].keys() & found[other].keys()
+        common = [task for task in found[one] if task in found[other]]
+        ours, theirs = ({task: found[each][task] for task in common} for each in (one, other))
         # Of single runs it would be 0 or 1, whatever the methods are.
-        if any(min(len(found[one][task]), len(found[other][task])) > 1 for task in common):
-            better = statistics.estimate(
-                statistics.probability_of_improvement, found[one], found[other]
-            )
-            text.append(f"P({one} > {other}), {len(common)} common tasks: {_cell(better)}")
-    return text
+        if any(min(len(ours[task]), len(theirs[task])) > 1 for task in common):
+            each = statistics.estimate(statistics.probability_of_improvement, ours, theirs)
+            size = len(common), sum(map(len, [*ours.values(), *theirs.values()]))
+            ends = each.value, each.low, each.high
+            result.append(Number(IMPROVEMENT, one, other, None, *ends, *size))
+    return result
 
 
-def _cell(estimate):
-    if np.isnan(estimate.low):
-        return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+def table(found):
+    """Returns the statistics as lists of strings, headings first, a method in each of the others.
+
+    Args:
+        found: `Number`s.
+    """
+    cells = {}
+    for each in found:
+        if each.kind in statistics.STATISTICS:
+            row = cells.setdefault(each.method, [each.method, str(each.tasks), str(each.runs)])
+            row.append(_cell(each))
+    return [["method", "tasks", "runs", *statistics.STATISTICS], *cells.values()]
+
+
+def improvements(found):
+    """Returns a line for each pair of methods that can be compared."""
+    return [
+        f"P({each.method} > {each.other}), {each.tasks} common tasks: {_cell(each)}"
+        for each in found
+        if each.kind == IMPROVEMENT
+    ]
+
+
+def to_csv(found):
+    """Returns `Number`s as the text of a CSV file."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([field.name for field in dataclasses.fields(Number)])
+    for each in found:
+        cells = ["" if value is None else value for value in dataclasses.astuple(each)]
+        writer.writerow(["" if value != value else value for value in cells])
+    return text.getvalue()
+
+
+def _cell(number):
+    if np.isnan(number.low):
+        return f"{number.value:.3f}"
+    return f"{number.value:.3f} [{number.low:.3f}, {number.high:.3f}]"

@@ -1,0 +1,51 @@
+"""The paper's table of scores, ours beside theirs, as text in cells."""
+
+from dreamer_tf.results.item_rows import ALL, COMMON, FLOOR, OURS, averages, in_order
+
+
+def cells(found):
+    """Returns the table of the `Row`s of an item as lists of equally many strings.
+
+    The first list has the headings; then one for each task, the mean and, of several seeds, the
+    band's half and the number of seeds; in the end means over tasks with their number.
+
+    Args:
+        found: `Row`s of one number for each task, method and source.
+    """
+    columns = list(dict.fromkeys((row.method, row.source) for row in found if row.source != FLOOR))
+    columns.sort(key=lambda column: column[1] != OURS)
+    headings = [f"{method}, {'ours' if source == OURS else 'paper'}" for method, source in columns]
+    shown = {(row.task, row.method, row.source): row for row in [*found, *averages(found)]}
+    floors = {row.task: row.value for row in found if row.source == FLOOR}
+    table = [["task", *headings, *(["floor"] if floors else [])]]
+    tasks = in_order("table", {row.task for row in found})
+    for task in (*tasks, ALL, COMMON):
+        rows = [shown.get((task, *column)) for column in columns]
+        if not any(rows):
+            continue
+        line = [task, *(_average(row) if task in (ALL, COMMON) else _score(row) for row in rows)]
+        if floors:
+            line.append(f"{floors[task]:.1f}" if task in floors else "")
+        table.append(line)
+    return table
+
+
+def lines(table):
+    """Returns a table of strings as lines of text, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+        for row in table
+    ]
+
+
+def _score(row):
+    if row is None:
+        return ""
+    if row.low is None:
+        return f"{row.value:.1f}"
+    return f"{row.value:.1f} ± {(row.high - row.low) / 2:.1f} ({row.seeds})"
+
+
+def _average(row):
+    return "" if row is None else f"{row.value:.1f} ({row.seeds} tasks)"

@@ -1,0 +1,77 @@
+"""Draws the statistics of `summary`: intervals, performance profiles, improvements."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dreamer_tf.basics import atomic
+from dreamer_tf.results import item_figures, statistics, summary
+from dreamer_tf.results.figures import STYLE
+
+LINE = 0.24  # Inches of a method or pair.
+
+
+def write(found, out):
+    """Writes OUT/statistics.png, .pdf and .csv of `summary.Number`s; returns the paths."""
+    paths = item_figures.save(draw(found), Path(out) / "statistics")
+    paths.append(Path(out) / "statistics.csv")
+    atomic.write(paths[-1], summary.to_csv(found).encode())
+    return paths
+
+
+def draw(found):
+    """Returns the `matplotlib.figure.Figure` of `summary.Number`s."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    methods = list(dict.fromkeys(each.method for each in found if not each.other))
+    pairs = [each for each in found if each.kind == summary.IMPROVEMENT]
+    heights = [LINE * len(methods) + 0.7, max(2.6, LINE * len(pairs) + 0.9)]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(9.2, sum(heights)), layout="constrained")
+        above, below = figure.subfigures(2, 1, height_ratios=heights)
+        panels = above.subplots(1, len(statistics.STATISTICS), sharey=True)
+        for panel, kind in zip(panels, statistics.STATISTICS, strict=True):
+            _intervals(panel, [each for each in found if each.kind == kind], methods)
+            panel.set_title(kind, fontsize=9)
+        panels[0].set_yticks(range(len(methods)), methods)
+        panels[0].invert_yaxis()
+        left, right = below.subplots(1, 2) if pairs else (below.subplots(), None)
+        _profiles(left, found, methods)
+        if pairs:
+            _pairs(right, pairs)
+    return figure
+
+
+def _intervals(panel, rows, methods):
+    for row in rows:
+        at, colour = methods.index(row.method), item_figures.colour(row.method, methods)
+        if np.isfinite(row.low):
+            panel.barh(at, row.high - row.low, 0.6, row.low, color=colour, alpha=0.35)
+        panel.plot([row.value] * 2, [at - 0.3, at + 0.3], color=colour, lw=2)
+    panel.set_ylim(-0.5, len(methods) - 0.5)
+    panel.locator_params(axis="x", nbins=5)
+
+
+def _profiles(panel, found, methods):
+    for method in methods:
+        rows = [each for each in found if (each.kind, each.method) == (summary.PROFILE, method)]
+        x, colour = [row.level for row in rows], item_figures.colour(method, methods)
+        size = f"{rows[0].tasks} task{'s' if rows[0].tasks > 1 else ''}"
+        label = f"{method}, {size}"
+        panel.step(x, [row.value for row in rows], where="post", color=colour, lw=1.4, label=label)
+        ends = [row.low for row in rows], [row.high for row in rows]
+        if np.isfinite(ends[0]).any():
+            panel.fill_between(x, *ends, step="post", color=colour, alpha=0.2, lw=0)
+    panel.set(xlabel="score", ylabel=summary.PROFILE, xlim=(0, 1), ylim=(0, 1.02))
+    panel.legend(fontsize=6, frameon=False, loc="upper right")
+
+
+def _pairs(panel, rows):
+    for at, row in enumerate(rows):
+        panel.plot(row.value, at, "o", color="#222222", ms=4)
+        if np.isfinite(row.low):
+            panel.plot([row.low, row.high], [at, at], color="#222222", lw=1.4)
+    panel.axvline(0.5, color="#999999", lw=0.8, dashes=(4, 3))
+    panel.set_yticks(range(len(rows)), [f"{row.method} > {row.other}" for row in rows])
+    panel.set(xlabel=summary.IMPROVEMENT, xlim=(-0.02, 1.02), ylim=(len(rows) - 0.5, -0.5))
