@@ -217,9 +217,14 @@ HEADINGS = (
 
 def table(verdicts):
     """Returns the verdicts as lines of text, a heading first."""
-    rows = [HEADINGS, *(_cells(each) for each in verdicts)]
+    rows = cells(verdicts)
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def cells(verdicts):
+    """Returns the verdicts as lists of strings, headings first."""
+    return [HEADINGS, *(_cells(each) for each in verdicts)]
 
 
 def _cells(verdict):

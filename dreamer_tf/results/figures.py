@@ -79,7 +79,9 @@ def draw(task, series, width):
     panels = [STEPS]
     if any(each.panel == MINUTES and each.kind == SEED for each in series):
         panels.append(MINUTES)
-    figure = Figure(figsize=(5.2 * len(panels) + 1.6, 4.6), layout="constrained")
+    names = len({each.name for each in series if each.kind == SEED})
+    height = 4.6 + 0.06 * max(0, names - 9)  # Three names share a line of the legend.
+    figure = Figure(figsize=(5.2 * len(panels) + 1.6, height), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     looks = _in_turn(series, (SEED, MEAN), OURS) | _in_turn(series, (EARLY,), MARKS)
     top = _top(series)

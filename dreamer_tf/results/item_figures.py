@@ -9,7 +9,7 @@ from dreamer_tf.basics import atomic
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.results import item_rows, item_runs, item_table, scores
 from dreamer_tf.results.figures import DOTS_PER_INCH, STYLE
-from dreamer_tf.results.item_rows import ALL, COMMON, CURVE, CURVES, FLOOR, OURS, TABLE
+from dreamer_tf.results.item_rows import CURVE, CURVES, FLOOR, OURS, TABLE
 from dreamer_tf.results.item_runs import SETTINGS
 
 COLOURS = {
@@ -49,6 +49,10 @@ def write(item, folders, out, width=None, band=item_rows.DEVIATION):
     paths = save(draw(item, found, width), Path(out) / item)
     paths.append(Path(out) / f"{item}.csv")
     atomic.write(paths[-1], item_rows.to_csv(found).encode())
+    if item == "table":
+        paths.append(Path(out) / "table.txt")
+        text = "\n".join(item_table.lines(item_table.cells(found)))
+        atomic.write(paths[-1], f"{text}\n".encode())
     return paths, skipped + remarks
 
 
@@ -215,7 +219,7 @@ def _errors(rows):
 
 def _table(found):
     """Returns the table of `item_table` as a picture."""
-    cells = item_table.cells([row for row in found if row.task not in (ALL, COMMON)])
+    cells = item_table.cells(found)
     figure, (panel,) = _grid(1)
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     figure.set_size_inches(0.5 + 0.075 * sum(each + 3 for each in widths), 0.3 + 0.2 * len(cells))

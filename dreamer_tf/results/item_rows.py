@@ -74,26 +74,24 @@ def rows(item, runs, width=binning.WIDTH, band=DEVIATION):
 
 
 def averages(found):
-    """Returns means over tasks of each method: of all its tasks, and of those that all have.
+    """Returns means over tasks of each method: of its tasks, and of those all in the paper have.
 
     Their `task` is ALL or COMMON, their `seeds` says how many tasks. The paper's own averages
-    are over 18 tasks for D4PG and A3C, over 20 for the others.
+    are over 18 tasks for D4PG and A3C, over 20 for the others. COMMON is only of methods that have
+    all of those tasks.
     """
     columns = {}
     for row in found:
         if row.source != FLOOR:
             columns.setdefault((row.method, row.source), {})[row.task] = row.value
-    if not columns:
-        return []
-    common = set.intersection(*(set(each) for each in columns.values()))
+    theirs = [set(values) for (_, source), values in columns.items() if source == TABLE]
+    common = set.intersection(*theirs) if theirs else set()
     result = []
-    for name, tasks in ((ALL, None), (COMMON, common)):
-        for (method, source), values in columns.items():
-            used = [value for task, value in values.items() if tasks is None or task in tasks]
-            if used:
-                result.append(
-                    Row(name, method, source, None, float(np.mean(used)), seeds=len(used))
-                )
+    for (method, source), values in columns.items():
+        kinds = [(ALL, set(values))] + [(COMMON, common)] * (set() < common <= set(values))
+        for name, tasks in kinds:
+            average = float(np.mean([values[task] for task in tasks]))
+            result.append(Row(name, method, source, None, average, seeds=len(tasks)))
     return result
 
 
@@ -126,7 +124,7 @@ def in_order(item, tasks):
 def _row(task, label, x, values, band):
     mean, low, high = float(np.mean(values)), None, None
     if len(values) > 1 and band == BOOTSTRAP:
-        interval = statistics.estimate_of_mean(values)
+        interval = statistics.estimate(statistics.mean, {task: values})
         low, high = float(interval.low), float(interval.high)
     elif len(values) > 1:
         spread = float(np.std(values))

@@ -1,5 +1,7 @@
 """Which runs a figure of the paper shows: their methods, their settings, which are averaged."""
 
+import re
+
 import numpy as np
 
 from dreamer_tf.envs.tasks import default_repeat
@@ -8,6 +10,7 @@ from dreamer_tf.results import binning, scores
 OBJECTIVES = {"contrastive": "Contrastive", "reward_only": "Reward only"}
 METHODS = {"no_value": "No value", "planet": "PlaNet", "d4pg": "D4PG", "a3c": "A3C"}
 SETTINGS = {"fig4": "horizon", "fig12": "action repeat"}
+SWEPT = re.compile(r"-([hr])(\d+)$")
 SCORES = ("fig6", "table")
 COMPARED = {
     **dict.fromkeys(("fig4", "fig7", "fig10"), ("Dreamer", "No value", "PlaNet")),
@@ -35,6 +38,18 @@ def method_of(run):
     return OBJECTIVES.get(objective if isinstance(objective, str) else "", "Dreamer")
 
 
+def swept_by(run):
+    """Returns the item that varies what the end of a run's name says, None for other names.
+
+    `dreamer-h5` is a part of figure 4 if 5 is the run's horizon, and of nothing else.
+    """
+    found = SWEPT.search(run.name)
+    if found is None:
+        return None
+    item = {"h": "fig4", "r": "fig12"}[found[1]]
+    return item if str(_setting(item, run)) == found[2] else None
+
+
 def chosen(item, runs):
     """Returns the `scores.Run`s that an item shows, and lines about those that it does not.
 
@@ -53,6 +68,8 @@ def chosen(item, runs):
             remarks.append(f"{name}: not a task of {item}")
         elif method not in COMPARED[item]:
             remarks.append(f"{name}: not a method of {item}")
+        elif swept_by(run) not in (None, item):
+            remarks.append(f"{name}: a part of {swept_by(run)}")
         elif not len(run.curve(scores.EVALUATION).steps):
             remarks.append(f"{name}, seed {run.seed}: no evaluation yet")
         elif item in SETTINGS and _setting(item, run) is None:

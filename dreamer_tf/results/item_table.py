@@ -12,8 +12,9 @@ def cells(found):
     Args:
         found: `Row`s of one number for each task, method and source.
     """
+    found = [row for row in found if row.task not in (ALL, COMMON)]
     columns = list(dict.fromkeys((row.method, row.source) for row in found if row.source != FLOOR))
-    columns.sort(key=lambda column: column[1] != OURS)
+    columns.sort(key=lambda column: column[1] == OURS)
     headings = [f"{method}, {'ours' if source == OURS else 'paper'}" for method, source in columns]
     shown = {(row.task, row.method, row.source): row for row in [*found, *averages(found)]}
     floors = {row.task: row.value for row in found if row.source == FLOOR}
@@ -48,4 +49,6 @@ def _score(row):
 
 
 def _average(row):
-    return "" if row is None else f"{row.value:.1f} ({row.seeds} tasks)"
+    if row is None:
+        return ""
+    return f"{row.value:.1f} ({row.seeds} task{'s' if row.seeds > 1 else ''})"

@@ -2,11 +2,24 @@
 
 import base64
 import html
-import json
+import re
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.reports.duration import in_words
-from dreamer_tf.results import check, item_figures, item_rows, scores, summary
+from dreamer_tf.results import (
+    check,
+    figures,
+    item_figures,
+    item_rows,
+    item_runs,
+    item_table,
+    report_runs,
+    scores,
+    series,
+    summary,
+    summary_figure,
+    videos,
+)
 
 TITLES = {
     "fig6": "Returns by task",
@@ -16,74 +29,129 @@ TITLES = {
     "fig12": "Return against the action repeat",
     "fig9": "Discrete control",
 }
+MOST_VIDEO_BYTES = 20_000_000  # A page that is larger is slow to open and to send.
+BANDS = {
+    item_rows.DEVIATION: "the deviation over seeds",
+    item_rows.BOOTSTRAP: "a 95 % bootstrap interval of the mean over seeds",
+}
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-       color: #222; background: #fff; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem;
+       color: #222; background: #fff; overflow-wrap: break-word; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
-img { max-width: 100%; } figure { margin: 1rem 0; }
-figcaption, .note { color: #666; font-size: 90%; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 85%; }
-td, th { padding: .25rem .7rem .25rem 0; text-align: left; vertical-align: top;
-         border-bottom: 1px solid #ddd; } td.number { text-align: right; white-space: nowrap; }
-pre, code { font: 85% ui-monospace, monospace; } pre { overflow-x: auto; }
+nav a { margin-right: 1rem; } img { max-width: 100%; height: auto; } figure { margin: 1rem 0; }
+figcaption, .note, summary { color: #595959; font-size: 90%; } summary { cursor: pointer; }
+.wide { overflow-x: auto; } .wide > img { max-width: none; width: max(100%, 40rem); }
+table { border-collapse: collapse; font-size: 85%; } code { font: 85% ui-monospace, monospace; }
+td, th { padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top;
+         border-bottom: 1px solid #ddd; }
+.number { text-align: right; } td.number { white-space: nowrap; }
+.bad { color: #b00020; font-weight: bold; } .videos { display: flex; flex-wrap: wrap; gap: 1rem; }
+.videos figure { margin: 0; max-width: 30rem; }
 """
 
 
-def page(folders, width=None):
+def page(folders, width=None, band=item_rows.DEVIATION):
     """Returns the page as HTML text.
 
     Args:
         folders: folders of runs.
-        width: environment steps in a bin; by default what fits the longest run.
+        width: environment steps in a bin; by default what fits the runs of each figure.
+        band: see `item_rows.rows`.
 
     Raises:
         UserError: there are no runs.
     """
     runs, skipped = scores.find(folders)
-    width = width or item_figures.fitting_width(runs)
-    parts = [
-        f"<p>{len(runs)} runs of {len({run.task for run in runs})} tasks. A point is the mean of "
-        f"the evaluations in a bin of {width:,} environment steps, a band the deviation over "
-        "seeds.</p>",
-        *_figures(runs, width),
-        *_statistics(runs, width),
-        *_verdicts(runs),
-        *_movies(runs, folders),
-        *_table(runs, width),
-        *_left_out(skipped),
-    ]
+    parts = {
+        "Figures": [*_figures(runs, width, band)],
+        "Scores": [*_scores(runs, width, band)],
+        "Statistics": [*_statistics(runs, width)],
+        "Beside the author's runs": [*_verdicts(runs)],
+        "Curves": [*_curves(runs, width)],
+        "Videos": [*_videos(runs, folders)],
+        "Runs": [*report_runs.table(runs)],
+        "Made with": [*report_runs.origins(runs)],
+        "Left out": [_list(skipped)] if skipped else [],
+    }
+    parts = {title: "".join(content) for title, content in parts.items() if content}
+    links = " ".join(f"<a href='#{_anchor(title)}'>{title}</a>" for title in parts)
+    sections = "".join(
+        f"<h2 id='{_anchor(title)}'>{title}</h2>{content}" for title, content in parts.items()
+    )
     return (
         "<!doctype html><html lang='en'><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>Runs of dreamer_tf</title><style>{STYLE}</style>"
-        f"<h1>Runs of dreamer_tf</h1>{''.join(parts)}</html>\n"
+        f"<h1>Runs of dreamer_tf</h1>{_head(runs)}<nav>{links}</nav>{sections}</html>\n"
     )
 
 
-def _figures(runs, width):
+def _head(runs):
+    tasks = len({run.task for run in runs})
+    methods = dict.fromkeys(item_runs.method_of(run) or "others" for run in runs)
+    minutes = [run.minutes_at(run.reached) for run in runs]
+    known = [each for each in minutes if each == each]
+    text = (
+        f"{len(runs)} runs of {tasks} task{'s' if tasks > 1 else ''}: {', '.join(methods)}. "
+        f"{sum(run.reached for run in runs):,} environment steps"
+    )
+    if known:
+        text += f" in {in_words(60 * sum(known))} of running, one after the other"
+    open_ = sum(not run.finished for run in runs)
+    if open_:
+        text += f". {open_} of the runs are not at their end"
+    return f"<p>{html.escape(text)}.</p>"
+
+
+def _figures(runs, width, band):
     for item, title in TITLES.items():
-        found, _ = item_rows.rows(item, runs, width)
+        shown, _ = item_runs.chosen(item, runs)
+        steps = width or item_runs.fitting_width(shown)
+        found, remarks = item_rows.rows(item, shown, steps, band)
         ours = [row for row in found if row.source == item_rows.OURS]
-        methods = {row.method.partition(" (")[0] for row in ours}
-        settings = {row.x for row in ours}
-        # A figure that compares needs two of what it compares.
-        compares = item in ("fig4", "fig12") and len(settings) > 1
-        compares |= item in ("fig7", "fig8") and len(methods) > 1
-        if not ours or not (compares or item in ("fig6", "fig9")):
+        if not ours or not _compares(item, ours):
             continue
-        if item == "fig9" and not any(row.task.startswith("atari_") for row in ours):
-            continue
-        image = base64.b64encode(item_figures.png(item, found, width)).decode()
-        yield f"<h2>{title}</h2><figure><img alt='{title}' src='data:image/png;base64,{image}'>"
-        yield f"<figcaption>As the paper's {item}.</figcaption></figure>"
+        words = f"{title}, as the paper's {item.replace('fig', 'figure ')}. "
+        if item in item_rows.CURVES:
+            words += f"A point is the mean of the evaluations in a bin of {steps:,} steps"
+        else:
+            words += f"A run's return is the mean of its evaluations in its last {steps:,} steps"
+        words += f", a band or line {BANDS[band]}."
+        yield _image(item_figures.encoded(item_figures.draw(item, found, steps)), title, words)
+        yield _details("what is shown and what is not", remarks)
+
+
+def _compares(item, ours):
+    """Tells whether a figure shows what it is about: what compares needs two of it."""
+    if item in item_runs.SETTINGS:
+        return len({row.x for row in ours}) > 1
+    if item in ("fig7", "fig8"):
+        return len({row.method.partition(" (")[0] for row in ours}) > 1
+    return item != "fig9" or any(row.task.startswith("atari_") for row in ours)
+
+
+def _scores(runs, width, band):
+    shown, _ = item_runs.chosen("table", runs)
+    steps = width or item_runs.fitting_width(shown)
+    found, _ = item_rows.rows("table", shown, steps, band)
+    if any(row.source == item_rows.OURS for row in found):
+        yield f"<p class='note'>Mean of the evaluations in a run's last {steps:,} steps, over seeds"
+        yield f", ± {BANDS[band]} (number of seeds). The paper's are after 5e6 steps of Dreamer"
+        yield " and PlaNet, 1e8 of D4PG and A3C.</p>"
+        yield table(item_table.cells(found))
 
 
 def _statistics(runs, width):
-    found = summary.scores_of(runs, width)
-    if found:
-        text = html.escape("\n".join(summary.lines(found)))
-        yield "<h2>Statistics</h2><p class='note'>Control suite, returns / 1000; 95 % intervals by "
-        yield f"stratified bootstrap where there is a second seed.</p><pre>{text}</pre>"
+    suite = summary.of_suite(runs)
+    found, _ = summary.scores_of(suite, width or item_runs.fitting_width(suite))
+    if not found:
+        return
+    numbers = summary.numbers(found)
+    yield "<p class='note'>Control suite, returns / 1000; 95 % intervals by stratified bootstrap "
+    yield "where every task has a second seed. Methods with other tasks cannot be compared.</p>"
+    yield table(summary.table(numbers))
+    yield _list(summary.improvements(numbers))
+    yield _image(item_figures.encoded(summary_figure.draw(numbers)), "statistics", "")
 
 
 def _verdicts(runs):
@@ -91,64 +159,85 @@ def _verdicts(runs):
         verdicts, remarks = check.judge(runs)
     except UserError as error:
         verdicts, remarks = [], [str(error)]
-    judged = [each for each in verdicts if each.word != check.UNKNOWN]
-    yield "<h2>Beside the author's runs</h2>"
-    if judged:
-        yield f"<pre>{html.escape(chr(10).join(check.table(verdicts)))}</pre>"
+    if any(each.word != check.UNKNOWN for each in verdicts):
+        failed = {number for number, each in enumerate(verdicts, 1) if each.failed}
+        yield table(check.cells(verdicts), failed)
     else:
         yield "<p>No run has finished a bin of 100 000 steps, of which the author's curves consist."
         yield "</p>"
-    if remarks:
-        yield f"<p class='note'>{'<br>'.join(map(html.escape, remarks))}</p>"
+    yield _details("what could not be judged, and why", remarks)
 
 
-def _movies(runs, folders):
-    places = [run.folder for run in runs]
+def _curves(runs, width):
+    for task in item_rows.in_order("fig10", {run.task for run in runs}):
+        of_task = [run for run in runs if run.task == task]
+        steps = width or series.fitting_width(of_task)
+        figure = figures.draw(task, series.of_task(task, of_task, steps), steps)
+        yield _image(item_figures.encoded(figure), f"curves of {task}", "")
+
+
+def _videos(runs, folders):
+    """Yields the videos of the run of each task and method that is furthest, then of figures."""
+    places = {}
+    for run in sorted(runs, key=lambda run: (run.task, -run.reached)):
+        method = item_runs.method_of(run) or run.name
+        places.setdefault((run.task, method), []).append((f"{run.task}, {run.name}", run.folder))
     for folder in folders:
-        places.append(folder / "figures")
-    movies = [path for place in places if place.is_dir() for path in sorted(place.glob("*.gif"))]
-    if movies:
-        yield "<h2>Videos</h2>"
-    for path in movies:
-        data = base64.b64encode(path.read_bytes()).decode()
-        yield f"<figure><img alt='{html.escape(path.name)}' src='data:image/gif;base64,{data}'>"
-        yield f"<figcaption>{html.escape(path.name)}</figcaption></figure>"
+        places[folder] = [("figures", folder / "figures")]
+    shown, size, left = [], 0, 0
+    for candidates in places.values():
+        found = ((name, videos.find(folder)) for name, folder in candidates)
+        name, pictures = next((each for each in found if each[1]), ("", []))
+        size += sum(len(data) for _, data in pictures)
+        if size > MOST_VIDEO_BYTES:
+            left += len(pictures)
+            continue
+        shown += [_image(data, title, f"{name}: {title}", "gif") for title, data in pictures]
+    if shown:
+        yield "<p class='note'>Of each task and method the run that is furthest and has any.</p>"
+        yield f"<div class='videos'>{''.join(shown)}</div>"
+    if left:
+        yield f"<p class='note'>{left} more would make this page too large.</p>"
 
 
-def _table(runs, width):
-    yield "<h2>Runs</h2><div class='wide'><table><tr><th>task<th>run<th>seed<th>method<th>steps"
-    yield "<th>time<th>return<th>made with</tr>"
-    for run in runs:
-        evaluated = len(run.curve(scores.EVALUATION).steps)
-        value = f"{item_rows.final(run, width):.1f}" if evaluated else "none yet"
-        minutes = run.minutes_at(run.reached)
-        time = in_words(60 * minutes) if minutes == minutes else ""
-        words = [run.task, run.name, run.seed, item_rows.method_of(run) or "another"]
-        cells = "".join(f"<td>{html.escape(word)}" for word in words)
-        cells += f"<td class=number>{run.reached:,}<td class=number>{time}<td class=number>{value}"
-        remarks = "".join(f"<br>{html.escape(each)}" for each in run.remarks)
-        yield f"<tr>{cells}<td>{_origin(run)}<span class='note'>{remarks}</span></tr>"
-    yield "</table></div>"
+def table(cells, marked=()):
+    """Returns lists of strings as a table of HTML, headings first.
+
+    Args:
+        cells: lists of equally many strings.
+        marked: numbers of lines that are bad news.
+    """
+    numbers = [
+        any(re.match(r"[-+]?[0-9]", line[column]) for line in cells[1:])
+        for column in range(len(cells[0]))
+    ]
+    kinds = [" class=number" if each else "" for each in numbers]
+    heads = zip(kinds, cells[0], strict=True)
+    head = "".join(f"<th{kind}>{html.escape(word)}" for kind, word in heads)
+    lines = []
+    for number, line in enumerate(cells[1:], 1):
+        words = "".join(
+            f"<td{kind}>{html.escape(word)}" for kind, word in zip(kinds, line, strict=True)
+        )
+        lines.append(f"<tr{' class=bad' if number in marked else ''}>{words}</tr>")
+    return f"<div class='wide'><table><tr>{head}</tr>{''.join(lines)}</table></div>"
 
 
-def _origin(run):
-    """Returns command, commit, versions and device of a run's first start, as far as it says."""
-    try:
-        session = json.loads((run.folder / "meta.json").read_text(encoding="utf-8"))["sessions"][0]
-        command = str(session.get("command", ""))
-        versions = session.get("versions") or {}
-        facts = [
-            str((session.get("git") or {}).get("commit", ""))[:10],
-            *(f"{name} {versions[name]}" for name in ("python", "tensorflow") if name in versions),
-            str(session.get("device", "")),
-            str(session.get("precision", "")),
-        ]
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
-        return ""
-    return f"<code>{html.escape(command)}</code><br>{html.escape(', '.join(filter(None, facts)))}"
+def _image(data, name, caption, kind="png"):
+    text = base64.b64encode(data).decode()
+    wide = "wide" if kind == "png" else ""
+    words = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+    image = f"<img alt='{html.escape(name, quote=True)}' src='data:image/{kind};base64,{text}'>"
+    return f"<figure><div class='{wide}'>{image}</div>{words}</figure>"
 
 
-def _left_out(skipped):
-    if skipped:
-        lines = "".join(f"<li>{html.escape(line)}" for line in skipped)
-        yield f"<h2>Left out</h2><ul>{lines}</ul>"
+def _details(title, lines):
+    return f"<details><summary>{title}</summary>{_list(lines)}</details>" if lines else ""
+
+
+def _list(lines):
+    return f"<ul>{''.join(f'<li>{html.escape(line)}' for line in lines)}</ul>" if lines else ""
+
+
+def _anchor(title):
+    return re.sub(r"\W", "-", title.lower())

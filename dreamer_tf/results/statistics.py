@@ -1,6 +1,6 @@
 """Statistics over tasks and runs, as reinforcement learning reports them (Agarwal et al., 2021).
 
-Scores are {task: [runs]}, 0 for nothing and 1 for the most; of the control suite, returns / 1000.
+Scores are {task: [..., runs]}, 0 for nothing, 1 for the most; of the control suite, returns / 1000.
 Intervals are stratified bootstraps: the runs of each task are drawn anew, the tasks stay.
 """
 
@@ -28,22 +28,22 @@ class Estimate:
 
 def interquartile_mean(scores):
     """Returns the mean of the middle half of all runs of all tasks."""
-    return float(trim_mean(np.concatenate(list(scores.values())), 0.25))
+    return trim_mean(np.concatenate([np.asarray(runs) for runs in scores.values()], -1), 0.25, -1)
 
 
 def median(scores):
     """Returns the median over tasks of the means over runs."""
-    return float(np.median(_task_means(scores)))
+    return np.median(_task_means(scores), 0)
 
 
 def mean(scores):
     """Returns the mean over tasks of the means over runs."""
-    return float(np.mean(_task_means(scores)))
+    return np.mean(_task_means(scores), 0)
 
 
 def optimality_gap(scores):
     """Returns how much is missing to 1, where more than 1 does not make up for less."""
-    return float(1 - np.mean([np.minimum(runs, 1.0).mean() for runs in scores.values()]))
+    return 1 - np.mean([np.minimum(runs, 1.0).mean(-1) for runs in scores.values()], 0)
 
 
 STATISTICS = {
@@ -57,7 +57,9 @@ STATISTICS = {
 def profile(scores, levels):
     """Returns for each of some levels [L] the share of runs that score more, tasks alike."""
     levels = np.asarray(levels)
-    shares = [(np.asarray(runs)[:, None] > levels).mean(0) for runs in scores.values()]
+    shares = [
+        (np.asarray(runs)[..., None, :] > levels[:, None]).mean(-1) for runs in scores.values()
+    ]
     return np.mean(shares, 0)
 
 
@@ -74,16 +76,17 @@ def probability_of_improvement(scores, others):
         raise ValueError("no task is common to both")
     shares = []
     for task in common:
-        difference = np.asarray(scores[task])[:, None] - np.asarray(others[task])[None]
-        shares.append(np.mean((difference > 0) + 0.5 * (difference == 0)))
-    return float(np.mean(shares))
+        difference = np.asarray(scores[task])[..., None] - np.asarray(others[task])[..., None, :]
+        shares.append(np.mean((difference > 0) + 0.5 * (difference == 0), (-2, -1)))
+    return np.mean(shares, 0)
 
 
 def estimate(statistic, *scores, seed=0, resamples=RESAMPLES):
     """Returns the `Estimate` of a function of one or several {task: [runs]}.
 
     Args:
-        statistic: function of the scores that returns a number or an array.
+        statistic: function of the scores that returns a number or an array; of resamples, whose
+            runs are [resamples, runs], it returns one for each.
         scores: what it is called with.
         seed: of the resamples.
         resamples: how many.
@@ -93,30 +96,17 @@ def estimate(statistic, *scores, seed=0, resamples=RESAMPLES):
         unknown = np.full(np.shape(value), np.nan)[()]
         return Estimate(value, unknown, unknown)
     random = np.random.default_rng(seed)
-    drawn = [statistic(*(_resampled(each, random) for each in scores)) for _ in range(resamples)]
-    return Estimate(value, *_interval(drawn))
-
-
-def estimate_of_mean(values, seed=0, resamples=RESAMPLES):
-    """Returns the `Estimate` of the mean of some values [N], the runs of one task."""
-    values = np.asarray(values, float)
-    if len(values) < 2:
-        return Estimate(float(values.mean()), float("nan"), float("nan"))
-    drawn = np.random.default_rng(seed).integers(len(values), size=(resamples, len(values)))
-    return Estimate(float(values.mean()), *_interval(values[drawn].mean(1)))
-
-
-def _interval(drawn):
+    drawn = statistic(*(_resampled(each, random, resamples) for each in scores))
     tail = 100 * (1 - CONFIDENCE) / 2
-    return np.percentile(drawn, [tail, 100 - tail], axis=0)
+    return Estimate(value, *np.percentile(drawn, [tail, 100 - tail], axis=0))
 
 
-def _resampled(scores, random):
+def _resampled(scores, random, resamples):
     return {
-        task: np.asarray(runs)[random.integers(len(runs), size=len(runs))]
+        task: np.asarray(runs)[random.integers(len(runs), size=(resamples, len(runs)))]
         for task, runs in scores.items()
     }
 
 
 def _task_means(scores):
-    return [np.mean(runs) for runs in scores.values()]
+    return [np.mean(runs, -1) for runs in scores.values()]

@@ -9,6 +9,7 @@ from dreamer_tf.results import item_figures, statistics, summary
 from dreamer_tf.results.figures import STYLE
 
 LINE = 0.24  # Inches of a method or pair.
+COLUMNS = 3  # Of the legend.
 
 
 def write(found, out):
@@ -26,7 +27,8 @@ def draw(found):
 
     methods = list(dict.fromkeys(each.method for each in found if not each.other))
     pairs = [each for each in found if each.kind == summary.IMPROVEMENT]
-    heights = [LINE * len(methods) + 0.7, max(2.6, LINE * len(pairs) + 0.9)]
+    legend = 0.18 * -(-len(methods) // COLUMNS)
+    heights = [LINE * len(methods) + 0.7, max(2.6, LINE * len(pairs) + 0.9) + legend]
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(9.2, sum(heights)), layout="constrained")
         above, below = figure.subfigures(2, 1, height_ratios=heights)
@@ -38,6 +40,7 @@ def draw(found):
         panels[0].invert_yaxis()
         left, right = below.subplots(1, 2) if pairs else (below.subplots(), None)
         _profiles(left, found, methods)
+        below.legend(loc="outside upper left", ncols=COLUMNS, fontsize=7, frameon=False)
         if pairs:
             _pairs(right, pairs)
     return figure
@@ -64,7 +67,6 @@ def _profiles(panel, found, methods):
         if np.isfinite(ends[0]).any():
             panel.fill_between(x, *ends, step="post", color=colour, alpha=0.2, lw=0)
     panel.set(xlabel="score", ylabel=summary.PROFILE, xlim=(0, 1), ylim=(0, 1.02))
-    panel.legend(fontsize=6, frameon=False, loc="upper right")
 
 
 def _pairs(panel, rows):
