@@ -39,7 +39,7 @@ def parse(words):
         "--predict",
         type=Path,
         help="show what the model predicts of the first episode in this .gif file, and beside it "
-        "in a .png like figure 5 of the paper",
+        "in a .png like figure 5 of the paper and a .csv of the errors",
     )
     arguments = parser.parse_args(words)
     if arguments.episodes < 1:
@@ -121,14 +121,15 @@ def main(words):
 
 
 def show_prediction(dreams, records, arguments):
-    """Writes the GIF and the strip of `--predict`."""
+    """Writes the GIF of `--predict`, the strip, and the errors."""
     batch = pictures.windows([records], length=pictures.STRIP_STEPS[-1] + 1)
     seed = seeding.pair(arguments.seed, "evaluation/prediction", 0)
-    moving, strip = pictures.predictions(dreams, batch, seed)
-    path = arguments.predict.with_suffix(".png")
-    atomic.write(arguments.predict, moving)
-    atomic.write(path, strip)
-    print(f"{arguments.predict}, {path}: {pictures.CONTEXT} steps seen, the others predicted")
+    path = arguments.predict
+    paths = path, path.with_suffix(".png"), path.with_suffix(".csv")
+    for each, data in zip(paths, pictures.predictions(dreams, batch, seed), strict=True):
+        atomic.write(each, data)
+    names = ", ".join(map(str, paths))
+    print(f"{names}: {pictures.CONTEXT} steps seen, the others predicted")
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ class Film:
 
 
 def predictions(dreams, batch, seed):
-    """Returns the bytes of a GIF of all sequences and of a PNG strip of the first.
+    """Returns the bytes of a GIF of all sequences, of a PNG strip of the first, and `errors`.
 
     Args:
         dreams: `Dreams` of an agent that observes images.
@@ -68,7 +68,26 @@ def predictions(dreams, batch, seed):
     steps = [step for step in STRIP_STEPS if step < length]
     strip = video.prediction_strip(batch["image"][0], model[0], CONTEXT, steps)
     moving = video.encode_gif(video.enlarge(grid, 2), FRAMES_PER_SECOND)
-    return moving, video.encode_png(video.enlarge(strip, 2))
+    numbers = errors(batch["image"], model, CONTEXT)
+    return moving, video.encode_png(video.enlarge(strip, 2)), numbers
+
+
+def errors(truth, model, context):
+    """Returns the bytes of a CSV file that says for each step how far off the images are.
+
+    Its errors are means of absolute differences of pixels, of 255: of the first sequence, which
+    the strip shows, and of all.
+
+    Args:
+        truth, model: uint8 [N, T, H, W, 3].
+        context: number of steps that the model has seen.
+    """
+    distance = np.abs(truth.astype(np.int16) - model).mean((2, 3, 4))
+    lines = ["step,seen,error,error of all sequences"]
+    for step, each in enumerate(distance.T):
+        seen = "yes" if step < context else "no"
+        lines.append(f"{step},{seen},{each[0]:.3f},{each.mean():.3f}")
+    return "\n".join([*lines, ""]).encode()
 
 
 def windows(episodes, count=SEQUENCES, length=LENGTH):

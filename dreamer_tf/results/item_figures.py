@@ -78,6 +78,20 @@ def encoded(figure, kind="png"):
     return data.getvalue()
 
 
+def picture_to_pdf(path):
+    """Writes the picture of a PNG file as a PDF beside it, every pixel as it is."""
+    from matplotlib.figure import Figure
+    from matplotlib.image import imread
+
+    pixels = imread(path)
+    height, width = pixels.shape[:2]
+    figure = Figure(figsize=(width / DOTS_PER_INCH, height / DOTS_PER_INCH))
+    panel = figure.add_axes((0, 0, 1, 1))
+    panel.imshow(pixels, interpolation="none")
+    panel.axis("off")
+    atomic.write(path.with_suffix(".pdf"), encoded(figure, "pdf"))
+
+
 def draw(item, found, width):
     """Returns the `matplotlib.figure.Figure` of an item's `Row`s."""
     import matplotlib
@@ -178,7 +192,7 @@ def _bars(found):
 
     tasks = item_rows.in_order("fig6", {row.task for row in found})
     figure, (panel,) = _grid(1)
-    figure.set_size_inches(max(5.0, 0.9 * len(tasks) + 3), 3.6)
+    figure.set_size_inches(max(5.0, 0.55 * len(tasks) + 3), 3.6)
     kinds = dict.fromkeys((row.method, row.source) for row in found if row.source != FLOOR)
     room, labels = 0.8 / len(kinds), [row.method for row in found if row.source == OURS]
     for number, (method, source) in enumerate(sorted(kinds, key=lambda kind: kind[1] != OURS)):

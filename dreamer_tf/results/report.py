@@ -34,13 +34,14 @@ BANDS = {
     item_rows.DEVIATION: "the deviation over seeds",
     item_rows.BOOTSTRAP: "a 95 % bootstrap interval of the mean over seeds",
 }
+SHOWN = "what is shown and what is not"
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem;
        color: #222; background: #fff; overflow-wrap: break-word; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.5rem; }
 nav a { margin-right: 1rem; } img { max-width: 100%; height: auto; } figure { margin: 1rem 0; }
 figcaption, .note, summary { color: #595959; font-size: 90%; } summary { cursor: pointer; }
-.wide { overflow-x: auto; } .wide > img { max-width: none; width: max(100%, 40rem); }
+.wide { overflow-x: auto; } @media (max-width: 48rem) { .wide > img { max-width: 44rem; } }
 table { border-collapse: collapse; font-size: 85%; } code { font: 85% ui-monospace, monospace; }
 td, th { padding: .25rem .8rem .25rem 0; text-align: left; vertical-align: top;
          border-bottom: 1px solid #ddd; }
@@ -118,7 +119,7 @@ def _figures(runs, width, band):
             words += f"A run's return is the mean of its evaluations in its last {steps:,} steps"
         words += f", a band or line {BANDS[band]}."
         yield _image(item_figures.encoded(item_figures.draw(item, found, steps)), title, words)
-        yield _details("what is shown and what is not", remarks)
+        yield _details(SHOWN, remarks)
 
 
 def _compares(item, ours):
@@ -133,17 +134,18 @@ def _compares(item, ours):
 def _scores(runs, width, band):
     shown, _ = item_runs.chosen("table", runs)
     steps = width or item_runs.fitting_width(shown)
-    found, _ = item_rows.rows("table", shown, steps, band)
+    found, remarks = item_rows.rows("table", shown, steps, band)
     if any(row.source == item_rows.OURS for row in found):
         yield f"<p class='note'>Mean of the evaluations in a run's last {steps:,} steps, over seeds"
         yield f", ± {BANDS[band]} (number of seeds). The paper's are after 5e6 steps of Dreamer"
         yield " and PlaNet, 1e8 of D4PG and A3C.</p>"
         yield table(item_table.cells(found))
+        yield _details(SHOWN, remarks)
 
 
 def _statistics(runs, width):
     suite = summary.of_suite(runs)
-    found, _ = summary.scores_of(suite, width or item_runs.fitting_width(suite))
+    found, remarks = summary.scores_of(suite, width or item_runs.fitting_width(suite))
     if not found:
         return
     numbers = summary.numbers(found)
@@ -152,6 +154,7 @@ def _statistics(runs, width):
     yield table(summary.table(numbers))
     yield _list(summary.improvements(numbers))
     yield _image(item_figures.encoded(summary_figure.draw(numbers)), "statistics", "")
+    yield _details(SHOWN, remarks)
 
 
 def _verdicts(runs):

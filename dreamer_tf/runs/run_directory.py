@@ -117,6 +117,8 @@ def write_meta(run, extra):
         "git": git_state(),
         "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
         "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": _cores(),
         **extra,
     }
     try:
@@ -134,6 +136,21 @@ def git_state():
     commit = _git(root, "rev-parse", "HEAD")
     changes = _git(root, "status", "--porcelain")
     return None if commit is None or changes is None else {"commit": commit, "dirty": changes != ""}
+
+
+def _processor():
+    """Returns what the processor is called, "" where the system does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _cores():
+    """Returns how many cores this process may use; all, where the system does not say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _git(root, *words):

@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.results import item_figures
 
 SEED = 1000  # Of the environment: neither training nor a run's evaluations have this episode.
 
 
 def write(plans, logdir, out):
-    """Writes OUT/fig5-<task>.png and .gif of every run that has a checkpoint.
+    """Writes OUT/fig5-<task>.png, .pdf, .gif and .csv of every run that has a checkpoint.
 
     Args:
         plans: `Plan`s.
@@ -37,7 +38,8 @@ def write(plans, logdir, out):
         if error:
             remarks.append(f"{folder}: {error}")
         else:
-            paths += [movie.with_suffix(".png"), movie]
+            item_figures.picture_to_pdf(movie.with_suffix(".png"))
+            paths += [movie.with_suffix(f".{kind}") for kind in ("png", "pdf", "gif", "csv")]
     if not paths:
         raise UserError(f"nothing to draw for fig5: {'; '.join(remarks[:3])}", status=1)
     return paths, remarks

@@ -131,6 +131,7 @@ def test_evaluate_films_and_predicts(run, tmp_path):
     assert 40 < len(predicted) <= 51 and "predict.png" in result.stdout
     strip = np.asarray(Image.open(tmp_path / "predict.png"))
     assert strip.shape[1] > 2 * 15 * 64, "fifteen columns, twice as large"
+    assert len((tmp_path / "predict.csv").read_text().splitlines()) == 1 + 51
     assert fingerprint(run) == before
 
 

@@ -118,6 +118,16 @@ def test_what_cannot_be_shown_is_said_or_left_out():
         pictures.predictions(tiny_agent().dreams, random_batch(length=5), SEED)
 
 
+def test_errors_of_predictions_are_mean_distances_of_pixels():
+    truth = np.zeros((2, 4, 8, 8, 3), np.uint8)
+    model = truth.copy()
+    model[0, 1], model[1, 1], model[0, 3, :4] = 10, 255, 8
+    lines = pictures.errors(truth, model, context=2).decode().splitlines()
+    assert lines[1:] == ["0,yes,0.000,0.000", "1,yes,10.000,132.500", "2,no,0.000,0.000"] + [
+        "3,no,4.000,2.000"
+    ]
+
+
 def test_pixels_and_preprocessing_are_inverse():
     from dreamer_tf.networks import images
 

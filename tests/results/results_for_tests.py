@@ -20,6 +20,7 @@ def write_run(logdir, task, returns, seed=0, name="ours", end=None, **config):
     """
     folder = Path(logdir, task, name, str(seed))
     folder.mkdir(parents=True)
+    config = {"agent": "dreamer"} | config
     lines = [f"task: {task}", f"seed: {seed}", *(f"{key}: {config[key]}" for key in config)]
     (folder / "config.yaml").write_text("\n".join(lines) + "\n")
     rows = []

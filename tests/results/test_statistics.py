@@ -58,6 +58,34 @@ def test_intervals_are_those_of_scipys_stratified_bootstrap():
     assert found.high == pytest.approx(expected.high, abs=0.006)
 
 
+def test_where_a_task_has_one_run_there_is_no_interval():
+    scores = {"a": [0.1, 0.2, 0.3], "b": [0.5]}
+    found = statistics.estimate(statistics.mean, scores)
+    assert found.value == pytest.approx(0.35) and np.isnan(found.low) and np.isnan(found.high)
+    found = statistics.estimate(lambda each: statistics.profile(each, [0.15, 0.4]), scores)
+    np.testing.assert_allclose(found.value, [5 / 6, 0.5])
+    assert np.isnan(found.low).all() and found.low.shape == (2,)
+
+
+@pytest.mark.parametrize("statistic", statistics.STATISTICS.values())
+def test_statistics_of_resamples_are_those_of_one_after_the_other(statistic):
+    random = np.random.default_rng(0)
+    drawn = {
+        task: random.normal(0.7, 0.4, (5, runs))
+        for task, runs in zip("abc", (3, 4, 6), strict=True)
+    }
+    each = [statistic({task: runs[n] for task, runs in drawn.items()}) for n in range(5)]
+    np.testing.assert_allclose(statistic(drawn), each)
+
+
+def test_intervals_of_a_mean_are_as_wide_as_theory_says():
+    values = np.random.default_rng(2).normal(0.5, 0.1, 400)
+    found = statistics.estimate(statistics.mean, {"a": values})
+    error = values.std() / np.sqrt(len(values))
+    assert found.low == pytest.approx(values.mean() - 1.96 * error, abs=0.1 * error)
+    assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
+
+
 def test_single_runs_have_no_interval_and_a_seed_gives_the_same_one():
     single = statistics.estimate(statistics.mean, {"a": [0.3], "b": [0.5]})
     assert single.value == pytest.approx(0.4) and np.isnan(single.low) and np.isnan(single.high)

@@ -290,7 +290,8 @@ def test_meta_gets_an_entry_for_each_start(start):
     assert first["versions"]["numpy"] == __import__("numpy").__version__
     assert set(first["versions"]) > {"tensorflow", "keras", "dm_control", "mujoco"}
     assert first["command"] == shlex.join(sys.orig_argv)
-    assert {"date", "git", "platform"} <= set(first)
+    assert {"date", "git", "platform", "processor"} <= set(first)
+    assert 1 <= first["cores"] <= os.cpu_count()
 
 
 def test_damaged_meta_does_not_stop_a_run(start):

@@ -1,0 +1,219 @@
+"""The report is one page that needs nothing else, in a browser of any width."""
+
+import html.parser
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+from results_for_tests import program, write_lines, write_run
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from dreamer_tf.results import report, videos
+
+WALKER = "dmc_walker_walk"
+FILM = b"GIF89a a film"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Page(html.parser.HTMLParser):
+    """Collects what a page shows and asks for."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.sources, self.links, self.ids, self.tags, self.text = [], [], [], [], ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append(tag)
+        self.sources += [value for key, value in attributes.items() if key == "src"]
+        self.links += [value for key, value in attributes.items() if key == "href"]
+        self.ids += [value for key, value in attributes.items() if key == "id"]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def write_videos(folder, *events):
+    """Writes a file of events as TensorBoard's own writer does; events are (tag, step, parts)."""
+    writer = EventFileWriter(str(folder))
+    for tag, step, parts in events:
+        event = Event(step=step)
+        value = Summary.Value(tag=tag)
+        value.tensor.string_val.extend(parts)
+        event.summary.value.append(value)
+        writer.add_event(event)
+    writer.close()
+    return next(folder.glob("events.out.tfevents.*"))
+
+
+def write_runs(folder):
+    run = write_run(folder, WALKER, [0, 100, 200], name="dreamer", steps=25_000)
+    write_run(folder, WALKER, [0, 50, 80], name="no_value", agent="no_value", steps=50_000)
+    session = {
+        "command": "train <script>",
+        "device": "CPU",
+        "processor": "A fast one",
+        "cores": 12,
+        "versions": {"tensorflow": "2.21"},
+        "git": {"commit": "0123456789abcdef", "dirty": True},
+    }
+    (run / "meta.json").write_text(json.dumps({"sessions": [session, {**session, "cores": 3}]}))
+    broken = folder / "dmc_cup_catch" / "dreamer" / "0"
+    broken.mkdir(parents=True)
+    (broken / "metrics.jsonl").write_text("nothing")
+    return run
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(tmp_path, capsys):
+    run = write_runs(tmp_path / "runs")
+    write_videos(run, ("sim/test/episode", 15_000, [b"3", b"3", FILM]))
+    out = tmp_path / "report.html"
+    assert program("reproduce").main(["report", str(tmp_path / "runs"), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
+    text = out.read_text()
+    page = Page(text)
+    # Figures 6 and 7, statistics, the task's curves; and the video.
+    kinds = [source.partition(";")[0] for source in page.sources]
+    assert kinds == ["data:image/png"] * 4 + ["data:image/gif"]
+    assert not {"script", "link", "iframe"} & set(page.tags) and "http" not in text
+    assert page.links and {link.removeprefix("#") for link in page.links} == set(page.ids)
+    for words in (
+        "2 runs of 1 task: Dreamer, No value. 50,000 environment steps",
+        "1 of the runs are not at their end",
+        "train <script>",
+        "0123456789, with changes",
+        "tensorflow 2.21",
+        "A fast one, 12 cores",
+        "A fast one, 3 cores",
+        "IQM",
+        "evaluation at 15,000 steps",
+        "dmc_walker_walk, no_value, seed 0: shown as it is at 25000 of 50000 steps",
+        "no complete bin, at 25000 of 105000 steps",
+        "stopped or running, 50000 were asked for",
+        "metrics.jsonl holds no returns",
+    ):
+        assert words in page.text, words
+
+
+def test_verdicts_that_are_below_are_marked(tmp_path):
+    write_run(tmp_path, WALKER, [137] * 11, name="dreamer")
+    write_run(tmp_path, WALKER, [0] * 11, name="bad")
+    text = report.page([tmp_path])
+    (line,) = re.findall(r"<tr class=bad>.*?</tr>", text)
+    assert "<td>bad<" in line and "below" in line
+
+
+def test_the_newest_videos_are_found_in_files_of_events(tmp_path):
+    older = write_videos(
+        tmp_path,
+        ("sim/test/episode", 1000, [b"3", b"3", FILM]),
+        ("agent/test/open_loop", 1000, [b"3", b"3", FILM + b"1"]),
+        ("sim/test/episode", 2000, [b"3", b"3", FILM + b"2"]),
+        ("sim/return", 2000, [b"not", b"a", b"picture"]),
+        ("agent/train/open_loop", 2000, [b"3", b"3", FILM]),
+    )
+    assert videos.find(tmp_path) == [
+        ("evaluation at 2,000 steps", FILM + b"2"),
+        ("prediction at 1,000 steps", FILM + b"1"),
+    ]
+    (tmp_path / "mine.gif").write_bytes(FILM)
+    data = older.read_bytes()
+    for cut in (len(data) - 3, data.index(FILM + b"2") + 2):
+        older.write_bytes(data[:cut])
+        assert ("prediction at 1,000 steps", FILM + b"1") in videos.find(tmp_path)
+    older.write_bytes(b"\xff" * 100)
+    assert videos.find(tmp_path) == [("mine.gif", FILM)]
+
+
+def test_of_each_method_the_run_that_is_furthest_is_filmed(tmp_path, monkeypatch):
+    for seed, steps in ((0, [1] * 3), (1, [1] * 5)):
+        run = write_run(tmp_path, WALKER, steps, seed, name="dreamer")
+        (run / f"film{seed}.gif").write_bytes(FILM)
+    run = write_run(tmp_path, WALKER, [1], name="planet", agent="planet")
+    (run / "planet.gif").write_bytes(FILM)
+    text = report.page([tmp_path])
+    assert "film1.gif" in text and "film0.gif" not in text and "planet.gif" in text
+    monkeypatch.setattr(report, "MOST_VIDEO_BYTES", len(FILM))
+    text = report.page([tmp_path])
+    assert "film1.gif" in text and "planet.gif" not in text
+    assert "1 more would make this page too large" in text
+
+
+def foreign(config):
+    """Returns a function that writes a run with these lines of configuration."""
+
+    def write(folder):
+        run = write_run(folder, WALKER, [1, 2, 3], seed=1)
+        (run / "config.yaml").write_text(f"task: {WALKER}\nseed: 1\n{config}")
+
+    return write
+
+
+def log(*rows):
+    return lambda folder: write_lines(folder / WALKER / "dreamer" / "1", rows)
+
+
+ODD = {
+    "steps without end": foreign("steps: .inf\n"),
+    "steps not known": foreign("steps: .nan\n"),
+    "an agent of lists": foreign("agent: [a]\n"),
+    "an objective of keys": foreign("agent: dreamer\nmodel: {objective: {a: 1}}\n"),
+    "a horizon in words": foreign("agent: dreamer\nbehavior: {horizon: far}\n"),
+    "no horizon": foreign("agent: dreamer\nbehavior: {horizon: null}\n"),
+    "sections that are none": foreign("agent: dreamer\nbehavior: 3\nenv: x\nmodel: []\n"),
+    "numbers as keys": foreign("1: 2\n"),
+    "references to nothing": foreign("steps: ${oops}\n"),
+    "a step too large": log({"step": 1e300, "test/return": 1.0}, {"step": 9, "test/return": 1.0}),
+    "a step of 30 digits": log({"step": 10**30, "test/return": 1}, {"step": 9, "test/return": 1}),
+    "a return of 400 digits": log(
+        {"step": 5, "test/return": 10**400}, {"step": 9, "test/return": 1}
+    ),
+    "returns that are none": log({"step": 5000, "test/return": float("nan")}),
+    "returns without end": log({"step": 5000, "test/return": float("inf")}),
+    "step 0 alone": log({"step": 0, "test/return": 1}),
+    "training alone": log({"step": 5000, "train/return": 1.0}),
+    "time without end": log({"step": 5000, "test/return": 1.0, "wall_time": float("inf")}),
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_no_folder_of_others_stops_figures_statistics_or_the_page(odd, tmp_path, capsys):
+    write_run(tmp_path / "runs", WALKER, [1, 2, 3], name="dreamer", behavior="{horizon: 15}")
+    odd(tmp_path / "runs")
+    reproduce = program("reproduce")
+    for words in (["report", "--out", "r.html"], ["statistics"], ["check"]):
+        words = [words[0], str(tmp_path / "runs"), *words[1:]]
+        words = [str(tmp_path / word) if word == "r.html" else word for word in words]
+        assert reproduce.main(words) in (0, 1)
+    error = capsys.readouterr().err
+    assert error in ("", "error: nothing could be judged: see above\n")
+    assert (tmp_path / "r.html").stat().st_size > 10_000
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [400, 1400])
+def test_in_a_browser_nothing_is_wider_than_the_page(width, tmp_path):
+    write_runs(tmp_path / "runs")
+    for number in range(12):
+        write_run(tmp_path / "runs", WALKER, [5, 6], name=f"a_rather_long_name_{number}")
+    text = report.page([tmp_path / "runs"])
+    (tmp_path / "report.html").write_text(text)
+    # The page in a frame of that width, since a browser's window has a least one of its own.
+    frame = f"<iframe id=f src=report.html style='width:{width}px;height:900px'></iframe>"
+    script = "onload = () => { document.title = f.contentDocument.documentElement.scrollWidth; }"
+    (tmp_path / "frame.html").write_text(f"<title></title>{frame}<script>{script}</script>")
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
+    options += [f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    found = subprocess.run(
+        [CHROMIUM, *options, f"file://{tmp_path / 'frame.html'}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    (seen,) = re.findall(r"<title>(\d+)</title>", found.stdout)
+    assert int(seen) <= width

@@ -1,0 +1,81 @@
+"""Statistics of methods from runs whose returns a test chose, printed, drawn, and as numbers."""
+
+import csv
+
+import numpy as np
+from PIL import Image
+from results_for_tests import program, write_run
+
+from dreamer_tf.results import scores, summary
+
+TASKS = ("dmc_walker_walk", "dmc_cup_catch")
+PLANET = {"agent": "planet"}
+
+
+def write_methods(folder):
+    for task in TASKS:
+        for seed in (0, 1):
+            write_run(folder, task, [0, 400 + 200 * seed], seed, name="dreamer")
+            write_run(folder, task, [0, 100], seed, name="planet", **PLANET)
+
+
+def test_statistics_are_printed_by_method(tmp_path, capsys):
+    write_methods(tmp_path)
+    assert program("reproduce").main(["statistics", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (dreamer,) = [line for line in lines if line.startswith("Dreamer ")]
+    (planet,) = [line for line in lines if line.startswith("PlaNet ")]
+    assert dreamer.split()[1:4] == ["2", "4", "0.500"] and "[0.400, 0.600]" in dreamer
+    assert planet.split()[3] == "0.100"
+    assert any("P(Dreamer > PlaNet), 2 common tasks: 1.000" in line for line in lines)
+
+
+def test_their_figure_is_drawn_and_its_numbers_are_written(tmp_path, capsys):
+    write_methods(tmp_path / "runs")
+    words = ["statistics", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    assert program("reproduce").main(words) == 0
+    assert str(tmp_path / "out" / "statistics.csv") in capsys.readouterr().out
+    image = np.asarray(Image.open(tmp_path / "out" / "statistics.png").convert("RGB"))
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 20
+    assert (tmp_path / "out" / "statistics.pdf").read_bytes().startswith(b"%PDF")
+    with open(tmp_path / "out" / "statistics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    (mean,) = [row for row in rows if (row["kind"], row["method"]) == ("mean", "Dreamer")]
+    assert [float(mean[name]) for name in ("value", "low", "high")] == [0.5, 0.4, 0.6]
+    profile = {
+        float(row["level"]): float(row["value"])
+        for row in rows
+        if (row["kind"], row["method"]) == (summary.PROFILE, "Dreamer")
+    }
+    # A run of 400 and one of 600 on each task.
+    assert {level for level, value in profile.items() if value == 0.5} == {
+        level for level in profile if 0.4 <= level < 0.6
+    }
+    assert profile[0] == 1 and profile[1] == 0
+    (better,) = [row for row in rows if row["kind"] == summary.IMPROVEMENT]
+    assert (better["method"], better["other"], float(better["value"])) == ("Dreamer", "PlaNet", 1)
+
+
+def test_what_is_compared_is_common_and_has_more_than_one_run(tmp_path):
+    write_methods(tmp_path)
+    write_run(tmp_path, "dmc_walker_run", [0, 700], name="dreamer")
+    write_run(tmp_path, "dmc_walker_run", [0, 700], name="no_value", agent="no_value")
+    write_run(tmp_path, "gym_CartPole-v1", [0, 500], name="dreamer")
+    found, remarks = summary.scores_of(scores.find([tmp_path])[0], 10_000)
+    assert remarks == []
+    assert {label: sorted(tasks) for label, tasks in found.items()} == {
+        "Dreamer": sorted([*TASKS, "dmc_walker_run"]),
+        "PlaNet": sorted(TASKS),
+        "No value": ["dmc_walker_run"],
+    }
+    numbers = summary.numbers(found)
+    (pair,) = [each for each in numbers if each.kind == summary.IMPROVEMENT]
+    assert (pair.method, pair.other, pair.tasks, pair.runs) == ("Dreamer", "PlaNet", 2, 8)
+    (mean,) = [each for each in numbers if (each.kind, each.method) == ("mean", "Dreamer")]
+    assert (mean.tasks, mean.runs) == (3, 5) and np.isnan(mean.low)
+
+
+def test_no_run_of_the_suite_is_a_clear_line(tmp_path, capsys):
+    write_run(tmp_path, "gym_CartPole-v1", [0, 500], name="dreamer")
+    assert program("reproduce").main(["statistics", str(tmp_path)]) == 1
+    assert "no run of the control suite has an evaluation" in capsys.readouterr().err
