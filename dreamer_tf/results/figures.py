@@ -210,7 +210,8 @@ def _label_levels(ax, series, top):
 
 def _top(series):
     highest = [np.nanmax(part) for each in series for part in (each.y, each.high) if _any(part)]
-    return 1.06 * max(highest, default=1.0) or 1.0
+    top = max(highest, default=1.0)
+    return top + 0.06 * abs(top) or 1.0
 
 
 def _bottom(series):

@@ -120,6 +120,13 @@ def test_bins_of_short_runs_are_a_tenth(tmp_path, runs):
     assert series.fitting_width([run for run in runs if run.name == "short"]) == 10_000
 
 
+def test_negative_returns_are_inside_the_panel(tmp_path):
+    write_run(tmp_path, "gym_Pendulum-v1", [-1500.0, -400.0, -101.0])
+    drawn = series.of_task("gym_Pendulum-v1", scores.find([tmp_path])[0], 10_000)
+    low, high = figures.draw("gym_Pendulum-v1", drawn, 10_000).axes[0].get_ylim()
+    assert low < -1500 and high > -101
+
+
 @pytest.mark.parametrize("values", [[1.0], [float("nan")] * 12, [0.0] * 12, [-30.0] * 12])
 def test_odd_curves_are_drawn_too(tmp_path, values):
     write_run(tmp_path, "gym_CartPole-v1", values)
