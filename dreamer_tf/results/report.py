@@ -165,7 +165,7 @@ def _verdicts(runs):
         verdicts, remarks = [], [str(error)]
     if any(each.word != check.UNKNOWN for each in verdicts):
         failed = {number for number, each in enumerate(verdicts, 1) if each.failed}
-        # The verdict where it is seen without scrolling; no rank, which needs single seeds of theirs.
+        # The verdict where it is seen without scrolling; no rank, which needs their single seeds.
         lines = [[*line[:3], line[-1], *line[3:-3], line[-2]] for line in check.cells(verdicts)]
         yield table(lines, failed)
     else:

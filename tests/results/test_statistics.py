@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, mannwhitneyu, trim_mean
 
-from dreamer_tf.results import statistics
+from dreamer_tf.results import references, statistics
 
 SCORES = {"a": np.array([0.0, 0.2, 0.4, 1.2]), "b": np.array([0.5, 0.6, 0.7, 0.8])}
 
@@ -16,6 +16,18 @@ def test_statistics_are_those_worked_out_by_hand():
     assert statistics.median({**SCORES, "c": np.array([0.9])}) == pytest.approx(0.65)
     # What is above 1 counts as 1.
     assert statistics.optimality_gap(SCORES) == pytest.approx(1 - (0.4 + 0.65) / 2)
+
+
+@pytest.mark.parametrize(
+    "high, value",
+    [(105_000, 142.0), (505_000, 560.7), (1_005_000, 699.6), (2_005_000, 788.1), (None, 811.5)],
+)
+def test_means_over_tasks_of_the_authors_runs_are_the_known_ones(high, value):
+    found = {each.task: [each.mean] for each in references.tf2_bins() if each.high == high}
+    if high is None:
+        found = {task: [mean] for task, (mean, _, _) in references.tf2_last_bins().items()}
+    assert len(found) == 20
+    assert statistics.mean(found) == pytest.approx(value, abs=0.3)
 
 
 def test_profiles_weigh_tasks_alike():
