@@ -92,6 +92,8 @@ def main(words):
         raise UserError(f"--predict {arguments.predict}: {without_dreams(settings.agent)}")
     if arguments.predict is not None and "image" not in agent.spec.observations:
         raise UserError(f"--predict {arguments.predict}: this agent observes no image to predict")
+    if arguments.predict is not None and agent.dreams.world_model.decoder is None:
+        raise UserError(f"--predict {arguments.predict}: this agent's model has no image decoder")
     action = arguments.action or settings.evaluate.action
     runner = evaluator.Evaluator(
         start_worker, agent, arguments.seed, print, action, filmed=int(filming)

@@ -42,9 +42,16 @@ def main(words):
         *("--with",), dest="presets", nargs="+", default=[], help="presets after each method's"
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="(0)")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="for all runs")
     parser.add_argument(
-        *("--vary",), nargs="+", default=[], metavar="KEY=A,B", help="a run for each value"
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="for all runs"
+    )
+    parser.add_argument(
+        *("--vary",),
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=A,B",
+        help="a run for each value",
     )
     parser.add_argument("--name", help="of the runs' folders instead of the presets joined by -")
     program.add_options(parser)

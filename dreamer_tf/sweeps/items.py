@@ -112,7 +112,8 @@ def plans(name, scale):
         Plan(
             task=task,
             presets=(*METHODS[method], *presets),
-            name="-".join([method, *labels]),
+            # Runs of different scales share neither folder nor configuration.
+            name="-".join([method, *([] if scale == "paper" else [scale]), *labels]),
             seed=seed,
             overrides=(*overrides, *keys),
         )

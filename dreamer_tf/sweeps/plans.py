@@ -5,12 +5,13 @@ import json
 import sys
 from pathlib import Path
 
-from dreamer_tf.config.files import load_config
+from dreamer_tf.config.files import from_yaml, load_config
+from dreamer_tf.config.schema import flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.tasks import default_repeat
-from dreamer_tf.runs import checkpoint
+from dreamer_tf.runs import checkpoint, versions
 from dreamer_tf.runs.counters import Counters
-from dreamer_tf.runs.run_directory import CHECKPOINTS, METRICS, run_path
+from dreamer_tf.runs.run_directory import CHECKPOINTS, CONFIG, METRICS, run_path
 from dreamer_tf.training.schedule import Schedule
 
 TAIL_BYTES = 65536
@@ -58,6 +59,15 @@ class Plan:
             words += [f"--{key}", value]
         # Another sweep may have made a shorter run of the same name.
         return words + (["--extend"] if self._is_shorter(logdir) else [])
+
+    def clashes(self, logdir):
+        """Returns the keys, without steps, that the run in the folder has other values of."""
+        path = self.folder(logdir) / CONFIG
+        if not path.is_file():
+            return []
+        there, here = flatten(from_yaml(path, versions.KEYS)), flatten(self.config())
+        keys = [*here, *(key for key in there if key not in here)]
+        return [key for key in keys if key != "steps" and there.get(key) != here.get(key)]
 
     def _is_shorter(self, logdir):
         progress = self.progress(logdir)

@@ -7,7 +7,6 @@ import subprocess
 import time
 from pathlib import Path
 
-LOG = "sweep.log"
 USERS_MISTAKE = 2  # The status of a command that can never work.
 POLL = 0.5
 PAUSE = 5  # Seconds between two attempts.
@@ -46,7 +45,7 @@ def bring_to_end(plan, logdir, attempts, stopping, variables=None):
         if status == USERS_MISTAKE:
             return f"failed: {said}"
         left = attempts if progress.step > reached else left
-        reached = progress.step
+        reached = max(reached, progress.step)
         left -= 1
         if left <= 0:
             return f"failed: status {status} {attempts} times at step {reached}: {said}"

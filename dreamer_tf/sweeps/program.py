@@ -57,6 +57,13 @@ def run(plans, arguments, scale="paper"):
         UserError: a plan that cannot work, or a launcher that is not there.
     """
     check(plans)
+    for plan in plans:
+        different = plan.clashes(arguments.logdir)
+        if different:
+            raise UserError(
+                f"{plan.folder(arguments.logdir)} holds a run with another {different[0]}"
+                f"{' (and more)' if len(different) > 1 else ''}: take another --logdir or --name"
+            )
     left = [plan for plan in plans if not plan.progress(arguments.logdir).done]
     needed = _needed(arguments)
     for line in describe(plans, left, arguments.logdir, scale, needed):

@@ -251,7 +251,7 @@ def test_an_item_draws_only_its_own_runs(tmp_path, capsys):
     words = ["fig7", "--scale", "smoke", "--logdir", str(tmp_path), "--plot"]
     assert reproduce.main(words) == 1 or reproduce.main(words) == 2
     assert "holds none of the runs of fig7" in capsys.readouterr().err
-    write_run(tmp_path, "toy_reach", [1, 5, 7], name="dreamer")
+    write_run(tmp_path, "toy_reach", [1, 5, 7], name="dreamer-smoke")
     write_run(tmp_path, "toy_reach", [1, 2, 3], name="mine")
     assert reproduce.main(words) == 0
     assert str(tmp_path / "figures" / "fig7.csv") in capsys.readouterr().out

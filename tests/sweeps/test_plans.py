@@ -7,6 +7,7 @@ import pytest
 from runs_for_tests import ROOT
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.files import to_yaml
 from dreamer_tf.envs.tasks import PAPER_TASKS
 from dreamer_tf.results import references
 from dreamer_tf.sweeps import items, program
@@ -111,6 +112,18 @@ def test_two_different_runs_of_one_folder_are_refused():
     plans = [Plan("toy_reach", ("smoke",), "one", 0, keys) for keys in ((), (("steps", "600"),))]
     with pytest.raises(UserError, match="two different runs would be made in toy_reach/one/0"):
         program.check(plans)
+
+
+def test_a_run_of_another_configuration_is_not_taken_for_the_wanted_one(tmp_path, capsys):
+    plan = Plan("toy_reach", ("smoke",), "smoke", 0)
+    folder = plan.folder(tmp_path)
+    folder.mkdir(parents=True)
+    other = Plan("toy_reach", ("smoke",), "smoke", 0, (("model.units", "9"), ("steps", "600")))
+    (folder / "config.yaml").write_text(to_yaml(other.config()))
+    assert plan.clashes(tmp_path) == ["model.units"] and not other.clashes(tmp_path)
+    words = ["--logdir", str(tmp_path), "--tasks", "toy_reach", "--methods", "smoke", "--plan"]
+    assert sweep.main(words) == 2
+    assert "holds a run with another model.units" in capsys.readouterr().err
 
 
 def test_a_plan_prints_runs_and_cost_and_makes_nothing(tmp_path, capsys):
