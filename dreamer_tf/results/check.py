@@ -19,7 +19,7 @@ import math
 
 import numpy as np
 
-from dreamer_tf.results import binning, item_runs, references, scores
+from dreamer_tf.results import binning, references, scores
 
 TOLERANCES = 2.0
 LEAST_DEVIATION = 25.0
@@ -72,16 +72,11 @@ def judge(runs, peers=None):
         peers: {task: [{right edge: return} of a seed]} or None, see `references.read_peers`.
 
     Returns:
-        The list of `Verdict` and a list of lines that say what could not be judged and why. Of
-        other methods than Dreamer nothing is judged, since less is expected of them.
+        The list of `Verdict` and a list of lines that say what could not be judged and why.
     """
     verdicts, remarks = [], []
     known = references.tf2_bins()
     for (task, name), group in groups(runs).items():
-        method = item_runs.method_of(group[0])
-        if method not in (None, "Dreamer"):
-            remarks.append(f"{task}, {name}: is {method}, the author's runs are Dreamer")
-            continue
         theirs = {(each.low, each.high): each for each in known if each.task == task}
         floors = references.floors(task)
         if not theirs and not floors:
