@@ -103,7 +103,10 @@ COMMANDS = (add_curves, add_check, add_statistics, add_report, add_export)
 
 def reproduce(arguments):
     """Makes the runs of an item and draws them; returns the exit status."""
-    status, plans = 0, items.plans(arguments.item, arguments.scale)
+    status, plans = (
+        0,
+        items.plans(arguments.item, arguments.scale, program.overrides(arguments.set)),
+    )
     if not arguments.plot:
         status = program.run(plans, arguments, arguments.scale)
         if arguments.plan or status == program.STOPPED:

@@ -9,6 +9,7 @@ The same command again skips what is done and goes on with what is half done.
 
 import itertools
 import sys
+from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.reports.terminal import guarded
@@ -22,14 +23,22 @@ def plans(arguments):
     choices = [[(key, value) for value in values.split(",")] for key, values in varied]
     found = []
     for task, method, keys in itertools.product(
-        arguments.tasks, arguments.methods, itertools.product(*choices)
+        dict.fromkeys(arguments.tasks),
+        dict.fromkeys(arguments.methods),
+        itertools.product(*choices),
     ):
-        presets = (*(() if method == "dreamer" else (method,)), *arguments.presets)
+        # Files by their whole paths: another computer may run them from elsewhere.
+        presets = [_absolute(each) for each in (method, *arguments.presets) if each != "dreamer"]
         labels = [f"{key.rpartition('.')[2]}{value}" for key, value in keys]
-        name = "-".join([arguments.name or "-".join([method, *arguments.presets]), *labels])
+        stems = [Path(each).stem for each in (method, *arguments.presets)]
+        name = "-".join([arguments.name or "-".join(stems), *labels])
         for seed in dict.fromkeys(arguments.seeds):
-            found.append(Plan(task, presets, name, seed, (*fixed, *keys)))
+            found.append(Plan(task, tuple(presets), name, seed, (*fixed, *keys)))
     return found
+
+
+def _absolute(preset):
+    return str(Path(preset).expanduser().resolve()) if preset.endswith(".yaml") else preset
 
 
 @guarded
@@ -42,9 +51,6 @@ def main(words):
         *("--with",), dest="presets", nargs="+", default=[], help="presets after each method's"
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="(0)")
-    parser.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="for all runs"
-    )
     parser.add_argument(
         *("--vary",),
         nargs="+",

@@ -6,7 +6,7 @@ class UserError(Exception):
 
     The message is one clear line that says what is wrong and what to do. Programs print it as
     `error: ...` and exit with `status`: 2 for a wrong command line, configuration or task, 1 for
-    trouble while running.
+    trouble while running, 75 where another process still has the run's folder.
     """
 
     def __init__(self, message, status=2):

@@ -161,7 +161,11 @@ def _hint(word):
 
 def _name(given, presets):
     stems = [Path(preset).stem if preset.endswith(".yaml") else preset for preset in presets]
-    name = "-".join(stems) or DEFAULTS if given is None else given
+    return check_name("-".join(stems) or DEFAULTS if given is None else given)
+
+
+def check_name(name):
+    """Returns the name; raises a UserError if a run's folder cannot have it."""
     if not PLAIN_NAME.fullmatch(name):
         raise UserError(
             f"{name!r} cannot be the name of a run: give --name letters, digits and . + - _ "

@@ -33,6 +33,8 @@ META = "meta.json"
 METRICS = "metrics.jsonl"
 EPISODES = "episodes"
 CHECKPOINTS = "checkpoints"
+# The status of a command that may work later.
+BUSY = os.EX_TEMPFAIL
 # Of the differences between two configurations, so many are shown.
 SHOWN_CHANGES = 4
 PACKAGES = (
@@ -201,7 +203,7 @@ def _lock(path):
         os.close(descriptor)
         raise UserError(
             f"another process is running in {path}: wait for it or choose another --name or --seed",
-            status=1,
+            status=BUSY,
         ) from None
     except OSError as error:
         # Some network file systems cannot lock folders.

@@ -8,6 +8,7 @@ figure in minutes: a toy task, networks that learn next to nothing.
 import dataclasses
 import itertools
 
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.tasks import PAPER_TASKS
 from dreamer_tf.sweeps.plans import Plan
 
@@ -98,16 +99,24 @@ ITEMS = {
 SCALES = ("paper", "cpu", "smoke")
 
 
-def plans(name, scale):
+def plans(name, scale, overrides=()):
     """Returns the `Plan`s of an item.
 
     Args:
         name: in `ITEMS`.
         scale: in `SCALES`.
+        overrides: pairs (key, text) for all runs.
+
+    Raises:
+        UserError: an override of what the item varies.
     """
     item = ITEMS[name]
+    varied = {key for _, keys in _all_settings(item) for key, _ in keys}
+    for key, value in overrides:
+        if key in varied:
+            raise UserError(f"--set {key}={value}: {name} makes runs with several values of it")
     reduce = {"paper": _paper, "cpu": _cpu, "smoke": _smoke}[scale]
-    tasks, presets, seeds, overrides, item = reduce(item)
+    tasks, presets, seeds, own, item = reduce(item)
     return [
         Plan(
             task=task,
@@ -115,12 +124,16 @@ def plans(name, scale):
             # Runs of different scales share neither folder nor configuration.
             name="-".join([method, *([] if scale == "paper" else [scale]), *labels]),
             seed=seed,
-            overrides=(*overrides, *keys),
+            overrides=(*own, *keys, *overrides),
         )
         for task, method in itertools.product(tasks, item.methods)
         for labels, keys in _settings(item, method)
         for seed in range(seeds)
     ]
+
+
+def _all_settings(item):
+    return [each for method in item.methods for each in _settings(item, method)]
 
 
 def _settings(item, method):

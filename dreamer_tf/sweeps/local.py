@@ -3,6 +3,7 @@
 import queue
 import threading
 
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.sweeps import resources
 from dreamer_tf.sweeps.process import bring_to_end
 
@@ -13,16 +14,24 @@ class LocalLauncher:
     Args:
         needed: `Resources` of a run.
         attempts: see `bring_to_end`.
+
+    Raises:
+        UserError: there are not as many GPUs.
     """
 
     farewell = "stopped; the same command goes on"
 
     def __init__(self, needed, attempts):
+        if needed.gpus and not resources.shares(needed.gpus):
+            raise UserError(
+                f"a run needs {needed.gpus:g} GPUs, this computer has {len(resources.gpus())}"
+            )
         self.needed = needed
         self.attempts = attempts
         self.places = resources.side_by_side(needed)
         self.stop = threading.Event()
         self.threads = []
+        self.results = {}
 
     def describe(self):
         """Returns where runs go, for people."""
@@ -30,29 +39,33 @@ class LocalLauncher:
 
     def start(self, plans, logdir):
         """Starts as many plans as fit; the others follow as places become free."""
-        waiting, self.results = queue.SimpleQueue(), {}
+        waiting = queue.SimpleQueue()
         for index, plan in enumerate(plans):
             waiting.put((index, plan))
         places = min(self.places, len(plans))
-        gpus = _shares(places, self.needed.gpus)
+        # Runs beside each other would each take all cores.
+        threads = {"TF_NUM_INTRAOP_THREADS": str(max(1, int(self.needed.cpus)))}
 
         def work(gpu):
+            variables = threads if gpu is None else {**threads, "CUDA_VISIBLE_DEVICES": gpu}
             while not self.stop.is_set():
                 try:
                     index, plan = waiting.get_nowait()
                 except queue.Empty:
                     return
                 self.results[index] = "running"
-                # Runs beside each other would each take all cores.
-                threads = str(max(1, int(self.needed.cpus)))
-                variables = {"TF_NUM_INTRAOP_THREADS": threads, **gpu}
-                self.results[index] = bring_to_end(
-                    plan, logdir, self.attempts, self.stop.is_set, variables
-                )
+                try:
+                    said = bring_to_end(plan, logdir, self.attempts, self.stop.is_set, variables)
+                # The other runs go on, whatever befalls this one.
+                except Exception as error:
+                    said = f"failed: {error}"
+                self.results[index] = said
 
-        self.threads = [threading.Thread(target=work, args=[gpu], daemon=True) for gpu in gpus]
-        for thread in self.threads:
+        hidden = [None if self.needed.gpus is None else ""] * places
+        for gpu in (resources.shares(self.needed.gpus) or hidden)[:places]:
+            thread = threading.Thread(target=work, args=[gpu], daemon=True)
             thread.start()
+            self.threads.append(thread)
 
     def states(self):
         """Returns {index of a plan: what `bring_to_end` said, or "running"}."""
@@ -67,17 +80,3 @@ class LocalLauncher:
         self.stop.set()
         for thread in self.threads:
             thread.join()
-
-
-def _shares(places, gpus):
-    """Returns the environment variables of each place: which GPU its runs see."""
-    if not gpus:
-        return [{}] * places
-    per_gpu = max(1, int(1 / gpus)) if gpus <= 1 else 1
-    if gpus <= 1:
-        return [{"CUDA_VISIBLE_DEVICES": str(i // per_gpu)} for i in range(places)]
-    size = int(gpus)
-    return [
-        {"CUDA_VISIBLE_DEVICES": ",".join(map(str, range(i * size, (i + 1) * size)))}
-        for i in range(places)
-    ]

@@ -1,10 +1,13 @@
 """A run that is to be made: its command, its folder, and how far it is."""
 
 import dataclasses
+import functools
 import json
+import math
 import sys
 from pathlib import Path
 
+from dreamer_tf.config.command_line import check_name
 from dreamer_tf.config.files import from_yaml, load_config
 from dreamer_tf.config.schema import flatten
 from dreamer_tf.envs import check_task
@@ -39,9 +42,15 @@ class Plan:
         """Returns the resolved `Config`.
 
         Raises:
-            UserError: a preset, key, value or task that does not exist.
+            UserError: a preset, key, value or task that does not exist, or an impossible name.
         """
+        return self._config
+
+    @functools.cached_property
+    def _config(self):
+        # Asked for every two seconds: read once.
         check_task(self.task)
+        check_name(self.name)
         own = (("task", self.task), ("seed", str(self.seed)))
         return load_config(self.presets, [*self.overrides, *own])
 
@@ -57,8 +66,12 @@ class Plan:
             words += ["--configs", *self.presets]
         for key, value in self.overrides:
             words += [f"--{key}", value]
-        # Another sweep may have made a shorter run of the same name.
-        return words + (["--extend"] if self._is_shorter(logdir) else [])
+        # Another sweep may have begun a run of the same name: one that is longer goes on to its
+        # own end, one that is shorter is prolonged.
+        planned, steps = _planned(self.folder(logdir)) or 0, self.config().steps
+        if planned > steps:
+            return [*words, "--steps", str(planned)]
+        return words + (["--extend"] if 0 < planned < steps else [])
 
     def clashes(self, logdir):
         """Returns the keys, without steps, that the run in the folder has other values of."""
@@ -69,26 +82,26 @@ class Plan:
         keys = [*here, *(key for key in there if key not in here)]
         return [key for key in keys if key != "steps" and there.get(key) != here.get(key)]
 
-    def _is_shorter(self, logdir):
-        progress = self.progress(logdir)
-        return progress.planned is not None and progress.planned < self.config().steps
-
     def progress(self, logdir):
-        """Returns the run's `Progress`, from what its folder holds."""
+        """Returns the run's `Progress`, from what its folder holds.
+
+        Raises:
+            UserError: its checkpoints are of a newer version.
+        """
         folder, config = self.folder(logdir), self.config()
         state = checkpoint.read_state(folder / CHECKPOINTS)
         tail = _last_lines(folder / METRICS)
-        step = max([line["step"] for line in tail if "step" in line], default=0)
-        returns = [line["test/return"] for line in tail if "test/return" in line]
-        speeds = [line["fps"] for line in tail if "fps" in line]
-        done = False
+        returns, speeds = _numbers(tail, "test/return"), _numbers(tail, "fps")
+        done, saved = False, 0
         if state is not None:
+            versions.check_format(state)
             counters = Counters(**state["counters"])
+            saved = counters.step
             done = Schedule(config, state.get("at_once", False)).finished(counters)
         return Progress(
-            step=step,
-            steps=config.steps,
-            planned=_planned(folder),
+            step=int(max(_numbers(tail, "step"), default=0)),
+            saved=saved,
+            steps=config.steps if done else max(config.steps, _planned(folder) or 0),
             last_return=returns[-1] if returns else None,
             speed=sum(speeds) / len(speeds) if speeds else None,
             done=done,
@@ -101,33 +114,44 @@ class Progress:
 
     Attributes:
         step: environment steps made.
-        steps: those that are wanted.
-        planned: those that its folder's configuration asks for, None without one.
+        saved: those of the newest checkpoint.
+        steps: those that are wanted; of a longer run that is not done, its own.
         last_return: of the newest evaluation, None before the first.
         speed: environment steps a second of late, None where nothing has been measured.
         done: whether there is nothing left to do.
     """
 
     step: int
+    saved: int
     steps: int
-    planned: int | None
     last_return: float | None
     speed: float | None
     done: bool
 
 
 def record_bytes(config):
-    """Returns a rough size of a run's episodes in bytes: an image of 64x64 for each action."""
+    """Returns a rough size of a run's episodes in bytes.
+
+    An image for each action, unless vectors are asked for: whether an environment that says itself
+    what it observes has images is not known before it is made.
+    """
     repeat = config.env.action_repeat
     repeat = default_repeat(config.task) if repeat == "auto" else repeat
     records = config.steps / repeat
     if config.replay.capacity != "all":
         records = min(records, config.replay.capacity)
-    return records * (64 * 64 * 3 + 100)
+    images = config.env.observation != "vector"
+    return records * (3 * config.env.image_size**2 * images + 100)
+
+
+def _numbers(lines, name):
+    """Returns the numbers of a name in measurements; what is no number is left out."""
+    values = [line.get(name) for line in lines]
+    return [each for each in values if type(each) in (int, float) and math.isfinite(each)]
 
 
 def _planned(folder):
-    """Returns the steps that a run's own configuration asks for."""
+    """Returns the steps that a run's own configuration asks for, None without one."""
     path = Path(folder) / "config.yaml"
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.results import item_figures
+from dreamer_tf.sweeps.process import python_path
 
 SEED = 1000  # Of the environment: neither training nor a run's evaluations have this episode.
 
@@ -47,12 +48,10 @@ def write(plans, logdir, out):
 
 def _predict(folder, movie):
     """Films the prediction of one held-out episode; returns what went wrong or None."""
-    root = Path(__file__).resolve().parents[2]
-    paths = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "dreamer_tf.evaluate", str(folder), "--episodes", "1"]
     result = subprocess.run(
         [*command, "--seed", str(SEED), "--predict", str(movie)],
-        env={**os.environ, "PYTHONPATH": paths},
+        env={**os.environ, "PYTHONPATH": python_path()},
         capture_output=True,
         text=True,
     )

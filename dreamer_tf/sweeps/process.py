@@ -7,34 +7,62 @@ import subprocess
 import time
 from pathlib import Path
 
+from dreamer_tf.runs.run_directory import BUSY
+
 USERS_MISTAKE = 2  # The status of a command that can never work.
 POLL = 0.5
 PAUSE = 5  # Seconds between two attempts.
 PATIENCE = 300  # Seconds for a run to save its checkpoint when it is asked to stop.
+ROOT = Path(__file__).resolve().parents[2]
 # Where whoever started a run is killed, the run saves and ends, too. A part of util-linux.
 ENDED_WITH_US = (
     ("setpriv", "--pdeathsig", "TERM", "--") if shutil.which("setpriv") is not None else ()
 )
 
 
+class Attempts:
+    """How often a run may still die.
+
+    The count begins anew whenever a checkpoint of a later step is there, so that a long run
+    survives many interruptions and one that always dies at the same place does not.
+
+    Args:
+        allowed: deaths without progress.
+    """
+
+    def __init__(self, allowed):
+        self.allowed = self.left = allowed
+        self.reached = -1
+
+    def again(self, saved):
+        """Counts a death; returns whether to try again.
+
+        Args:
+            saved: step of the newest checkpoint.
+        """
+        self.left = self.allowed if saved > self.reached else self.left
+        self.reached = max(self.reached, saved)
+        self.left -= 1
+        return self.left > 0
+
+
 def bring_to_end(plan, logdir, attempts, stopping, variables=None):
     """Runs a plan until it is done, was stopped, or has died too often.
 
-    A run that dies is started again and goes on from its checkpoint. The count of attempts begins
-    anew whenever it has come further, so that a long run survives many interruptions and one that
-    always dies at the same place does not.
+    A run that dies is started again and goes on from its checkpoint. Where another process still
+    has its folder, that one's end is waited for.
 
     Args:
         plan: `Plan`.
         logdir: folder of all runs.
-        attempts: how often it may die without coming further.
+        attempts: how often it may die without coming further, see `Attempts`.
         stopping: function without arguments that says whether to stop; asked twice a second.
         variables: {name: value} to add to the environment.
 
     Returns:
         `"done"`, `"stopped"` or `"failed: ..."` with the last thing that it said.
     """
-    left, reached = attempts, -1
+    counted, waited = Attempts(attempts), 0
     while not stopping():
         status, said = _run(plan, logdir, stopping, variables)
         progress = plan.progress(logdir)
@@ -44,14 +72,18 @@ def bring_to_end(plan, logdir, attempts, stopping, variables=None):
             return "stopped"
         if status == USERS_MISTAKE:
             return f"failed: {said}"
-        left = attempts if progress.step > reached else left
-        reached = max(reached, progress.step)
-        left -= 1
-        if left <= 0:
-            return f"failed: status {status} {attempts} times at step {reached}: {said}"
-        # What is left of it, or of one whose launcher was killed, may still be saving.
+        # One whose launcher was killed may still be saving.
+        if status == BUSY and waited < PATIENCE:
+            waited += PAUSE
+        elif not counted.again(progress.saved):
+            return f"failed: status {status} {attempts} times at step {counted.reached}: {said}"
         _sleep(PAUSE, stopping)
     return "stopped"
+
+
+def python_path():
+    """Returns PYTHONPATH for a run: this checkout, then the user's."""
+    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
 
 def _sleep(seconds, stopping):
@@ -65,8 +97,6 @@ def _run(plan, logdir, stopping, variables):
     folder = plan.folder(logdir)
     log = Path(logdir) / f".{folder.parent.parent.name}-{plan.name}-{plan.seed}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    root = Path(__file__).resolve().parents[2]
-    paths = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     with open(log, "ab") as output:
         process = subprocess.Popen(
             [*ENDED_WITH_US, *plan.command(logdir)],
@@ -75,7 +105,7 @@ def _run(plan, logdir, stopping, variables):
             stderr=subprocess.STDOUT,
             # A group of its own: Ctrl-C reaches us alone, and we end it in order.
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": paths, **(variables or {})},
+            env={**os.environ, "PYTHONPATH": python_path(), **(variables or {})},
         )
         try:
             while process.poll() is None and not stopping():

@@ -1,6 +1,7 @@
 """What `tools/sweep.py` and `tools/reproduce.py` share: options, bringing plans to their ends."""
 
 import argparse
+import math
 import shutil
 import signal
 from pathlib import Path
@@ -21,7 +22,15 @@ STOPPED = 130
 
 def add_options(parser):
     """Adds the options of running to an `ArgumentParser`."""
-    parser.add_argument("--logdir", type=Path, required=True, help="folder of all runs")
+    parser.add_argument("--logdir", type=_folder, required=True, help="folder of all runs")
+    parser.add_argument(
+        *("--set",),
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="keys of the configuration, for all runs",
+    )
     parser.add_argument("--plan", action="store_true", help="only print the runs and their cost")
     group = parser.add_argument_group("where runs go")
     group.add_argument(
@@ -163,10 +172,16 @@ def _pair(word, option):
 def _needed(arguments):
     for name in ("cpus", "gpus", "memory", "attempts", "hours"):
         value = getattr(arguments, name)
-        if value is not None and (value < 0 or (name not in ("gpus",) and value == 0)):
+        if value is None or (value == 0 and name == "gpus"):
+            continue
+        if not (value > 0 and math.isfinite(value)):
             raise UserError(f"--{name} must be more than 0, not {value:g}")
     cpus = min(resources.cores(), 4) if arguments.cpus is None else arguments.cpus
-    gpus = min(resources.gpus(), 1) if arguments.gpus is None else arguments.gpus
+    gpus = arguments.gpus
+    if gpus is None:
+        gpus = 1 if resources.gpus() else None
+    elif gpus > 1 and gpus != int(gpus):
+        raise UserError(f"--gpus above 1 must be whole, not {gpus:g}")
     return Resources(cpus, gpus, arguments.memory * 1e9)
 
 
@@ -175,6 +190,11 @@ def _words(plan, logdir):
     state = "done" if progress.done else f"{progress.step:,} of {progress.steps:,} steps"
     keys = " ".join(f"--{key} {value}" for key, value in plan.overrides)
     return f"[{state}]  --configs {' '.join(plan.presets) or 'dreamer'} {keys}".rstrip()
+
+
+def _folder(text):
+    # Where a shell leaves it: --logdir=~/runs.
+    return Path(text).expanduser()
 
 
 class _signals:

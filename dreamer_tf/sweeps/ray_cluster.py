@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.sweeps.process import bring_to_end
+from dreamer_tf.sweeps.process import Attempts, bring_to_end, python_path
 
 
 def available():
@@ -19,8 +19,12 @@ class RayLauncher:
 
     Args:
         needed: `Resources` of a run.
-        attempts: see `bring_to_end`; a run whose node is lost is started again elsewhere as often.
+        attempts: see `bring_to_end`; a run whose node is lost is started again elsewhere by the
+            same rule.
         address: of a cluster, None for this computer alone.
+
+    Raises:
+        UserError: Ray is not installed, does not answer, or this computer has too little.
     """
 
     farewell = "stopped; the same command goes on"
@@ -49,50 +53,92 @@ class RayLauncher:
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:300]
             raise UserError(f"Ray cannot be reached: {reason}", status=1) from None
-        self.running = {}
+        self.alone = address is None
+        self.stop_file = None
+        self.plans, self.waiting, self.results = [], {}, {}
+        if self.alone and not self._fits():
+            self.ray.shutdown()
+            raise UserError(f"this computer does not have what a run needs: {self._wanted()}")
 
     def describe(self):
         """Returns where runs go, for people."""
         total = self.ray.cluster_resources()
         nodes = len([node for node in self.ray.nodes() if node["Alive"]])
-        return (
+        text = (
             f"Ray, {nodes} node{'s' if nodes > 1 else ''}, {total.get('CPU', 0):g} cores, "
             f"{total.get('GPU', 0):g} GPUs"
+        )
+        # A cluster may grow.
+        return text if self._fits() else f"{text}; no node has {self._wanted()}: runs wait for one"
+
+    def _needs(self):
+        gpus = self.needed.gpus
+        if gpus is None:
+            gpus = min(1, self.ray.cluster_resources().get("GPU", 0))
+        return {"CPU": self.needed.cpus, "GPU": gpus, "memory": self.needed.memory}
+
+    def _fits(self):
+        nodes = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        needs = self._needs().items()
+        return any(all(node.get(name, 0) >= least for name, least in needs) for node in nodes)
+
+    def _wanted(self):
+        needs = self._needs()
+        return (
+            f"{needs['CPU']:g} cores, {needs['GPU']:g} GPUs and {needs['memory'] / 1e9:g} GB "
+            "(--cpus, --gpus, --memory)"
         )
 
     def start(self, plans, logdir):
         """Hands all plans to Ray."""
-        logdir = Path(logdir).resolve()
-        logdir.mkdir(parents=True, exist_ok=True)
-        self.stop_file = logdir / f".stop-{os.getpid()}-{time.time_ns()}"
+        self.logdir = Path(logdir).resolve()
+        self.logdir.mkdir(parents=True, exist_ok=True)
+        self.stop_file = self.logdir / f".stop-{os.getpid()}-{time.time_ns()}"
+        self.plans = list(plans)
+        self.counted = [Attempts(self.attempts) for _ in self.plans]
+        for index in range(len(self.plans)):
+            self._submit(index)
+
+    def _submit(self, index):
+        needs = self._needs()
+        # A worker that is lost is counted here, as the death of a run is.
         remote = self.ray.remote(
-            num_cpus=self.needed.cpus,
-            num_gpus=self.needed.gpus,
-            memory=self.needed.memory,
-            max_retries=self.attempts,
+            num_cpus=needs["CPU"], num_gpus=needs["GPU"], memory=needs["memory"], max_retries=0
         )(_task)
-        root = str(Path(__file__).resolve().parents[2])
-        remote = remote.options(runtime_env={"env_vars": {"PYTHONPATH": root}})
-        self.plans = {
-            remote.remote(
-                plan, str(logdir), self.attempts, self.needed.cpus, str(self.stop_file)
-            ): i
-            for i, plan in enumerate(plans)
-        }
-        self.results = {}
+        remote = remote.options(runtime_env={"env_vars": {"PYTHONPATH": python_path()}})
+        reference = remote.remote(
+            self.plans[index],
+            str(self.logdir),
+            self.attempts,
+            self.needed.cpus,
+            str(self.stop_file),
+            self._begun(index),
+        )
+        self.waiting[reference] = index
+
+    def _begun(self, index):
+        """Returns the path of the file that says that a task has begun."""
+        return f"{self.stop_file}-{index}"
 
     def states(self):
         """Returns {index of a plan: what `bring_to_end` said}; running ones show by progress."""
-        waiting = [ref for ref, index in self.plans.items() if index not in self.results]
-        ready, _ = (
-            self.ray.wait(waiting, num_returns=len(waiting), timeout=0) if waiting else ([], 0)
-        )
-        for ref in ready:
+        references = list(self.waiting)
+        ready = []
+        if references:
+            ready, _ = self.ray.wait(references, num_returns=len(references), timeout=0)
+        for reference in ready:
+            index = self.waiting.pop(reference)
             try:
-                self.results[self.plans[ref]] = self.ray.get(ref)
+                self.results[index] = self.ray.get(reference)
+            except self.ray.exceptions.TaskCancelledError:
+                self.results[index] = "stopped"
             except self.ray.exceptions.RayError as error:
-                reason = " ".join(str(error).split())[:200]
-                self.results[self.plans[ref]] = f"failed: {reason}"
+                saved = self.plans[index].progress(self.logdir).saved
+                if not self.stop_file.exists() and self.counted[index].again(saved):
+                    self._submit(index)
+                else:
+                    reason = " ".join(str(error).split())[:200]
+                    self.results[index] = f"failed: {reason}"
         return dict(self.results)
 
     def working(self):
@@ -102,18 +148,25 @@ class RayLauncher:
     def close(self):
         """Stops every run at a checkpoint, waits for them and leaves Ray."""
         try:
-            if self.working():
-                # Seen by the tasks wherever they run, since they share the folder. Cancelling them
-                # would end some before their runs have saved.
+            if self.stop_file is not None and self.working():
+                # Seen by the tasks wherever they run, since they share the folder. Cancelling one
+                # that has begun would end it before its run has saved; one that has not begun may
+                # wait for ever.
                 self.stop_file.touch()
+                for reference, index in self.waiting.items():
+                    if not os.path.exists(self._begun(index)):
+                        self.ray.cancel(reference)
                 while self.working():
                     time.sleep(0.2)
         finally:
-            self.stop_file.unlink(missing_ok=True)
             self.ray.shutdown()
+            if self.stop_file is not None:
+                for path in self.logdir.glob(f"{self.stop_file.name}*"):
+                    path.unlink(missing_ok=True)
 
 
-def _task(plan, logdir, attempts, cpus, stop_file):
+def _task(plan, logdir, attempts, cpus, stop_file, begun):
     """What runs on a node."""
+    Path(begun).touch()
     variables = {"TF_NUM_INTRAOP_THREADS": str(max(1, int(cpus)))}
     return bring_to_end(plan, logdir, attempts, Path(stop_file).exists, variables)

@@ -1,10 +1,13 @@
 """Runs on a Slurm cluster without Ray: one job array through submitit, requeued when preempted."""
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.sweeps.process import bring_to_end
+
+TIMEOUTS = 1000  # How often a job whose time is up is requeued; submitit's own number is 3.
 
 
 def available():
@@ -55,6 +58,8 @@ class SlurmLauncher:
                 "submitit is not installed: tools/run python -m pip install "
                 "-r requirements-sweeps.txt -c requirements-lock.txt"
             )
+        if cluster == "slurm" and shutil.which("sbatch") is None:
+            raise UserError("Slurm is not here (no sbatch): start this on a node that submits jobs")
         import submitit
 
         self.needed = needed
@@ -63,6 +68,7 @@ class SlurmLauncher:
         self.options = options or {}
         self.cluster = cluster
         self.submitit = submitit
+        self.jobs = []
 
     def describe(self):
         """Returns where runs go, for people."""
@@ -71,7 +77,9 @@ class SlurmLauncher:
     def start(self, plans, logdir):
         """Submits all plans."""
         logdir = Path(logdir).resolve()
-        executor = self.submitit.AutoExecutor(logdir / ".jobs", cluster=self.cluster)
+        executor = self.submitit.AutoExecutor(
+            logdir / ".jobs", cluster=self.cluster, slurm_max_num_timeout=TIMEOUTS
+        )
         parameters = {"timeout_min": int(60 * self.hours)}
         if self.cluster == "slurm":
             parameters |= {
@@ -82,9 +90,14 @@ class SlurmLauncher:
             }
             if self.needed.gpus:
                 parameters["gpus_per_node"] = max(1, round(self.needed.gpus))
-        executor.update_parameters(**parameters)
-        with executor.batch():
-            self.jobs = [executor.submit(Job(plan, logdir, self.attempts)) for plan in plans]
+        try:
+            executor.update_parameters(**parameters)
+            with executor.batch():
+                jobs = [executor.submit(Job(plan, logdir, self.attempts)) for plan in plans]
+        # What sbatch says of an option, a partition or an account that it does not have.
+        except (self.submitit.core.utils.FailedJobError, OSError) as error:
+            raise UserError(f"Slurm did not take the jobs: {_last(error)}", status=1) from None
+        self.jobs = jobs
 
     def states(self):
         """Returns {index of a plan: what `bring_to_end` said}."""
@@ -92,8 +105,7 @@ class SlurmLauncher:
         for index, job in enumerate(self.jobs):
             if job.done():
                 error = job.exception()
-                last = str(error).strip().splitlines()[-1:] if error else []
-                found[index] = f"failed: {last[0] if last else error}" if error else job.result()
+                found[index] = f"failed: {_last(error)}" if error else job.result()
         return found
 
     def working(self):
@@ -102,3 +114,9 @@ class SlurmLauncher:
 
     def close(self):
         """Does nothing: the jobs are Slurm's."""
+
+
+def _last(error):
+    """Returns the last line of an error, where the reason is."""
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else repr(error)

@@ -7,12 +7,15 @@ import pytest
 from runs_for_tests import ROOT
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config import command_line
 from dreamer_tf.config.files import to_yaml
 from dreamer_tf.envs.tasks import PAPER_TASKS
 from dreamer_tf.results import references
+from dreamer_tf.runs import checkpoint
+from dreamer_tf.runs.run_directory import RunDirectory
 from dreamer_tf.sweeps import items, program
 from dreamer_tf.sweeps.estimates import estimate
-from dreamer_tf.sweeps.plans import Plan
+from dreamer_tf.sweeps.plans import Plan, record_bytes
 
 sys.path.insert(0, str(ROOT / "tools"))
 import sweep  # noqa: E402
@@ -89,6 +92,26 @@ def test_a_sweep_is_the_product_of_its_options():
     assert found[0].presets == ("cpu",) and found[0].name.startswith("dreamer-cpu-")
 
 
+def test_what_is_named_twice_is_made_once_and_files_are_named_by_their_stems(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("steps: 9000\n")
+    words = [
+        "--tasks",
+        "toy_reach",
+        "toy_reach",
+        "--methods",
+        "planet",
+        "planet",
+        "--seeds",
+        "1",
+        "1",
+    ]
+    (plan,) = options(*words, "--with", "mine.yaml")
+    assert plan.name == "planet-mine"
+    # Another computer may start it in another folder.
+    assert plan.presets == ("planet", str(tmp_path / "mine.yaml")) and plan.config().steps == 9000
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -97,6 +120,9 @@ def test_a_sweep_is_the_product_of_its_options():
         (["--methods", "planett"], "unknown preset 'planett'"),
         (["--vary", "seed=1,2"], "seed=1,2: use --seeds"),
         (["--cpus", "0"], "--cpus must be more than 0"),
+        (["--memory", "nan"], "--memory must be more than 0"),
+        (["--gpus", "1.5"], "--gpus above 1 must be whole, not 1.5"),
+        (["--name", "my run"], "'my run' cannot be the name of a run"),
     ],
 )
 def test_mistakes_are_one_line_before_anything_is_made(words, expected, tmp_path, capsys):
@@ -147,7 +173,63 @@ def test_an_estimate_rests_on_what_was_measured_and_counts_what_is_left(tmp_path
     (folder / "metrics.jsonl").write_text(text + '\n{"step": 90')  # Cut while it was written.
     progress = plans[0].progress(tmp_path)
     assert (progress.step, progress.last_return, progress.speed) == (700, 7, 5.0)
-    assert not progress.done and progress.planned is None
+    assert not progress.done and progress.saved == 0
     found = estimate(plans, tmp_path, "smoke")
     assert found.measured == 2
     assert found.seconds == pytest.approx(2 * 25 + (1200 - 700) / 5 + 1200 / 5)
+
+
+def test_what_is_no_number_in_a_log_is_left_out(tmp_path):
+    plan = Plan("toy_reach", ("smoke",), "smoke", 0)
+    folder = plan.folder(tmp_path)
+    folder.mkdir(parents=True)
+    lines = ['{"step": null, "fps": "fast"}', '{"step": 40, "test/return": NaN, "fps": 3}', "[1]"]
+    (folder / "metrics.jsonl").write_text("\n".join(lines))
+    progress = plan.progress(tmp_path)
+    assert (progress.step, progress.last_return, progress.speed) == (40, None, 3)
+
+
+def test_checkpoints_of_a_newer_version_are_one_line(tmp_path, capsys):
+    folder = Plan("toy_reach", ("smoke",), "smoke", 0).folder(tmp_path) / "checkpoints"
+    folder.mkdir(parents=True)
+    checkpoint.save(folder, {}, {"format": 99, "counters": {}}, update=1, step=2, keep=2)
+    words = ["--logdir", str(tmp_path), "--tasks", "toy_reach", "--methods", "smoke", "--plan"]
+    assert sweep.main(words) == 1
+    assert "format 99, newer than this version's" in capsys.readouterr().err
+
+
+def test_a_shorter_plan_lets_a_longer_run_go_on_and_a_longer_one_prolongs_a_shorter(tmp_path):
+    begun, short, long = (
+        Plan("toy_reach", ("smoke",), "smoke", 0, (("steps", steps),))
+        for steps in ("800", "400", "1e3")
+    )
+    folder = begun.folder(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(to_yaml(begun.config()))
+    for plan, steps in ((begun, 800), (short, 800), (long, 1000)):
+        assert plan.clashes(tmp_path) == []
+        assert plan.progress(tmp_path).steps == steps
+        arguments = command_line.parse(plan.command(tmp_path)[3:])
+        assert arguments.config.steps == steps
+        # The program itself takes the command.
+        RunDirectory.open(arguments).close()
+        (folder / "config.yaml").write_text(to_yaml(begun.config()))
+
+
+@pytest.mark.parametrize(
+    ("observation", "size", "each"),
+    [("image", 64, 12388), ("image", 84, 21268), ("vector", 64, 100)],
+)
+def test_the_disk_that_a_run_needs(observation, size, each):
+    keys = (("env.observation", observation), ("env.image_size", str(size)), ("steps", "10000"))
+    presets = ("d4pg",) if size == 84 else ()
+    config = Plan("dmc_cup_catch", presets, "x", 0, keys).config()
+    repeat = 1 if size == 84 else 2  # A step of a record.
+    assert record_bytes(config) == 10000 / repeat * each
+
+
+def test_keys_for_all_runs_of_an_item_and_not_those_that_it_varies():
+    plans = items.plans("fig4", "cpu", (("steps", "9000"),))
+    assert {plan.config().steps for plan in plans} == {9000}
+    with pytest.raises(UserError, match="--set behavior.horizon=5: fig4 makes runs with several"):
+        items.plans("fig4", "cpu", (("behavior.horizon", "5"),))

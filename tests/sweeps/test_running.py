@@ -1,5 +1,6 @@
 """Sweeps of real processes: to the end, killed, interrupted, hopeless."""
 
+import json
 import os
 import signal
 import subprocess
@@ -72,8 +73,13 @@ def test_a_killed_run_is_continued_and_ends_like_one_that_was_not(whole, tmp_pat
     assert again.returncode == 0 and "1 runs, 1 of them done" in output
 
 
-def test_ctrl_c_stops_everything_at_a_checkpoint_and_the_same_command_goes_on(whole, tmp_path):
-    words = ["--launcher", "local", "--seeds", "0", "1"]
+@pytest.mark.parametrize("launcher", ["local", pytest.param("ray", marks=pytest.mark.lengthy)])
+def test_ctrl_c_stops_everything_at_a_checkpoint_and_the_same_command_goes_on(
+    launcher, whole, tmp_path
+):
+    if launcher == "ray":
+        pytest.importorskip("ray")
+    words = ["--launcher", launcher, "--seeds", "0", "1"]
     process = sweep(tmp_path, *words)
     files = [plan(seed).folder(tmp_path) / "metrics.jsonl" for seed in (0, 1)]
     wait_for(lambda: any(file.exists() and file.stat().st_size for file in files))
@@ -109,13 +115,20 @@ def test_attempts_are_bounded_where_nothing_comes_further(tmp_path):
     assert time.monotonic() - begun > 5  # It did not try again at once.
 
 
-def test_jobs_of_an_array_bring_their_runs_to_the_end(tmp_path):
+def test_a_job_whose_time_is_up_is_requeued_and_brings_its_run_to_the_end(whole, tmp_path):
     launcher = SlurmLauncher(Resources(1, 0, 2e9), attempts=1, hours=0.1, cluster="local")
-    launcher.start([plan(steps=600)], tmp_path)
+    launcher.start([plan()], tmp_path)
+    run = plan().folder(tmp_path)
     try:
-        wait_for(lambda: not launcher.working(), 150)
+        wait_for(lambda: (run / "checkpoints").is_dir() and any((run / "checkpoints").iterdir()))
+        # What a job's process gets before its time is up.
+        controller = launcher.jobs[0].job_id
+        (job,) = open(f"/proc/{controller}/task/{controller}/children").read().split()
+        os.kill(int(job), signal.SIGUSR2)
+        wait_for(lambda: not launcher.working(), 200)
         assert launcher.states() == {0: "done"}
     finally:
         for job in launcher.jobs:
             job.cancel()
-    assert plan(steps=600).progress(tmp_path).done
+    assert len(json.loads((run / "meta.json").read_text())["sessions"]) == 2
+    assert metrics(run) == whole

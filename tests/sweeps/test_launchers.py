@@ -1,0 +1,158 @@
+"""Where runs go: GPUs, what does not fit, what a launcher survives. No training here."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from runs_for_tests import ENVIRONMENT, ROOT, wait_for
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.runs.run_directory import BUSY
+from dreamer_tf.sweeps import process, ray_cluster, resources
+from dreamer_tf.sweeps.local import LocalLauncher
+from dreamer_tf.sweeps.plans import Plan
+from dreamer_tf.sweeps.process import Attempts, bring_to_end
+from dreamer_tf.sweeps.resources import Resources
+from dreamer_tf.sweeps.slurm import SlurmLauncher
+
+PLAN = Plan("toy_reach", ("smoke",), "small", 0)
+
+
+@pytest.mark.parametrize(
+    ("visible", "needed", "expected"),
+    [
+        ("3,5", 1, ["3", "5"]),
+        ("3,5", 0.5, ["3", "3", "5", "5"]),
+        ("3,5", 0.4, ["3", "3", "5", "5"]),
+        ("0", 0.2, ["0"] * 5),
+        ("GPU-a,GPU-b,GPU-c", 2, ["GPU-a,GPU-b"]),
+        ("1,-1,2", 1, ["1"]),
+        ("", 1, []),
+        ("3,5", 0, []),
+        ("3,5", None, []),
+    ],
+)
+def test_each_run_sees_gpus_that_exist_and_are_ours(visible, needed, expected, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert resources.shares(needed) == expected
+
+
+@pytest.mark.parametrize(("gpus", "seen"), [(1, "7"), (0, ""), (None, "7,8")])
+def test_what_a_run_on_this_computer_sees(gpus, seen, monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,8")
+    script = (
+        "import os; print('error:', os.environ['CUDA_VISIBLE_DEVICES'] + '!'); raise SystemExit(2)"
+    )
+    monkeypatch.setattr(Plan, "command", lambda self, logdir: [sys.executable, "-c", script])
+    launcher = LocalLauncher(Resources(1, gpus, 1), attempts=1)
+    launcher.start([PLAN], tmp_path)
+    wait_for(lambda: not launcher.working())
+    assert launcher.states() == {0: f"failed: {seen}!"}
+    launcher.close()
+
+
+def test_gpus_that_are_not_there_are_refused(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    with pytest.raises(UserError, match="a run needs 2 GPUs, this computer has 1"):
+        LocalLauncher(Resources(1, 2, 1e9), attempts=1)
+
+
+def test_what_befalls_one_run_leaves_the_others_alone(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    broken = LocalLauncher(Resources(1, None, 1), attempts=1)
+    broken.start([PLAN], tmp_path / "file")  # No log can be written there.
+    wait_for(lambda: not broken.working())
+    assert broken.states()[0].startswith("failed: ") and "file" in broken.states()[0]
+
+    def one_is_bad(plan, *_):
+        if plan.seed == 0:
+            raise RuntimeError("this one")
+        return "done"
+
+    monkeypatch.setattr("dreamer_tf.sweeps.local.bring_to_end", one_is_bad)
+    launcher = LocalLauncher(Resources(resources.cores(), None, 1), attempts=1)
+    launcher.start([PLAN, Plan("toy_reach", ("smoke",), "small", 1)], tmp_path)
+    wait_for(lambda: not launcher.working())
+    assert launcher.states() == {0: "failed: this one", 1: "done"}
+
+
+def test_attempts_begin_anew_where_a_later_checkpoint_is_there():
+    counted = Attempts(2)
+    assert [counted.again(saved) for saved in (0, 100, 100)] == [True, True, False]
+    counted = Attempts(2)
+    # Falling back behind a damaged checkpoint is no progress.
+    assert [counted.again(saved) for saved in (100, 50, 80)] == [True, False, False]
+
+
+def test_a_folder_that_another_process_still_has_is_no_death(monkeypatch, tmp_path):
+    statuses = iter([BUSY, BUSY, 2])
+    monkeypatch.setattr(process, "PAUSE", 0)
+    monkeypatch.setattr(process, "_run", lambda *_: (next(statuses), "said"))
+    assert bring_to_end(PLAN, tmp_path, 1, lambda: False) == "failed: said"
+    monkeypatch.setattr(process, "PATIENCE", 0)
+    monkeypatch.setattr(process, "_run", lambda *_: (BUSY, "another process"))
+    assert "another process" in bring_to_end(PLAN, tmp_path, 2, lambda: False)
+
+
+def test_slurm_that_is_not_there_or_refuses_is_one_line(monkeypatch, tmp_path):
+    pytest.importorskip("submitit")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="no sbatch"):
+        SlurmLauncher(Resources(1, 0, 1e9), attempts=1, hours=1)
+    for name, text in (
+        ("srun", "true"),
+        ("sbatch", "echo 'sbatch: error: no such gold' >&2; exit 1"),
+    ):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    launcher = SlurmLauncher(Resources(1, 0, 1e9), 1, 1, {"account": "gold"})
+    with pytest.raises(UserError, match="Slurm did not take the jobs: .*no such gold"):
+        launcher.start([PLAN], tmp_path / "runs")
+    launcher.close()
+
+
+RAY = """
+import json, signal, sys, time
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.sweeps.plans import Plan
+from dreamer_tf.sweeps.ray_cluster import RayLauncher
+from dreamer_tf.sweeps.resources import Resources
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+launcher = RayLauncher(Resources(3, None, 1e6), attempts=1, address=cluster.address)
+said = {"where": launcher.describe()}
+launcher.start([Plan("toy_reach", ("smoke",), "small", 0)], sys.argv[1])
+time.sleep(2)
+said["working"] = launcher.working()
+began = time.monotonic()
+launcher.close()
+said |= {"seconds": time.monotonic() - began, "states": launcher.results}
+cluster.shutdown()
+try:
+    RayLauncher(Resources(1, 5, 1e6), attempts=1)
+except UserError as error:
+    said["refused"] = str(error)
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.skipif(not ray_cluster.available(), reason="Ray is not installed")
+def test_ray_says_what_no_node_has_and_can_be_left(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-c", RAY, str(tmp_path)],
+        cwd=ROOT,
+        env={**ENVIRONMENT, "RAY_AUTH_MODE": "token"},
+        capture_output=True,
+        text=True,
+        timeout=150,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    said = json.loads(result.stdout.strip().splitlines()[-1])
+    assert "no node has 3 cores, 0 GPUs" in said["where"] and "runs wait for one" in said["where"]
+    assert said["working"] and said["states"] == {"0": "stopped"} and said["seconds"] < 30
+    assert said["refused"].startswith(
+        "this computer does not have what a run needs: 1 cores, 5 GPUs"
+    )
+    assert list(tmp_path.glob(".stop*")) == []
