@@ -82,6 +82,7 @@ class A3C(CompiledAgent):
         Returns:
             `Learned`.
         """
+        batch = {**batch, "reward": self.settings.reward_scale * batch["reward"]}
         with tf.GradientTape() as tape:
             parameters, value = self.network(self._vector(batch))
             returns, mask = rollout_return(batch, tf.stop_gradient(value), self.settings.discount)

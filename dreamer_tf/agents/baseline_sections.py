@@ -52,6 +52,7 @@ class A3cConfig(Section):
     units: str = sizes()
     rollout: int = count(1, maximum=10**5)
     discount: float = within(0, 1)
+    reward_scale: float = within(above=0)
     entropy: float = within(minimum=0)
     learning_rate: float = within(above=0)
     decay: float = within(0, 1)

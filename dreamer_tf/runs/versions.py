@@ -22,6 +22,7 @@ KEYS = {
     "model.dither": False,
     "model.reward_transform": "none",
     "model.reward_scale": 1.0,
+    "a3c.reward_scale": 1.0,
     "behavior.bootstrap": "horizon",
     "behavior.mean_scale": 5.0,
     "behavior.onehot_gradient": "straight_through",

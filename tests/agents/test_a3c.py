@@ -100,7 +100,8 @@ def by_hand(agent, batch):
     hidden = np.maximum(before, 0)
     parameters = hidden @ w["policy_kernel"] + w["policy_bias"]
     value = (hidden @ w["value_kernel"] + w["value_bias"])[..., 0]
-    advantage, made = advantages(batch, value)
+    rewards = {"reward": agent.settings.reward_scale * batch["reward"]}
+    advantage, made = advantages({**batch, **rewards}, value)
     kind = categorical_gradient if agent.spec.discrete else gaussian_gradient
     to_policy = kind(parameters[:, :-1], batch["action"][:, 1:], advantage, made) / 3
     to_value = -advantage[..., None] / 3
@@ -114,9 +115,9 @@ def by_hand(agent, batch):
     return found, advantage
 
 
-@pytest.mark.parametrize("discrete", [True, False])
-def test_the_gradient_is_the_one_derived_by_hand(discrete):
-    agent, batch = make(discrete), rollout(discrete)
+@pytest.mark.parametrize(("discrete", "scale"), [(True, 1.0), (False, 1.0), (False, 0.25)])
+def test_the_gradient_is_the_one_derived_by_hand(discrete, scale):
+    agent, batch = make(discrete, a3c__reward_scale=scale), rollout(discrete)
     expected, advantage = by_hand(agent, batch)
     learned = agent.learn(batch)
     np.testing.assert_allclose(learned.advantages, advantage, rtol=1e-4, atol=1e-5)
