@@ -13,9 +13,10 @@ from agents_for_tests import tiny_spec
 from environments_for_tests import run_python
 from runs_for_tests import ENVIRONMENT, ROOT, final_arrays, metrics
 
+from dreamer_tf.agents import catalog
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import from_yaml, load_config, to_yaml
-from dreamer_tf.config.schema import schema
+from dreamer_tf.config.schema import schema, used_keys
 from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.runs import checkpoint, resume, saved_agent, versions
 from dreamer_tf.runs.checkpoint import Checkpoint
@@ -40,7 +41,9 @@ def saved(state):
 
 def test_every_row_is_of_a_key_that_exists_and_may_have_that_value():
     assert versions.KEYS.keys() <= schema().keys()
-    load_config([], [(key, str(value)) for key, value in versions.KEYS.items()])
+    for key, value in versions.KEYS.items():
+        agent = next(name for name in catalog.AGENTS if key in used_keys(name))
+        load_config([], [("agent", agent), (key, str(value))])
     assert versions.SPEC_FIELDS.keys() <= {field.name for field in dataclasses.fields(EnvSpec)}
 
 
