@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from dreamer_tf.runs import saved_agent
 PAGE = Path(__file__).with_name("dream.html")
 # Real steps before a dream begins, for the model to see how things move.
 CONTEXT = 5
+# Actions are cut to [-1, 1]; what is larger than this is no number of anyone's.
+MOST = 1e9
 HOSTS = ["127.0.0.1", "localhost"]
 
 
@@ -47,7 +50,7 @@ class Dream:
             self.record = self.environment.step(action)
             action, state = self.player.act(self.record, state)
         self.state, self.count = state, 0
-        return self._view(action)
+        return self._imagined(action) | self._real()
 
     def tick(self, action=None):
         """Takes one step in both worlds; returns the view after it.
@@ -66,20 +69,19 @@ class Dream:
             self.environment.send_step(action)
         self.state = self.player.dream_step(self.state, action)
         self.count += 1
-        view = self._view(action)
+        view = self._imagined(action)
         if running:
             self.record = self.environment.receive()
-            view.update(self._real())
-        return view
+        return view | self._real()
 
-    def _view(self, action):
+    def _imagined(self, action):
         seen = self.player.look(self.state)
         image = seen.pop("image", None)
         self.imagined = None if image is None else image[0]
         view = {name: float(value[0]) for name, value in seen.items()}
         view |= {"count": self.count, "action": [float(each) for each in action]}
         view["dream"] = None if image is None else _picture(self.imagined)
-        return view | self._real()
+        return view
 
     def _real(self):
         record = self.record
@@ -89,13 +91,18 @@ class Dream:
             if self.imagined is not None:
                 gap = self.imagined.astype(float) - record["image"]
                 found["distance"] = float(np.abs(gap).mean())
-        else:
+        elif self.environment.can_render:
             found["real"] = _picture(video.shrink(self.environment.render()[None], 256)[0])
         return found
 
 
 def _picture(image):
     return "data:image/png;base64," + base64.b64encode(video.encode_png(image)).decode()
+
+
+def _is_number(value):
+    # An integer may be too large for any float.
+    return type(value) in (int, float) and -MOST < value < MOST
 
 
 def make_app(dream):
@@ -105,6 +112,9 @@ def make_app(dream):
     app = flask.Flask("dreamer_tf.dream", static_folder=None)
     app.config["TRUSTED_HOSTS"] = HOSTS
     spec = dream.player.spec
+    # Requests are answered side by side, since browsers open connections that they do not use yet;
+    # there is one dream.
+    alone = threading.Lock()
 
     @app.get("/")
     def page():
@@ -117,18 +127,26 @@ def make_app(dream):
 
     @app.post("/restart")
     def restart():
-        seed = flask.request.get_json().get("seed", 0)
+        seed = content().get("seed", 0)
         if type(seed) is not int or not 0 <= seed < 2**31:
             flask.abort(400, "seed must be a whole number, not negative")
-        return dream.restart(seed)
+        with alone:
+            return dream.restart(seed)
 
     @app.post("/tick")
     def tick():
-        action = flask.request.get_json().get("action")
-        numbers = isinstance(action, list) and all(type(a) in (int, float) for a in action)
+        action = content().get("action")
+        numbers = isinstance(action, list) and all(map(_is_number, action))
         if action is not None and not (numbers and len(action) == spec.action_size):
-            flask.abort(400, f"action must be null or {spec.action_size} numbers")
-        return dream.tick(action)
+            flask.abort(400, f"action must be null or {spec.action_size} finite numbers")
+        with alone:
+            return dream.tick(action)
+
+    def content():
+        found = flask.request.get_json()
+        if not isinstance(found, dict):
+            flask.abort(400, "the content must be a JSON object")
+        return found
 
     return app
 
@@ -137,11 +155,12 @@ def parse(words):
     """Returns the parsed command line."""
     parser = argparse.ArgumentParser(
         prog="python -m dreamer_tf.dream",
-        usage="%(prog)s RUN [--port N]",
+        usage="%(prog)s RUN [--port N] [--task TASK | --trust]",
         description="Opens a web page, for this machine only, to play inside a run's world model.",
     )
     parser.add_argument("run", metavar="RUN", help="a run's folder: runs/<task>/<name>/<seed>")
     parser.add_argument("--port", type=int, default=8800, help="of the page (default 8800; 0: any)")
+    saved_agent.add_trust(parser)
     arguments = parser.parse_args(words)
     if not 0 <= arguments.port < 2**16:
         raise UserError(f"--port {arguments.port}: give a number from 0 to 65535")
@@ -152,12 +171,14 @@ def parse(words):
 def main(words):
     """Serves until it is interrupted; returns the exit status."""
     arguments = parse(words)
-    saved_agent.load_config(arguments.run)  # A wrong folder is answered at once.
+    settings = saved_agent.load_config(arguments.run)  # A wrong folder is answered at once.
+    named = arguments.trust or arguments.task
+    saved_agent.check_trust(arguments.run, settings, named, "give --task with it, or --trust")
     with terminal.quiet_start():
         from dreamer_tf.networks import precision
 
         precision.prepare_devices()
-    trained = player.load(arguments.run)
+    trained = player.load(arguments.run, trust=True)
     trained.check_dreams()
     with trained.environment() as environment:
         app = make_app(Dream(trained, environment))
@@ -181,7 +202,7 @@ def serve(app, port):
         except OSError as error:
             reason = f"--port {port} cannot be used ({error.strerror})"
             raise UserError(f"{reason}: give another one, or 0", status=1) from None
-    server = make_server("127.0.0.1", port, app, threaded=False)
+    server = make_server("127.0.0.1", port, app, threaded=True)
     # Also where both were ignored when this started, as in the background of a script.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)

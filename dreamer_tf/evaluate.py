@@ -20,7 +20,7 @@ def parse(words):
     parser = argparse.ArgumentParser(
         prog="python -m dreamer_tf.evaluate",
         usage="%(prog)s RUN [--episodes N] [--seed N] "
-        "[--action mode|mean] [--json FILE] [--video GIF] [--predict GIF]",
+        "[--action mode|mean] [--task TASK | --trust] [--json FILE] [--video GIF] [--predict GIF]",
         description="Runs episodes with a run's newest checkpoint, without exploration.",
     )
     parser.add_argument("run", metavar="RUN", help="a run's folder: runs/<task>/<name>/<seed>")
@@ -33,6 +33,7 @@ def parse(words):
         choices=("mode", "mean"),
         help="which action of the policy counts as its best (default: the run's evaluate.action)",
     )
+    saved_agent.add_trust(parser)
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     parser.add_argument("--video", type=Path, help="film the first episode in this .gif file")
     parser.add_argument(
@@ -77,6 +78,12 @@ def main(words):
     """Evaluates; returns the exit status."""
     arguments = parse(words)
     settings = saved_agent.load_config(arguments.run)
+    saved_agent.check_trust(
+        arguments.run,
+        settings,
+        arguments.trust or arguments.task,
+        "give --task with it, or --trust",
+    )
     saved = saved_agent.load_checkpoint(
         arguments.run, lambda text: print(f"warning: {text}", file=sys.stderr)
     )

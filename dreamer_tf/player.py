@@ -139,6 +139,11 @@ class Environment:
         """Returns the record of the step begun last."""
         return self.worker.receive()
 
+    @property
+    def can_render(self):
+        """Whether `render` gives frames."""
+        return self.worker.can_render
+
     def render(self):
         """Returns the present state as uint8 [H, W, 3] at a readable size."""
         return self.worker.render()
@@ -154,13 +159,19 @@ class Environment:
         self.close()
 
 
-def load(run):
+def load(run, trust=False):
     """Returns the `Player` of a run's folder, `runs/<task>/<name>/<seed>`.
 
+    Args:
+        run: the folder.
+        trust: whether the module that a run's task names may be imported, see
+            `saved_agent.check_trust`.
+
     Raises:
-        UserError: it is not a run or has no checkpoint yet.
+        UserError: it is not a run, has no checkpoint yet, or names a module.
     """
     config = saved_agent.load_config(run)
+    saved_agent.check_trust(run, config, trust or None, "load(run, trust=True)")
     saved = saved_agent.load_checkpoint(
         run, lambda text: print(f"warning: {text}", file=sys.stderr)
     )

@@ -137,7 +137,7 @@ def train(config, run, start_worker, workers, backend, weights=None):
         print("stopped; the same command continues the run")
         return 0
     dreams, lives = agent.dreams is not None, config.env.life_loss and is_atari(config.task)
-    for line in summary.lines(run.path, trainer.schedule.prefill, dreams, lives):
+    for line in summary.lines(run.path, config.task, trainer.schedule.prefill, dreams, lives):
         print(line)
     print(f"{run.path} is complete")
     return 0

@@ -1,6 +1,7 @@
 """Odd environments, named by tests as `environments_for_tests:<class>`, and a script runner."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -129,17 +130,80 @@ class Unseeded(gymnasium.Env):
 
 
 class Drawing(ActionEcho):
-    """The first pixels tell whether `rendering` was on and how often it was stepped so far."""
+    """Its picture tells how often it has drawn; `rendering` is a method of its own."""
 
-    def __init__(self):
-        self.rendering = True
-        self._count = 0
+    observation_space = Box(-1, 1, (1,), np.float32)
+    render_mode = "rgb_array"
+    drawn = 0
+
+    def rendering(self):
+        return "mine"
+
+    def render(self):
+        assert self.rendering() == "mine"
+        self.drawn += 1
+        return np.full((64, 64, 3), self.drawn, np.uint8)
 
     def _observation(self, action):
-        image = np.zeros((64, 64, 3), np.uint8)
-        image[0, 0, 0] = self._count
-        self._count += self.rendering
-        return {"image": image}
+        assert self.rendering() == "mine"
+        return np.float32([action])
+
+
+class StrictVector(ActionEcho):
+    """Its constructor knows no render mode."""
+
+    observation_space = Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, size=1):
+        self.size = size
+
+    def _observation(self, action):
+        return np.float32([action])
+
+
+class Optionless(StrictVector):
+    """Its reset knows no options."""
+
+    def reset(self, *, seed=None):
+        return super().reset(seed=seed)
+
+
+class Clumsy(ActionEcho):
+    """Its constructor fails with a TypeError of its own."""
+
+    def __init__(self):
+        len(3)
+
+
+gymnasium.register("Clumsy-v0", entry_point=Clumsy)
+
+
+class Simulator(ActionEcho):
+    """Starts a program and a fork of itself; the reward is 1 where both end when they are told.
+
+    Its end takes two seconds and a half, and leaves the file that SIMULATOR_MARK names. Both
+    children print their ids.
+    """
+
+    def __init__(self):
+        self.program = subprocess.Popen(["sleep", "3600"], start_new_session=False)
+        self.fork = os.fork()
+        if self.fork == 0:
+            while True:
+                time.sleep(1)
+        Path(os.environ["SIMULATOR_MARK"]).write_text(f"{self.program.pid} {self.fork}")
+
+    def step(self, action):
+        if action > 0:
+            os._exit(3)  # The fork holds the pipe.
+        self.program.terminate()
+        os.kill(self.fork, signal.SIGTERM)
+        ends = [-self.program.wait(), os.waitpid(self.fork, 0)[1]]
+        return self._observation(0.0), float(ends == [15, 15]), False, False, {}
+
+    def close(self):
+        time.sleep(2.5)
+        Path(os.environ["SIMULATOR_MARK"] + "-closed").touch()
 
 
 class Choosing(gymnasium.Env):
@@ -328,6 +392,37 @@ class Reserved(ActionEcho):
 
 class Unbounded(ActionEcho):
     action_space = Box(-np.inf, np.inf, (2,), np.float32)
+
+
+class Huge(ActionEcho):
+    action_space = Box(-np.finfo(np.float64).max, np.finfo(np.float64).max, (2,), np.float64)
+
+
+class Astronomical(ActionEcho):
+    action_space = Discrete(10**9)
+
+
+class Many(gymnasium.Env):
+    """Two hundred vectors, some with names in other scripts."""
+
+    names = [*(f"sensor-{i:03d}/joint's" for i in range(200)), "θ", "位置"]
+    observation_space = Dict({name: Box(-1, 1, (1,), np.float32) for name in names})
+    action_space = Box(-1.0, 1.0, (1,), np.float32)
+    time_limit = 40
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._observation(), {}
+
+    def step(self, action):
+        return self._observation(), 1.0, False, False, {}
+
+    def _observation(self):
+        return {name: self.np_random.uniform(size=1).astype("f4") for name in self.names}
+
+
+class Nameless(ActionEcho):
+    observation_space = Dict({"": Box(-1, 1, (1,), np.float32)})
 
 
 class SeveralChoices(ActionEcho):

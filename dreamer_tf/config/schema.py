@@ -26,6 +26,7 @@ class EnvConfig(Section):
     render: str = one_of(("paper", "fast"))
     life_loss: bool = switch()
     timeout: float = within(above=0)
+    close_timeout: float = within(above=0)
 
     def problem(self, config):
         """See `Section.problem`: an episode ends with a whole agent step."""

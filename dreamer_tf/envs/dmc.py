@@ -6,9 +6,8 @@ import numpy as np
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.builtin import BuiltinEnv, numbers
+from dreamer_tf.envs.spec import UNBOUNDED
 from dreamer_tf.envs.tasks import PAPERS_SIZE, suite_task
-
-UNBOUNDED = 1e9
 
 
 class DeepMindControl(BuiltinEnv):

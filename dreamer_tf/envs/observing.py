@@ -8,6 +8,8 @@ from gymnasium import spaces
 from PIL import Image
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs.builtin import BuiltinEnv
+from dreamer_tf.envs.repeat import optional
 from dreamer_tf.envs.tasks import PAPERS_SIZE
 
 # More numbers than this are no vector for a perceptron but, most likely, a mistaken image.
@@ -74,12 +76,13 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
     @rendering.setter
     def rendering(self, value):
         self._rendering = value
-        if self.env.has_wrapper_attr("rendering"):
-            self.env.set_wrapper_attr("rendering", value, force=False)
+        # Somebody else's environment may have something of that name.
+        if isinstance(self.env.unwrapped, BuiltinEnv):
+            self.env.unwrapped.rendering = value
 
     def reset(self, *, seed=None, options=None):
         """Starts an episode; see `gymnasium.Env.reset`."""
-        observation, info = self.env.reset(seed=seed, options=options)
+        observation, info = self.env.reset(seed=seed, **optional(options=options))
         return self._observe(observation), info
 
     def step(self, action):

@@ -43,12 +43,23 @@ def make_registered(task, rendered):
     Raises:
         UserError: Gymnasium does not know it, or lacks what it needs.
     """
-    mode = "rgb_array" if rendered else None
     try:
-        return gymnasium.make(task.removeprefix(PREFIX), render_mode=mode, disable_env_checker=True)
+        return _make(task.removeprefix(PREFIX), rendered)
     except (gymnasium.error.Error, ImportError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"task '{task}' cannot be made: {reason}") from error
+
+
+def _make(name, rendered):
+    """Makes an environment; one whose constructor knows no render mode renders nothing."""
+    mode = {"render_mode": "rgb_array"} if rendered else {}
+    try:
+        return gymnasium.make(name, disable_env_checker=True, **mode)
+    except TypeError as error:
+        if mode and "unexpected keyword argument 'render_mode'" in str(error):
+            return _make(name, rendered=False)
+        # Gymnasium raises anew what the constructor raised, from a place of its own.
+        raise (error.__cause__ or error) from None
 
 
 def can_terminate(env):

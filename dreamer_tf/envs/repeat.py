@@ -36,7 +36,7 @@ class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
     def reset(self, *, seed=None, options=None):
         """Starts an episode; see `gymnasium.Env.reset`."""
         self._elapsed = 0
-        return self.env.reset(seed=seed, options=options)
+        return self.env.reset(seed=seed, **optional(options=options))
 
     def step(self, action):
         """Steps `action_repeat` times or up to the end; the reward is the sum."""
@@ -51,6 +51,11 @@ class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             if terminated or truncated:
                 break
         return observation, total, bool(terminated), truncated and not terminated, info
+
+
+def optional(**arguments):
+    """Returns the arguments that are not None: not every environment has those."""
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def effective_limit(own, wished):

@@ -8,6 +8,10 @@ import numpy as np
 
 from dreamer_tf.basics.errors import UserError
 
+# Bounds beyond this are what libraries write where there are none (dm_control: 1e10).
+UNBOUNDED = 1e9
+# An action is an array with an entry for each choice.
+MOST_ACTIONS = 4096
 STEP_FIELDS = ("action", "reward", "is_first", "is_last", "is_terminal")
 
 
@@ -87,6 +91,10 @@ class EnvSpec:
 
 
 def _describe_observations(space):
+    for name in space.spaces:
+        # It is the name of a field of a record, and of a measurement.
+        if not isinstance(name, str) or not name or not name.isprintable():
+            raise UserError(f"an observation is called {name!r}; call it a word")
     names = sorted(space.spaces, key=lambda name: (name != "image", name))
     for name in names:
         if name in STEP_FIELDS:
@@ -95,14 +103,17 @@ def _describe_observations(space):
 
 
 def _describe_actions(space):
-    if isinstance(space, gymnasium.spaces.Discrete):
-        return int(space.n), True
-    if isinstance(space, gymnasium.spaces.Box) and len(space.shape) == 1:
-        floating = np.issubdtype(space.dtype, np.floating)
-        if floating and np.isfinite(space.low).all() and np.isfinite(space.high).all():
-            return int(space.shape[0]), False
+    size, discrete = 0, isinstance(space, gymnasium.spaces.Discrete)
+    if discrete:
+        size = int(space.n)
+    elif isinstance(space, gymnasium.spaces.Box) and len(space.shape) == 1:
+        bounds = np.abs([space.low, space.high])
+        if np.issubdtype(space.dtype, np.floating) and (bounds < UNBOUNDED).all():
+            size = int(space.shape[0])
+    if 0 < size <= MOST_ACTIONS:
+        return size, discrete
     described = " ".join(str(space).split())[:160]
     raise UserError(
-        f"the action space {described} is unsupported; use a Discrete, or a Box of floats "
-        "(n,) with finite bounds"
+        f"the action space {described} is unsupported; use a Discrete, or a Box of floats (n,) "
+        f"with bounds below {UNBOUNDED:g}, of at most {MOST_ACTIONS} actions"
     )

@@ -115,6 +115,11 @@ def is_gymnasium(task):
     return task.startswith("gym_") and not is_factory(task)
 
 
+def is_code(task):
+    """Tells whether making the task's environment imports a module that the task names."""
+    return is_factory(task) or (is_gymnasium(task) and ":" in task)
+
+
 def is_suite(task):
     """Tells whether the task is one of the control suite."""
     return task.startswith("dmc_") and not is_factory(task)

@@ -9,6 +9,7 @@ import functools
 import io
 import os
 import re
+import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +17,11 @@ import numpy as np
 from dreamer_tf.basics import atomic
 
 NAME = re.compile(r"([0-9]{6,})-([1-9][0-9]*)\.npy")
-# More than any header of records needs; it bounds what is read of a foreign file.
+# More than headers of usual records need; it bounds what is read of a foreign file.
 HEADER_LIMIT = 8192
+# Room for a longer number in the header, as NumPy leaves it.
+GROWTH = 21
+ALIGNMENT = 64
 
 
 class DamagedFile(ValueError):
@@ -62,11 +66,22 @@ def write(folder, index, records):
 @functools.lru_cache(1024)
 def header(dtype, length):
     """Returns what an `.npy` file of `length` records begins with, equally long for any length."""
-    stream = io.BytesIO()
     described = np.lib.format.dtype_to_descr(dtype)
     content = {"descr": described, "fortran_order": False, "shape": (length,)}
-    np.lib.format.write_array_header_1_0(stream, content)
+    stream = io.BytesIO()
+    try:
+        np.lib.format.write_array_header_1_0(stream, content)
+    except (UnicodeEncodeError, ValueError):  # Names beyond Latin-1, or very many of them.
+        return _wide_header(repr(content), GROWTH - len(str(length)))
     return stream.getvalue()
+
+
+def _wide_header(text, room):
+    """Returns a header of the `.npy` format's version 3.0: UTF-8, up to 4 GiB."""
+    start = np.lib.format.magic(3, 0)
+    data = text.encode() + b" " * room
+    data += b" " * (-(len(start) + 4 + len(data) + 1) % ALIGNMENT) + b"\n"
+    return start + struct.pack("<I", len(data)) + data
 
 
 def examine(path, dtype):
@@ -88,7 +103,8 @@ def examine(path, dtype):
     index, length = int(match[1]), int(match[2])
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        offset = _check_header(os.pread(descriptor, HEADER_LIMIT, 0), dtype, length)
+        limit = max(HEADER_LIMIT, len(header(dtype, length)))
+        offset = _check_header(os.pread(descriptor, limit, 0), dtype, length)
         episode = Episode(index, length, offset)
         if episode.name != path.name:
             raise DamagedFile("its name is not an episode's")
@@ -181,6 +197,8 @@ def _check_header(data, dtype, length):
             shape, _, stored = np.lib.format.read_array_header_1_0(stream)
         elif version == (2, 0):
             shape, _, stored = np.lib.format.read_array_header_2_0(stream)
+        elif version == (3, 0):
+            raise DamagedFile("its header is not that of this task's records")
         else:
             raise DamagedFile(f"its format is version {version}")
     except DamagedFile:

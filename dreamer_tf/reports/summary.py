@@ -6,28 +6,33 @@ from pathlib import Path
 
 import numpy as np
 
+from dreamer_tf.envs.tasks import is_code
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def lines(run, prefill, dreams, lives=False):
+def lines(run, task, prefill, dreams, lives=False):
     """Returns the lines for the end of a run.
 
     Args:
         run: the run's folder.
+        task: the environment's name.
         prefill: environment steps with random actions at its beginning.
         dreams: whether the agent has a world model to play in.
         lives: whether the loss of a life ended training's episodes, but not evaluation's.
     """
     measured = _read(Path(run) / "metrics.jsonl")
     folder = shlex.quote(str(run))
+    # A module is imported only for whoever names it.
+    named = f"{folder} --task {task}" if is_code(task) else folder
     start = "tools/run " if (CHECKOUT / "tools" / "run").exists() else "python -m dreamer_tf."
     python = "tools/run python" if start == "tools/run " else "python"
     commands = [
-        f"evaluate   {start}evaluate {folder} --video episode.gif",
+        f"evaluate   {start}evaluate {named} --video episode.gif",
         f"curves     {python} -m tensorboard.main --logdir {folder}",
     ]
     if dreams:
-        commands.append(f"dream      {start}dream {folder}")
+        commands.append(f"dream      {start}dream {named}")
     return [f"learned    {_learned(measured, prefill, lives)}", *commands]
 
 

@@ -213,7 +213,10 @@ def _check_complete(archive):
 def _read_array(archive, name):
     # The whole member first: its checksum is checked before anything is made of the bytes.
     data = io.BytesIO(archive.read(f"{name}.npy"))
-    array = np.lib.format.read_array(data, allow_pickle=False)
+    # A header holds the names of all observations; it is no longer than the member.
+    array = np.lib.format.read_array(
+        data, allow_pickle=False, max_header_size=len(data.getbuffer())
+    )
     if data.read(1):
         raise _Unreadable(f"{name} has too many bytes")
     return array

@@ -18,11 +18,10 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import warnings
 from pathlib import Path
 
-from dreamer_tf.basics import atomic
+from dreamer_tf.basics import atomic, child
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import from_yaml, to_yaml
 from dreamer_tf.config.schema import flatten
@@ -115,7 +114,7 @@ def write_meta(run, extra):
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     session = {
         "date": now,
-        "command": shlex.join(sys.orig_argv),
+        "command": shlex.join(child.own_command()),
         "git": git_state(),
         "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
         "platform": platform.platform(),

@@ -5,6 +5,7 @@ from pathlib import Path
 from dreamer_tf import agents
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config import files, schema
+from dreamer_tf.envs import tasks
 from dreamer_tf.reports import terminal
 from dreamer_tf.runs import checkpoint, run_directory, versions
 
@@ -104,6 +105,37 @@ def load_config(run):
             f"give a folder like runs/<task>/<name>/<seed>"
         )
     return files.from_yaml(path, versions.KEYS)
+
+
+def add_trust(parser):
+    """Adds the options --task and --trust to an `ArgumentParser`, for `check_trust`."""
+    parser.add_argument(
+        "--task", help="name a run's task of the form module:factory, whose module is imported"
+    )
+    parser.add_argument(
+        "--trust", action="store_true", help="import the module that a run's task names"
+    )
+
+
+def check_trust(run, config, named, how):
+    """Refuses a run whose task names a module, unless a person does, too: it is somebody's code.
+
+    Args:
+        run: the run's folder.
+        config: its `Config`.
+        named: the task that the person names, True for any, None for none.
+        how: how to name it.
+
+    Raises:
+        UserError: the task names a module and the person does not, or names another task.
+    """
+    if named not in (None, True, config.task):
+        raise UserError(f"--task {named}: the task of {run} is {config.task}")
+    if named is None and tasks.is_code(config.task):
+        raise UserError(
+            f"{run} has the task {config.task}, whose module would be imported and so run: "
+            f"{how} if you trust it"
+        )
 
 
 def load_checkpoint(run, warn):

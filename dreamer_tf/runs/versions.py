@@ -13,6 +13,7 @@ from dreamer_tf.envs.spec import EnvSpec
 KEYS = {
     "agent": "dreamer",
     "env.life_loss": True,
+    "env.close_timeout": 15.0,
     "env.image_size": 64,
     "evaluate.action": "mode",
     "model.objective": "reconstruction",

@@ -4,9 +4,9 @@ import dataclasses
 import functools
 import json
 import math
-import sys
 from pathlib import Path
 
+from dreamer_tf.basics import child
 from dreamer_tf.config.command_line import check_name
 from dreamer_tf.config.files import from_yaml, load_config
 from dreamer_tf.config.schema import flatten
@@ -17,6 +17,7 @@ from dreamer_tf.runs.counters import Counters
 from dreamer_tf.runs.run_directory import CHECKPOINTS, CONFIG, METRICS, run_path
 from dreamer_tf.training.schedule import Schedule
 
+ROOT = Path(__file__).resolve().parents[2]
 TAIL_BYTES = 65536
 
 
@@ -60,7 +61,7 @@ class Plan:
 
     def command(self, logdir):
         """Returns the words that start, continue or prolong the run."""
-        words = [sys.executable, "-m", "dreamer_tf.train", "--logdir", str(logdir)]
+        words = [*child.python("dreamer_tf.train", [str(ROOT)]), "--logdir", str(logdir)]
         words += ["--name", self.name, "--task", self.task, "--seed", str(self.seed)]
         if self.presets:
             words += ["--configs", *self.presets]

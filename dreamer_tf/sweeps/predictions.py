@@ -1,13 +1,11 @@
 """Figure 5: what trained models predict of episodes that they were not trained on."""
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
+from dreamer_tf.basics import child
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.results import item_figures
-from dreamer_tf.sweeps.process import python_path
 
 SEED = 1000  # Of the environment: neither training nor a run's evaluations have this episode.
 
@@ -48,10 +46,10 @@ def write(plans, logdir, out):
 
 def _predict(folder, movie):
     """Films the prediction of one held-out episode; returns what went wrong or None."""
-    command = [sys.executable, "-m", "dreamer_tf.evaluate", str(folder), "--episodes", "1"]
+    root = str(Path(__file__).resolve().parents[2])
+    command = [*child.python("dreamer_tf.evaluate", [root]), str(folder), "--episodes", "1"]
     result = subprocess.run(
         [*command, "--seed", str(SEED), "--predict", str(movie)],
-        env={**os.environ, "PYTHONPATH": python_path()},
         capture_output=True,
         text=True,
     )

@@ -13,7 +13,6 @@ USERS_MISTAKE = 2  # The status of a command that can never work.
 POLL = 0.5
 PAUSE = 5  # Seconds between two attempts.
 PATIENCE = 300  # Seconds for a run to save its checkpoint when it is asked to stop.
-ROOT = Path(__file__).resolve().parents[2]
 # Where whoever started a run is killed, the run saves and ends, too. A part of util-linux.
 ENDED_WITH_US = (
     ("setpriv", "--pdeathsig", "TERM", "--") if shutil.which("setpriv") is not None else ()
@@ -81,11 +80,6 @@ def bring_to_end(plan, logdir, attempts, stopping, variables=None):
     return "stopped"
 
 
-def python_path():
-    """Returns PYTHONPATH for a run: this checkout, then the user's."""
-    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-
-
 def _sleep(seconds, stopping):
     end = time.monotonic() + seconds
     while time.monotonic() < end and not stopping():
@@ -105,7 +99,7 @@ def _run(plan, logdir, stopping, variables):
             stderr=subprocess.STDOUT,
             # A group of its own: Ctrl-C reaches us alone, and we end it in order.
             start_new_session=True,
-            env={**os.environ, "PYTHONPATH": python_path(), **(variables or {})},
+            env={**os.environ, **(variables or {})},
         )
         try:
             while process.poll() is None and not stopping():

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.sweeps.process import Attempts, bring_to_end, python_path
+from dreamer_tf.sweeps.plans import ROOT
+from dreamer_tf.sweeps.process import Attempts, bring_to_end
 
 
 def available():
@@ -105,7 +106,9 @@ class RayLauncher:
         remote = self.ray.remote(
             num_cpus=needs["CPU"], num_gpus=needs["GPU"], memory=needs["memory"], max_retries=0
         )(_task)
-        remote = remote.options(runtime_env={"env_vars": {"PYTHONPATH": python_path()}})
+        # Where its workers find this package; the user's own folders follow.
+        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        remote = remote.options(runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(paths)}})
         reference = remote.remote(
             self.plans[index],
             str(self.logdir),

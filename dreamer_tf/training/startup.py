@@ -8,6 +8,8 @@ from dreamer_tf.training import cost
 
 # Less work than this many seconds of updates is not worth a warning.
 LONG_RUN = 2 * 86400
+# So many observations are named.
+SHOWN = 6
 # Updates of fewer floating point operations are small already.
 LARGE_UPDATE = 1e11
 
@@ -44,8 +46,11 @@ def _timing(spec):
 
 
 def _observations(spec):
-    shapes = {name: "x".join(map(str, shape)) for name, (shape, _) in spec.observations.items()}
-    return ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+    found = [
+        f"{name} {'x'.join(map(str, shape))}" for name, (shape, _) in spec.observations.items()
+    ]
+    more = len(found) - SHOWN
+    return ", ".join(found[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _rendering(config, backend):

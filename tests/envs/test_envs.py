@@ -17,9 +17,10 @@ from dreamer_tf.envs.repeat import RepeatAndLimit
 from dreamer_tf.envs.spec import EnvSpec
 
 
-def build(name, action_repeat=1, time_limit=100):
+def build(name, action_repeat=1, time_limit=100, observation="auto"):
     """Returns a RecordingEnv of one of the odd environments, and its spec."""
-    env = RepeatAndLimit(Observing(getattr(odd, name)(), "auto"), action_repeat, time_limit)
+    env = Observing(getattr(odd, name)(), observation)
+    env = RepeatAndLimit(env, action_repeat, time_limit)
     spec = EnvSpec.from_env(env)
     return RecordingEnv(env, spec), spec
 
@@ -216,6 +217,9 @@ class TestSpec:
             ("Blind", "empty Dict"),
             ("TwoImages", "'wrist'"),
             ("Unbounded", "action"),
+            ("Huge", "bounds below 1e"),
+            ("Astronomical", "at most 4096 actions"),
+            ("Nameless", "call it a word"),
             ("SeveralChoices", "MultiDiscrete"),
         ],
     )
@@ -296,11 +300,12 @@ class TestRecords:
             recording.step(np.array(action, np.float32))
 
     def test_replay_does_not_draw_and_draws_again_afterwards(self):
-        recording, _ = build("Drawing")
+        recording, _ = build("Drawing", observation="both")
         actions = np.zeros((20, 1), np.float32)
         assert len(list(recording.replay(0, actions))) == 21
-        assert recording.step(actions[0])["image"][0, 0, 0] == 0
+        # The environment has a method `rendering`, which nobody has overwritten.
         assert recording.step(actions[0])["image"][0, 0, 0] == 1
+        assert recording.step(actions[0])["image"][0, 0, 0] == 2
 
     def test_replay_past_an_end_equals_nothing(self):
         recording, _ = build("Terminating")

@@ -9,13 +9,27 @@ from gymnasium.utils.env_checker import check_env
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs import check_task, make_env
 from dreamer_tf.envs.observing import Observing
-from dreamer_tf.envs.process.remote import RemoteEnv
+from dreamer_tf.envs.process.remote import RemoteEnv, WorkerError
 from dreamer_tf.envs.repeat import RepeatAndLimit, own_limit
 from dreamer_tf.envs.spec import EnvSpec
 
 
 def remote(task, **changes):
     return RemoteEnv({"task": task, **changes}, timeout=60)
+
+
+@pytest.fixture
+def registered():
+    """Registers environments under an id for the time of a test."""
+    names = []
+
+    def register(name, entry_point):
+        gymnasium.register(name, entry_point=entry_point)
+        names.append(name)
+
+    yield register
+    for name in names:
+        del gymnasium.registry[name]
 
 
 def play(worker, seed, actions):
@@ -99,6 +113,32 @@ class TestIds:
             assert env.get_wrapper_attr("terminates") and env.time_limit == 50
         finally:
             del gymnasium.registry["Reacher-v99"]
+
+    @pytest.mark.parametrize("observation", ["auto", "vector"])
+    @pytest.mark.parametrize("frames", [False, True])
+    def test_a_constructor_without_a_render_mode(self, observation, frames, registered):
+        registered("Strict-v0", odd.StrictVector)
+        env = make_env("gym_Strict-v0", observation=observation, frames=frames)
+        env.reset(seed=1)
+        assert env.step(np.zeros(1, np.float32))[1] == 0
+
+    def test_a_reset_without_options(self):
+        env = make_env("environments_for_tests:Optionless")
+        assert env.reset(seed=1)[0]["vector"].shape == (1,)
+
+    def test_an_image_that_such_a_constructor_cannot_give_is_one_line(self, registered):
+        registered("Strict-v0", odd.StrictVector)
+        with pytest.raises(UserError, match="observes no image and renders none"):
+            make_env("gym_Strict-v0", observation="image")
+
+    def test_what_a_constructor_raises_comes_from_its_own_place(self):
+        with remote("gym_environments_for_tests:Clumsy-v0") as worker:
+            with pytest.raises(WorkerError) as error:
+                _ = worker.spec
+        message = str(error.value)
+        assert "TypeError: object of type 'int' has no len()" in message
+        assert "environments_for_tests.py" in message and "len(3)" in message
+        assert "\n" not in message
 
     def test_who_breaks_the_promise_not_to_terminate_is_told(self):
         env = make_env("environments_for_tests:Promising", action_repeat=3)

@@ -223,6 +223,38 @@ class TestFailures:
             assert list(tmp_path.iterdir()) == []
 
 
+class Children:
+    """What a `Simulator` has started."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def pids(self):
+        return [int(word) for word in self.mark.read_text().split()]
+
+    def closed(self):
+        return Path(f"{self.mark}-closed").exists()
+
+    def gone(self):
+        """Returns whether they end soon; they are reaped by whoever adopts them."""
+        deadline = time.monotonic() + 15
+        while any(state(pid) not in (None, "Z") for pid in self.pids()):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+
+@pytest.fixture
+def children(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIMULATOR_MARK", str(tmp_path / "mark"))
+    found = Children(tmp_path / "mark")
+    yield found
+    for pid in found.pids():
+        if state(pid) not in (None, "Z"):
+            os.kill(pid, signal.SIGKILL)
+
+
 class TestSignals:
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_an_interrupt_is_the_trainers_affair(self, number):
@@ -234,14 +266,59 @@ class TestSignals:
         worker.close()
         assert worker._process.returncode == 0
 
-    def test_closing_a_stopped_worker(self, monkeypatch):
-        monkeypatch.setattr(remote, "CLOSE_SECONDS", 0.5)
-        worker = RemoteEnv(describe("ActionEcho"))
+    def test_closing_a_stopped_worker(self):
+        worker = RemoteEnv(describe("ActionEcho"), close_timeout=0.5)
         reset(worker)
         os.kill(worker.pid, signal.SIGSTOP)
         worker.close()
         worker.close()
         assert state(worker.pid) is None
+
+    def test_programs_of_an_environment_take_signals_and_it_ends_in_order(self, children):
+        worker = RemoteEnv(describe("Simulator"))
+        reset(worker)
+        assert step(worker, -1.0)["reward"] == 1  # Neither SIGTERM was ignored.
+        worker.close()  # It takes longer than two seconds.
+        assert children.closed() and not any(map(state, children.pids()))
+
+    def test_an_end_that_takes_too_long_is_cut_off_with_all_that_was_started(self, children):
+        worker = RemoteEnv(describe("Simulator"), close_timeout=0.1)
+        reset(worker)
+        begin = time.monotonic()
+        worker.close()
+        assert time.monotonic() - begin < 2.4 and not children.closed()
+        assert children.gone()
+
+    def test_death_is_noticed_though_a_fork_holds_the_pipe(self, children):
+        worker = RemoteEnv(describe("Simulator"), timeout=60)
+        reset(worker)
+        begin = time.monotonic()
+        with pytest.raises(WorkerError, match="ended with status 3"):
+            step(worker, 1.0)
+        assert time.monotonic() - begin < 5
+        assert children.gone()
+
+    def test_no_program_of_an_environment_outlives_a_killed_trainer(self, children):
+        script = """
+import sys, time
+from dreamer_tf.envs.process.remote import RemoteEnv
+worker = RemoteEnv(dict(task="environments_for_tests:Simulator", action_repeat=1, time_limit=9))
+worker.send_reset(0)
+worker.receive()
+print("ready", flush=True)
+time.sleep(3600)
+"""
+        paths = os.pathsep.join([str(odd.ROOT), str(odd.ROOT / "tests")])
+        trainer = subprocess.Popen(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONPATH": paths},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        with trainer:
+            assert trainer.stdout.readline() == "ready\n"
+            trainer.kill()
+        assert children.gone() and children.closed()
 
     def test_no_worker_outlives_a_killed_trainer(self):
         script = """

@@ -24,6 +24,7 @@ from episodes_for_tests import (
 
 from dreamer_tf.basics import atomic
 from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.growing_file import GrowingFile
 
 # Files.
 
@@ -38,6 +39,28 @@ def test_files_are_ordinary_arrays_and_counted(tmp_path):
     episodes.add(1234567, make_records(1234567, 3))
     again = Episodes(tmp_path, RECORD, pytest.fail)
     assert again.known == episodes.known == ((0, 20), (1, 25), (1234567, 3))
+
+
+@pytest.mark.parametrize(
+    "names", [[f"sensor-{i:03d}'s" for i in range(200)], ["θ", "位置"], ["x" * 70000]]
+)
+def test_records_with_any_names_are_written_read_and_are_numpys(tmp_path, names):
+    dtype = np.dtype([*((name, "<f4", (2,)) for name in names), *RECORD.descr])
+    records = np.zeros(20, dtype)
+    records[names[-1]] = np.arange(40).reshape(20, 2)
+    records["is_first"][0] = records["is_last"][-1] = True
+    Episodes(tmp_path, dtype, pytest.fail).add(7, records)
+    again = Episodes(tmp_path, dtype, pytest.fail)
+    assert again.known == ((7, 20),) and np.array_equal(again.read(7), records)
+    assert np.array_equal(np.load(tmp_path / "000007-20.npy", max_header_size=10**6), records)
+    renamed = np.dtype([("other", "<f4", (2,)), *dtype.descr[1:]])
+    said = []
+    assert Episodes(tmp_path, renamed, said.append).known == () and len(said) == 1
+    growing = GrowingFile(tmp_path, 0, 0, 0, dtype)
+    for record in records[:5]:
+        growing.add(record)
+    growing.store()
+    assert len(GrowingFile.open(growing.path, dtype)) == 5
 
 
 def test_version_2_headers_are_read(tmp_path):
@@ -179,6 +202,7 @@ BIG = np.dtype([("image", np.uint8, (64, 64, 3)), *RECORD.descr[1:]])
 ADDER = f"""
 import sys, numpy as np
 from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.growing_file import GrowingFile
 dtype = np.dtype({BIG.descr!r})
 episodes = Episodes(sys.argv[1], dtype, print)
 index = 1 + max([index for index, _ in episodes.known], default=-1)
@@ -216,6 +240,7 @@ def test_every_visible_file_is_whole_after_kills(tmp_path):
 FILLER = f"""
 import errno, os, signal, sys, numpy as np
 from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.growing_file import GrowingFile
 dtype = np.dtype({BIG.descr!r})
 episodes = Episodes(sys.argv[1], dtype, print)
 records = np.zeros(20, dtype)
@@ -247,6 +272,7 @@ def test_no_tensorflow_and_bounded_memory(tmp_path):
 import resource, sys, numpy as np
 from dreamer_tf.runs import checkpoint
 from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.growing_file import GrowingFile
 from dreamer_tf.experience.sequences import SequenceSource
 from dreamer_tf.experience.sources import Sequences
 dtype = np.dtype({BIG.descr!r})

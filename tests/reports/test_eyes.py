@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -189,12 +190,73 @@ def test_the_dream_follows_the_actions_and_the_simulator_walks_beside_it(page):
     assert len({view["real"] for view in right}) > 1 and len({view["dream"] for view in right}) == 5
     again = json.loads(fetch(f"{page}restart", {"seed": 4})[0])
     assert again["real"] != right[-1]["real"]
-    for wrong in ({"action": [1]}, {"action": "left"}, {"action": [1, None]}):
+    nan, large = float("nan"), 10**400
+    for wrong in ([1], "left", [1, None], [1, nan], [nan, nan], [1, float("inf")], [large, 0]):
         with pytest.raises(urllib.error.HTTPError, match="400"):
-            fetch(f"{page}tick", wrong)
+            fetch(f"{page}tick", {"action": wrong})
+    for wrong, path in (([1, 0], "tick"), ("seed", "restart"), (7, "tick")):
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            fetch(f"{page}{path}", wrong)
+    # None of them has harmed the dream.
+    assert json.loads(fetch(f"{page}tick", {"action": [1, 0]})[0])["count"] == 1
     request = urllib.request.Request(f"{page}info", headers={"Host": "elsewhere.example"})
     with pytest.raises(urllib.error.HTTPError, match="400"):
         urllib.request.urlopen(request)
+
+
+def test_a_connection_that_says_nothing_keeps_nobody_waiting(page):
+    place = urllib.parse.urlsplit(page)
+    with socket.create_connection((place.hostname, place.port)) as idle:
+        idle.send(b"POST /tick HTTP/1.1\r\n")
+        assert json.loads(fetch(f"{page}restart", {"seed": 0})[0])["count"] == 0
+
+
+def test_an_agent_without_images_dreams_beside_what_its_simulator_renders(tmp_path):
+    """Up to the end of the real episode and beyond it, where the dream goes on alone."""
+    words = ["--env.observation", "vector", "--task", "gym_CartPole-v1", "--steps", "450"]
+    assert train(tmp_path, *words).returncode == 0
+    folder = run_path(tmp_path, task="gym_CartPole-v1")
+    process, page = serving(["dreamer_tf.dream", str(folder), "--port", "0"], r"(http://127\S+/)")
+    try:
+        first = json.loads(fetch(f"{page}restart", {"seed": 1})[0])
+        views = [json.loads(fetch(f"{page}tick", {"action": [1, 0]})[0]) for _ in range(20)]
+    finally:
+        output = end(process)
+    assert process.returncode == 0 and "Traceback" not in output, output
+    assert first["dream"] is None and first["real"].startswith("data:image/png;base64,")
+    assert views[-1]["ended"] and not views[0]["ended"], "a pole that is pushed one way falls"
+    running = [view for view in views if not view["ended"]]
+    assert len({view["real"] for view in running}) == len(running)
+    assert [view["count"] for view in views] == list(range(1, 21))
+
+
+def test_a_run_whose_task_is_a_module_is_opened_for_who_names_it(tmp_path):
+    task = "environments_for_tests:Many"
+    result = train(tmp_path, "--task", task, "--env.observation", "vector", "--steps", "450")
+    assert result.returncode == 0, result.stderr
+    folder = run_path(tmp_path, task="environments_for_tests-Many")
+    assert f"evaluate {folder} --task {task}" in result.stdout
+
+    def evaluate(*words):
+        command = [sys.executable, "-m", "dreamer_tf.evaluate", str(folder), "--episodes", "1"]
+        return subprocess.run(
+            [*command, *words], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True
+        )
+
+    for words in ([], ["--task", "environments_for_tests:Mixed"]):
+        refused = evaluate(*words)
+        assert refused.returncode == 2 and refused.stderr.count("\n") == 1
+        assert task in refused.stderr and "Traceback" not in refused.stderr
+    assert evaluate("--task", task).returncode == 0
+    with pytest.raises(UserError, match="trust=True"):
+        dreamer_tf.load(folder)
+    # Two hundred vectors, some with Greek and Chinese names, were written and are read again.
+    assert dreamer_tf.load(folder, trust=True).spec.vector_size == 202
+    again = train(
+        tmp_path, "--task", task, "--env.observation", "vector", "--steps", "600", "--extend"
+    )
+    assert again.returncode == 0 and "warning" not in again.stderr + again.stdout
+    assert "resumed    at step 450" in again.stdout
 
 
 class Browser:
@@ -260,13 +322,16 @@ def test_the_page_in_a_browser_moves_and_obeys_keys(page, tmp_path):
         assert made > 0
         browser.press("r")
         wait_for(lambda: browser.value("seed") == 1, 20)
+        # The real episode ends after 100 steps; both worlds stop there.
+        wait_for(lambda: browser.value("over"), 60)
+        assert browser.value("paused") and "over" in browser.value("realNumbers.textContent")
+        browser.press("r")
+        wait_for(lambda: browser.value("seed == 2 && !over && !paused && history.length > 2"), 20)
     finally:
         browser.close()
 
 
 def test_a_taken_port_and_a_wrong_run_are_answered(run, tmp_path):
-    import socket
-
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

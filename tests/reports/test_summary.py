@@ -16,7 +16,9 @@ def write(folder, tests, random=(10, 20)):
 
 def test_the_last_and_the_best_evaluation_beside_random_actions(tmp_path):
     write(tmp_path, [12.0, 90.0, 80.0])
-    learned, evaluate, curves, dream = summary.lines(tmp_path, prefill=100, dreams=True)
+    learned, evaluate, curves, dream = summary.lines(
+        tmp_path, "toy_reach", prefill=100, dreams=True
+    )
     assert "80.0 in the last" in learned and "90.0 in the best" in learned and "15.0" in learned
     assert "not clearly" not in learned
     assert f"evaluate {tmp_path}" in evaluate and f"--logdir {tmp_path}" in curves
@@ -26,15 +28,21 @@ def test_the_last_and_the_best_evaluation_beside_random_actions(tmp_path):
 @pytest.mark.parametrize(("last", "learned"), [(14.0, False), (20.0, False), (20.1, True)])
 def test_a_return_within_a_deviation_of_random_is_no_learning(tmp_path, last, learned):
     write(tmp_path, [last])
-    assert ("not clearly better than random" in summary.lines(tmp_path, 100, True)[0]) != learned
+    assert (
+        "not clearly better than random" in summary.lines(tmp_path, "toy_reach", 100, True)[0]
+    ) != learned
 
 
 def test_returns_of_single_lives_are_called_so(tmp_path):
     write(tmp_path, [30.0])
-    whole, lives = (summary.lines(tmp_path, 100, True, lives=each)[0] for each in (False, True))
+    whole, lives = (
+        summary.lines(tmp_path, "toy_reach", 100, True, lives=each)[0] for each in (False, True)
+    )
     assert "life" not in whole and "15.0" in lives and "of one life" in lives
 
 
 def test_without_measurements_nothing_is_claimed(tmp_path):
-    assert "nothing was measured" in summary.lines(tmp_path, 100, False)[0]
-    assert len(summary.lines(tmp_path, 100, False)) == 3, "an agent without dreams has no dream"
+    assert "nothing was measured" in summary.lines(tmp_path, "toy_reach", 100, False)[0]
+    assert len(summary.lines(tmp_path, "toy_reach", 100, False)) == 3, (
+        "an agent without dreams has no dream"
+    )

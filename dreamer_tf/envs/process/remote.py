@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dreamer_tf.basics import child
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.gl import rendering_variables, requires_gl
 from dreamer_tf.envs.process import wire
@@ -22,7 +23,10 @@ from dreamer_tf.envs.tasks import is_suite
 
 # What a worker's libraries print is kept for error messages, up to this many bytes.
 LOG_BYTES = 1 << 20
-CLOSE_SECONDS = 5.0
+# How often a worker that does not answer is looked at.
+LOOK_SECONDS = 0.5
+# What a worker needs beside the time for its environment's own end.
+MARGIN_SECONDS = 2.0
 # So many workers are waited for at the same time.
 MOST_THREADS = 64
 
@@ -53,14 +57,17 @@ class RemoteEnv:
         description: the arguments of `make_env`, {"task", "observation", ...}.
         timeout: seconds without an answer after which the worker counts as dead.
         gl: OpenGL back end; by default `MUJOCO_GL`, or else "egl".
+        close_timeout: seconds that an orderly end may take. Then the worker is killed, in any case
+            with all that its environment has started, unless that has left its process group.
 
     All methods and `spec` raise WorkerError when the worker fails, or UserError when what the
     worker was asked for is the user's mistake; either way it is dead and reaped afterwards.
     """
 
-    def __init__(self, description, timeout=120.0, gl=None):
+    def __init__(self, description, timeout=120.0, gl=None, close_timeout=15.0):
         self._task = description["task"]
         self._timeout = timeout
+        self._close_timeout = close_timeout
         self._spec = None
         self._dtype = None
         self._received = bytearray()
@@ -74,7 +81,8 @@ class RemoteEnv:
         self._open = True
         os.set_blocking(self._process.stdin.fileno(), False)
         os.set_blocking(self._process.stdout.fileno(), False)
-        self._send(json.dumps(description).encode() + b"\n")
+        start = {"env": description, "close_timeout": close_timeout}
+        self._send(json.dumps(start).encode() + b"\n")
 
     @property
     def pid(self):
@@ -85,9 +93,16 @@ class RemoteEnv:
     def spec(self):
         """The environment's EnvSpec. The first use waits until the worker is ready."""
         if self._spec is None:
-            self._spec = EnvSpec.from_json(self._answer(wire.SPEC).decode())
+            described = json.loads(self._answer(wire.SPEC))
+            self._spec = EnvSpec.from_json(described["spec"])
+            self._can_render = described["renders"]
             self._dtype = self._spec.record_dtype
         return self._spec
+
+    @property
+    def can_render(self):
+        """Whether `render` gives frames; the first use waits as `spec` does."""
+        return bool(self.spec) and self._can_render
 
     def send_reset(self, seed):
         """Asks for the start of the episode of a seed, an integer in [0, 2**32)."""
@@ -134,7 +149,7 @@ class RemoteEnv:
             os.write(self._process.stdin.fileno(), wire.pack(wire.CLOSE))
         except OSError:  # It is gone or does not listen, and is ended below.
             pass
-        self._end(patience=CLOSE_SECONDS)
+        self._end(self._close_timeout)
 
     def __enter__(self):
         return self
@@ -148,7 +163,8 @@ class RemoteEnv:
         deadline = time.monotonic() + self._timeout
         view = memoryview(data)
         while view:
-            self._wait(self._process.stdin, select.POLLOUT, deadline)
+            if not self._wait(self._process.stdin, select.POLLOUT, deadline):
+                return
             try:
                 view = view[os.write(self._process.stdin.fileno(), view) :]
             except BlockingIOError:
@@ -175,7 +191,9 @@ class RemoteEnv:
     def _fill(self, count, deadline):
         """Reads until `count` bytes are there."""
         while len(self._received) < count:
-            self._wait(self._process.stdout, select.POLLIN, deadline)
+            if not self._wait(self._process.stdout, select.POLLIN, deadline):
+                # Something that the environment has started still holds the pipe.
+                self._fail(self._describe_death())
             try:
                 data = os.read(self._process.stdout.fileno(), 1 << 16)
             except BlockingIOError:
@@ -185,10 +203,35 @@ class RemoteEnv:
             self._received += data
 
     def _wait(self, stream, event, deadline):
+        """Waits until a pipe is ready; returns False if the worker has ended instead."""
         poller = select.poll()
         poller.register(stream, event)
-        if not poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            self._fail(f"gave no answer within {self._timeout:g} seconds{self._last_words()}")
+        while True:
+            # In this order: what it has written before its end is there by now.
+            ended = self._ended() is not None
+            left = deadline - time.monotonic()
+            if poller.poll(0 if ended else 1000 * min(max(left, 0.0), LOOK_SECONDS)):
+                return True
+            if ended:
+                return False
+            if left <= 0:
+                self._fail(f"gave no answer within {self._timeout:g} seconds{self._last_words()}")
+
+    def _ended(self):
+        """Returns what `os.waitid` says of the worker's end, None before it.
+
+        It is not reaped: its id must remain that of its process group.
+        """
+        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.pid, how)
+
+    def _has_ended_within(self, seconds):
+        deadline = time.monotonic() + seconds
+        while self._ended() is None:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
+        return True
 
     def _check_open(self):
         if not self._open:
@@ -196,7 +239,7 @@ class RemoteEnv:
 
     def _raise_reported(self, report):
         if report["user"]:
-            self._end(patience=CLOSE_SECONDS)
+            self._end(self._close_timeout)
             raise UserError(report["message"], report["status"])
         self._fail(f"raised {report['type']}: {report['message']} ({report['where']})")
 
@@ -206,13 +249,12 @@ class RemoteEnv:
         raise WorkerError(message, self.pid, self._renders, self._spec is not None)
 
     def _describe_death(self):
-        try:
-            status = self._process.wait(CLOSE_SECONDS)
-        except subprocess.TimeoutExpired:
+        if not self._has_ended_within(MARGIN_SECONDS):
             return f"closed its pipe{self._last_words()}"
-        if status < 0:
-            return f"was ended by {signal.Signals(-status).name}{self._last_words()}"
-        return f"ended with status {status}{self._last_words()}"
+        end = self._ended()
+        if end.si_code == os.CLD_EXITED:
+            return f"ended with status {end.si_status}{self._last_words()}"
+        return f"was ended by {signal.Signals(end.si_status).name}{self._last_words()}"
 
     def _last_words(self):
         """Returns the end of what the worker printed, or nothing."""
@@ -225,15 +267,14 @@ class RemoteEnv:
             os.ftruncate(self._log.fileno(), 0)
 
     def _end(self, patience):
-        """Closes the pipes, waits `patience` seconds, kills, reaps."""
+        """Closes the pipes, waits a little more than `patience`, kills the group, reaps."""
         self._open = False
         self._process.stdin.close()
         self._process.stdout.close()
-        try:
-            self._process.wait(patience)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._has_ended_within(patience + MARGIN_SECONDS if patience else 0.0)
+        # Also where the worker is gone: simulators that it started may not be.
+        os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
         self._log.close()
 
 
@@ -244,16 +285,23 @@ def close_all(workers):
 
 
 def _start(log, variables):
-    """Starts the program with Ctrl-C and SIGTERM blocked: they cannot hit it while it starts."""
+    """Starts the program with Ctrl-C and SIGTERM blocked: they cannot hit it while it starts.
+
+    It leads a process group of its own, in which all that its environment starts is found.
+    """
+    # The worker imports what this process would import.
+    package = str(Path(__file__).resolve().parents[3])
+    paths = dict.fromkeys([*(path or os.getcwd() for path in sys.path), package])
     before = signal.pthread_sigmask(signal.SIG_BLOCK, wire.LEFT_TO_TRAINER)
     try:
         return subprocess.Popen(
-            [sys.executable, "-P", "-m", "dreamer_tf.envs.process.worker"],
+            child.python("dreamer_tf.envs.process.worker", paths, ["-P"]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             bufsize=0,
             env=variables,
+            start_new_session=True,
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -265,10 +313,6 @@ def _variables(task, renders, gl):
     if is_suite(task) and not renders:
         backend = "off"  # Importing dm_control would load an OpenGL library otherwise.
     variables = rendering_variables(backend)
-    # The worker imports what this process would import.
-    package = str(Path(__file__).resolve().parents[3])
-    paths = [path or os.getcwd() for path in sys.path]
-    variables["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([*paths, package]))
     # pygame greets on stdout otherwise, which is not for warnings.
     variables.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     if not renders:

@@ -83,6 +83,7 @@ def worker_starter(config, backend, frames=False):
 
     def start(training=False):
         life_loss = training and config.env.life_loss
-        return RemoteEnv({**description, "life_loss": life_loss}, config.env.timeout, backend)
+        described = {**description, "life_loss": life_loss}
+        return RemoteEnv(described, config.env.timeout, backend, config.env.close_timeout)
 
     return start

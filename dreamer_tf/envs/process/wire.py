@@ -2,7 +2,7 @@
 
 Both sides send frames: one byte that says what it is, the payload's length, the payload. Payloads
 are raw little-endian buffers or JSON, never pickles. Before any frame the trainer sends one line
-of JSON, the description of the environment.
+of JSON: the description of the environment (env) and the seconds for its end (close_timeout).
 """
 
 import signal
@@ -11,7 +11,7 @@ import struct
 HEADER = struct.Struct("<cQ")
 SEED = struct.Struct("<Q")
 
-# Signals that workers ignore.
+# Signals that workers leave to the trainer.
 LEFT_TO_TRAINER = {signal.SIGINT, signal.SIGTERM}
 
 # From the trainer.
@@ -25,7 +25,7 @@ CLOSE = b"C"
 SIZE = struct.Struct("<II")
 
 # From the worker.
-SPEC = b"s"  # EnvSpec as JSON
+SPEC = b"s"  # JSON: EnvSpec as JSON (spec), whether RENDER has an answer (renders)
 RECORD = b"r"  # one record of the spec's record_dtype
 FRAME = b"f"  # size, pixels
 BLIND = b"w"  # one record of a replay, of the spec's blind_dtype

@@ -5,6 +5,7 @@ talks frames over stdin and stdout (see `wire`) and ends when stdin does, so tha
 outlives its trainer.
 """
 
+import atexit
 import faulthandler
 import json
 import os
@@ -23,16 +24,13 @@ from dreamer_tf.envs.process import wire
 from dreamer_tf.envs.recording import RecordingEnv
 from dreamer_tf.envs.spec import EnvSpec
 
-# Time for an orderly end after the trainer closed its side, before a busy worker is cut off.
-GRACE_SECONDS = 3.0
-
 
 def main():
     """Serves one environment until stdin ends; returns the exit status."""
-    _ignore_interrupts()
+    _leave_interrupts()
     commands, answers = _take_over_pipes()
     faulthandler.enable()
-    _end_with_trainer(commands.fileno())
+    atexit.register(_end_group, os.getppid())
     try:
         _serve(commands, answers)
     except BrokenPipeError:
@@ -47,12 +45,14 @@ def _serve(commands, answers):
     line = commands.readline()
     if not line:
         return
-    description = json.loads(line)
-    env = make_env(**description)
+    start = json.loads(line)
+    _end_with_trainer(commands.fileno(), start["close_timeout"])
+    env = make_env(**start["env"])
     spec = EnvSpec.from_env(env)
     recording = RecordingEnv(env, spec)
     recording.reset(seed=0)  # An environment that cannot begin is found out at once.
-    answers.write(wire.pack(wire.SPEC, spec.to_json().encode()))
+    described = {"spec": spec.to_json(), "renders": env.render_mode == "rgb_array"}
+    answers.write(wire.pack(wire.SPEC, json.dumps(described).encode()))
     try:
         while (command := _read_command(commands)) is not None:
             for answer in _answers(recording, spec, *command):
@@ -95,15 +95,33 @@ def _answers(recording, spec, kind, payload):
         raise ValueError(f"unknown command {kind}")
 
 
-def _ignore_interrupts():
+def _leave_interrupts():
     """Leaves Ctrl-C and SIGTERM to the trainer, which started this process with both blocked.
 
-    Terminals and cluster managers send them to all processes of a job; the trainer still needs
-    its workers to save an unfinished episode, and ends them by closing their stdin.
+    Cluster managers send them to all processes of a job; the trainer still needs its workers to
+    save an unfinished episode, and ends them by closing their stdin. Programs that an environment
+    starts have the usual handlers: ignored signals would be inherited by them.
     """
     for number in wire.LEFT_TO_TRAINER:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, _do_nothing)
+        signal.siginterrupt(number, False)  # No system call of a library fails for it.
+    os.register_at_fork(after_in_child=_take_signals)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, wire.LEFT_TO_TRAINER)
+
+
+def _do_nothing(number, frame):
+    pass
+
+
+def _take_signals():
+    for number in wire.LEFT_TO_TRAINER:
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _end_group(trainer):
+    """Ends this process and what its environment has started, where no trainer is left to do so."""
+    if os.getppid() != trainer and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
 
 
 def _take_over_pipes():
@@ -120,14 +138,21 @@ def _take_over_pipes():
     return commands, answers
 
 
-def _end_with_trainer(descriptor):
-    """Ends the process soon after the trainer's end of the pipe closes, even in a long step."""
+def _end_with_trainer(descriptor, patience):
+    """Ends the process some time after the trainer's end of the pipe closes, even in a long step.
+
+    Args:
+        descriptor: of the pipe.
+        patience: seconds that an orderly end may take.
+    """
+    trainer = os.getppid()
     poller = select.poll()
     poller.register(descriptor, 0)
 
     def wait():
         poller.poll()
-        time.sleep(GRACE_SECONDS)
+        time.sleep(patience)
+        _end_group(trainer)
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
