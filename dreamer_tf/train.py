@@ -5,6 +5,7 @@ TensorFlow is imported late, inside functions: a wrong command line or task is a
 
 import contextlib
 import functools
+import signal
 import sys
 
 from dreamer_tf import agents
@@ -130,12 +131,20 @@ def train(config, run, start_worker, workers, backend, weights=None):
             trainer.save()  # From now on the run does not need the other one.
         complete = trainer.run()
     except FloatingPointError as error:
+        run_directory.write_end(run, f"{error} is not finite", trainer.counters.step)
         return stopped_by_fault(display, error)
+    except BaseException as error:
+        run_directory.write_end(run, str(error) or type(error).__name__, trainer.counters.step)
+        raise
     finally:
         trainer.close()
     if not complete:
-        print("stopped; the same command continues the run")
+        name = signal.Signals(trainer.stop_signal).name
+        run_directory.write_end(run, f"stopped by {name}", trainer.counters.step)
+        by = "" if name in ("SIGINT", "SIGTERM") else f" by {name}"
+        print(f"stopped{by}; the same command continues the run")
         return 0
+    run_directory.write_end(run, "complete", trainer.counters.step)
     dreams, lives = agent.dreams is not None, config.env.life_loss and is_atari(config.task)
     for line in summary.lines(run.path, config.task, trainer.schedule.prefill, dreams, lives):
         print(line)

@@ -54,8 +54,13 @@ def parse(argv):
         raise UserError("--fresh and --extend exclude each other: start again or continue")
     config = load_config(presets, overrides)
     init_from = options.get("--init_from")
+    logdir = Path(options.get("--logdir", "runs")).expanduser()
+    try:
+        str(logdir).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"--logdir {str(logdir)!r} is no text in UTF-8: choose another") from None
     return Arguments(
-        logdir=Path(options.get("--logdir", "runs")).expanduser(),
+        logdir=logdir,
         name=_name(options.get("--name"), presets),
         init_from=None if init_from is None else Path(init_from).expanduser(),
         fresh="--fresh" in options,

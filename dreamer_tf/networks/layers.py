@@ -10,6 +10,10 @@ import tensorflow as tf
 from dreamer_tf.basics import seeding
 
 
+# Whatever Keras is set to in the caller's process.
+IMAGES = "channels_last"
+
+
 class LayerFactory:
     """Makes the layers of one model.
 
@@ -57,7 +61,8 @@ class LayerFactory:
 
     def convolution(self, name, channels, kernel, activation, stride=2):
         """Returns a convolution without padding."""
-        return Convolution(channels, kernel, stride, **self._keywords(name, activation))
+        keywords = self._keywords(name, activation)
+        return Convolution(channels, kernel, stride, data_format=IMAGES, **keywords)
 
     def transposed(self, name, channels, kernel, activation, form=None):
         """Returns a transposed convolution of stride 2; `form` is its class.
@@ -65,7 +70,7 @@ class LayerFactory:
         It is a `TransposedConvolution` unless another one is faster.
         """
         form = form or TransposedConvolution
-        return form(channels, kernel, 2, **self._keywords(name, activation))
+        return form(channels, kernel, 2, data_format=IMAGES, **self._keywords(name, activation))
 
     def gru_cell(self, name, units):
         """Returns a GRU cell in Keras' form: reset gate after the matrix product."""

@@ -1,6 +1,9 @@
 """The compute precision of the networks and the devices they run on."""
 
+import keras
 import tensorflow as tf
+
+from dreamer_tf.basics.errors import UserError
 
 POLICIES = {
     "float32": "float32",
@@ -13,8 +16,12 @@ def prepare_devices():
     """Sets TensorFlow's global state for a program; returns a description of the device.
 
     GPU memory is taken as it is needed; on a CPU operations are deterministic, after which random
-    numbers without a seed raise errors.
+    numbers without a seed raise errors. What float32 multiplies has all its bits, also where a GPU
+    could leave some out (TF32). What ~/.keras/keras.json says of types and images is not followed.
     """
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -31,7 +38,16 @@ def resolve(precision):
 
     Auto is bfloat16 on GPUs that compute in it (Ampere and newer), float16 with loss scaling on
     older ones, float32 on CPUs.
+
+    Raises:
+        UserError: Keras computes with something else than TensorFlow in this process.
     """
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(
+            f"Keras uses {keras.backend.backend()} here: set KERAS_BACKEND=tensorflow before it "
+            "is imported",
+            status=1,
+        )
     if precision != "auto":
         return precision
     gpus = tf.config.list_physical_devices("GPU")

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 
+from dreamer_tf.basics import streams
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process.remote import WorkerError
 
@@ -18,6 +19,12 @@ def guarded(main):
     """
 
     def run(arguments):
+        with streams.lasting():
+            return attempt(arguments)
+
+    def attempt(arguments):
+        # Whatever Keras is set to for other programs of this user.
+        os.environ["KERAS_BACKEND"] = "tensorflow"
         try:
             return main(arguments)
         except UserError as error:

@@ -107,13 +107,9 @@ def write_meta(run, extra):
             end, render mode.
     """
     path = run.path / META
-    try:
-        sessions = list(json.loads(path.read_text(encoding="utf-8"))["sessions"])
-    except (OSError, ValueError, KeyError, TypeError):
-        sessions = []
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    sessions = _sessions(path)
     session = {
-        "date": now,
+        "date": _now(),
         "command": shlex.join(child.own_command()),
         "git": git_state(),
         "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
@@ -127,6 +123,35 @@ def write_meta(run, extra):
         atomic.write(path, text.encode())
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}", status=1) from None
+
+
+def write_end(run, reason, step):
+    """Says in the newest entry of meta.json how the session ended, where that can be written.
+
+    Args:
+        run: the `RunDirectory`.
+        reason: "complete", "stopped by SIGTERM", or what went wrong.
+        step: environment steps by then.
+    """
+    sessions = _sessions(run.path / META)
+    if not sessions or not isinstance(sessions[-1], dict):
+        return
+    sessions[-1]["end"] = {"date": _now(), "reason": reason, "step": step}
+    text = json.dumps({"sessions": sessions}, indent=2) + "\n"
+    with contextlib.suppress(OSError):  # It may be the disk that ended the run.
+        atomic.write(run.path / META, text.encode())
+
+
+def _sessions(path):
+    """Returns the entries of a meta.json, none where it cannot be read."""
+    try:
+        return list(json.loads(path.read_text(encoding="utf-8"))["sessions"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def _now():
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def git_state():

@@ -8,7 +8,7 @@ import numpy as np
 
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.random import RandomPolicy
-from dreamer_tf.basics import seeding
+from dreamer_tf.basics import seeding, stopping
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process.remote import WorkerError
 from dreamer_tf.experience.collector import Collector
@@ -97,14 +97,13 @@ class Trainer:
             self.save()
 
     def run(self):
-        """Runs to the end, or until SIGINT or SIGTERM; returns whether the run is finished.
+        """Runs to the end, or until a signal of `stopping`; returns whether the run is finished.
 
         Raises:
             FloatingPointError: a loss or gradient was not finite; nothing is saved after it.
             WorkerError, UserError: an environment keeps failing; a checkpoint was saved.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._request_stop)
+        stopping.handle(self._request_stop)
         self.display.begin(self.counters)
         try:
             self._loop()

@@ -5,14 +5,15 @@ are raw little-endian buffers or JSON, never pickles. Before any frame the train
 of JSON: the description of the environment (env) and the seconds for its end (close_timeout).
 """
 
-import signal
 import struct
+
+from dreamer_tf.basics import stopping
 
 HEADER = struct.Struct("<cQ")
 SEED = struct.Struct("<Q")
 
 # Signals that workers leave to the trainer.
-LEFT_TO_TRAINER = {signal.SIGINT, signal.SIGTERM}
+LEFT_TO_TRAINER = stopping.SIGNALS
 
 # From the trainer.
 RESET = b"R"  # seed
