@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from dreamer_tf.basics import seeding
 
-
 # Whatever Keras is set to in the caller's process.
 IMAGES = "channels_last"
 
