@@ -6,6 +6,11 @@ A case holds weights, a batch, the noise of every draw, and what the author's im
 computed from them. The case's weights are put into this project's own agent, its own update runs
 twice and its own policy acts on the case's noise; every array is compared. This program only
 loads, calls and compares. Exit status 0 only if every array of every case passed.
+
+Processors round differently, and some cases turn the last place of an input into a difference that
+can be seen. So all is computed again a few times with every input moved by one unit in the last
+place: how far that moves an array is its sensitivity, shown beside the difference. An array may
+differ by 1e-4 of its largest entry, or by three times its sensitivity, but never by 2e-3.
 """
 
 import argparse
@@ -27,6 +32,10 @@ with terminal.quiet_start():
     from dreamer_tf.agents.noise import Noise, PolicyNoise
 
 RELATIVE_LIMIT = 1e-4
+# Of an array's sensitivity, and what the limit never exceeds.
+SENSITIVE_MULTIPLE = 3.0
+LARGEST_LIMIT = 2e-3
+MOVES = 3
 ABSOLUTE_LIMIT = 1e-8
 FLIPPED_FRACTION = 0.01
 FLIPPED_RATES = {"updated": 2.5, "updated_twice": 5.0}
@@ -133,7 +142,59 @@ def gather(values, case, prefix):
     return found
 
 
-def run_updates(agent, case):
+class Runs:
+    """Runs of one agent on a case and on cases near it; each compiled function serves all.
+
+    Args:
+        agent: from `build_agent`.
+    """
+
+    def __init__(self, agent):
+        self.agent = agent
+        # The policy explores without its epsilon, with the case's noise.
+        exploration = dataclasses.replace(
+            agent.config.exploration, epsilon=0.0, epsilon_final=0.0, noise=0.3
+        )
+        agent.config = dataclasses.replace(agent.config, exploration=exploration)
+        self.start = {path: variable.numpy() for path, variable in agent.variables.items()}
+        self.learn = tf.function(agent.learn, autograph=False)
+        self.act = tf.function(agent.act, autograph=False)
+
+    def __call__(self, case):
+        """Returns all arrays that the project computes from a case's inputs."""
+        for path, variable in self.agent.variables.items():
+            variable.assign(self.start[path])
+        put_weights(self.agent, case)
+        return run_policy(self.agent, self.act, case) | run_updates(self.agent, self.learn, case)
+
+
+def moved(case, generator):
+    """Returns a case whose floating point inputs are each one unit in the last place away."""
+    inputs = ("weights/", "noise/", "data/", "policy/noise")
+    found = dict(case)
+    for name, value in case.items():
+        if name.startswith(inputs) and np.issubdtype(value.dtype, np.floating):
+            ends = np.where(generator.random(value.shape) < 0.5, -np.inf, np.inf)
+            found[name] = np.nextafter(value, ends.astype(value.dtype))
+    # It says where episodes end, by being exactly 0.
+    found["data/discount"] = case["data/discount"]
+    return found
+
+
+def sensitivities(runs, case, found):
+    """Returns {name: largest relative difference that moving the inputs makes}."""
+    generator = np.random.default_rng(0)
+    largest = dict.fromkeys(found, 0.0)
+    for _ in range(MOVES):
+        for name, value in runs(moved(case, generator)).items():
+            scale = np.abs(found[name]).max()
+            if value.shape == found[name].shape and scale > 0:
+                change = np.abs(value.astype(np.float64) - found[name]).max() / scale
+                largest[name] = max(largest[name], float(change))
+    return largest
+
+
+def run_updates(agent, learn, case):
     """Returns {name: array} of `out/`, `grads/`, `updated/` and `updated_twice/`."""
     is_terminal = case["data/discount"] == 0
     batch = {
@@ -145,7 +206,6 @@ def run_updates(agent, case):
     }
     batch = {name: tf.constant(value) for name, value in batch.items()}
     noise = Noise(*(tf.constant(case[f"noise/{name}"]) for name in Noise._fields))
-    learn = tf.function(agent.learn, autograph=False)
     learned = learn(batch, noise)
     found = collect_outputs(learned)
     paths = {id(variable): path for path, variable in agent.variables.items()}
@@ -190,19 +250,12 @@ def collect_outputs(learned):
     return {f"out/{name}": np.asarray(value) for name, value in outputs.items()}
 
 
-def run_policy(agent, case):
+def run_policy(agent, act, case):
     """Returns {policy/name: array} of acting on the case's images and noise."""
     steps, count = case["policy/reset"].shape
-    agent.config = dataclasses.replace(
-        agent.config,
-        exploration=dataclasses.replace(
-            agent.config.exploration, epsilon=0.0, epsilon_final=0.0, noise=0.3
-        ),
-    )
     state = agent.initial_state(count)
     found = {"action": [], "stoch": [], "deter": []}
     nothing = np.zeros([count, agent.spec.action_size], np.float32)
-    act = tf.function(agent.act, autograph=False)
     for step in range(steps):
         noise = PolicyNoise(
             state=case["policy/noise_state"][step],
@@ -221,13 +274,14 @@ def run_policy(agent, case):
     return {f"policy/{name}": np.stack(values) for name, values in found.items()}
 
 
-def compare(name, found, expected, sizes):
+def compare(name, found, expected, sizes, sensitivity=0.0):
     """Returns (largest absolute difference, largest relative difference, passed)."""
     if found is None or found.shape != expected.shape or not np.all(np.isfinite(found)):
         return np.nan, np.nan, False
     difference = np.abs(found.astype(np.float64) - expected.astype(np.float64))
     largest = np.abs(expected).max()
-    limit = RELATIVE_LIMIT * largest if largest > 0 else ABSOLUTE_LIMIT
+    share = min(max(RELATIVE_LIMIT, SENSITIVE_MULTIPLE * sensitivity), LARGEST_LIMIT)
+    limit = share * largest if largest > 0 else ABSOLUTE_LIMIT
     absolute = difference.max()
     relative = absolute / largest if largest > 0 else absolute
     kind, _, rest = name.partition("/")
@@ -251,16 +305,20 @@ def check(path):
     if "config" not in case:
         raise SystemExit(f"error: {path} is not a case: it holds no config")
     agent, sizes = build_agent(case)
-    found = run_policy(agent, case) | run_updates(agent, case)
+    runs = Runs(agent)
+    found = runs(case)
+    sensitive = sensitivities(runs, case, found)
     kinds = ("out/", "grads/", "updated/", "updated_twice/", "policy/")
     inputs = ("policy/image_u8", "policy/reset", "policy/noise")
     names = [name for name in case if name.startswith(kinds) and not name.startswith(inputs)]
-    print(f"{path}\n{'array':44s} {'absolute':>10s} {'relative':>10s}")
+    print(f"{path}\n{'array':44s} {'absolute':>10s} {'relative':>10s} {'sensitivity':>12s}")
     passed = 0
     for name in names:
-        absolute, relative, good = compare(name, found.get(name), case[name], sizes)
+        own = sensitive.get(name, 0.0)
+        absolute, relative, good = compare(name, found.get(name), case[name], sizes, own)
         passed += good
-        print(f"{name:44s} {absolute:10.2e} {relative:10.2e} {'pass' if good else 'FAIL'}")
+        word = "pass" if good else "FAIL"
+        print(f"{name:44s} {absolute:10.2e} {relative:10.2e} {own:12.2e} {word}")
     return passed, len(names)
 
 

@@ -63,6 +63,38 @@ def test_a_changed_case_fails(tool, change, tmp_path, capsys):
     assert int(passed) < int(total)
 
 
+@pytest.mark.parametrize(
+    ("difference", "sensitivity", "passes"),
+    [
+        (0.9e-4, 0, True),
+        (1.1e-4, 0, False),
+        (2.9e-4, 1e-4, True),
+        (3.1e-4, 1e-4, False),
+        # However ill conditioned a case is, this is no round-off.
+        (1.9e-3, 1.0, True),
+        (2.1e-3, 1.0, False),
+    ],
+)
+def test_limits_follow_what_one_unit_in_the_last_place_does(tool, difference, sensitivity, passes):
+    expected = np.array([1.0, -0.5])
+    found = expected + [0, difference]
+    assert tool.compare("grads/x", found, expected, {}, sensitivity)[2] == passes
+
+
+def test_sensitivity_is_that_of_the_computation(tool):
+    """Of a stand-in for an agent whose result is a difference of nearly equal inputs."""
+    case = {"weights/a": np.float32([1.0]), "data/b": np.float32([0.999])}
+    case |= {"data/discount": np.float32([1.0]), "data/c": np.uint8([3])}
+
+    def runs(case):
+        assert case["data/discount"] == 1 and case["data/c"] == 3
+        return {"out/small": case["weights/a"] - case["data/b"], "out/sum": case["data/b"] + 1}
+
+    found = tool.sensitivities(runs, case, runs(case))
+    # One unit in the last place is 6e-8 to 1.2e-7 of an input, and the difference is 1e-3.
+    assert 5e-5 < found["out/small"] < 2e-4 and 0 < found["out/sum"] < 1.2e-7
+
+
 OTHER_SIZES = {
     "tanh-normal with a discount head": {"action_dist": "tanh_normal", "discount_head": True},
     "one-hot without": {"action_dist": "onehot", "discount_head": False, "free_nats": 1000.0},
@@ -137,7 +169,7 @@ def test_any_sizes_can_be_checked(tool, kind, tmp_path, capsys):
     sizes |= {**other, "deter": 7, "hidden": 6, "stoch": 5, "units": 9, **OTHER_SIZES[kind]}
     case = make_case(sizes, np.random.default_rng(0))
     agent, _ = tool.build_agent(case)
-    results = tool.run_policy(agent, case) | tool.run_updates(agent, case)
+    results = tool.Runs(agent)(case)
     weights = [name for name in case if name.startswith("weights/")]
     assert len(results) > 3 * len(weights) + 20
     np.savez(tmp_path / "case.npz", **case, **results)
