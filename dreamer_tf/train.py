@@ -25,6 +25,11 @@ from dreamer_tf.runs.run_directory import RunDirectory
 from dreamer_tf.training.evaluator import Evaluator
 from dreamer_tf.training.schedule import Schedule
 
+UNLIMITED = (
+    "the environment has no time limit of its own, its episodes are cut after {} steps; "
+    "--env.time_limit sets another number"
+)
+
 
 @terminal.guarded
 def main(words):
@@ -113,6 +118,8 @@ def train(config, run, start_worker, workers, backend, weights=None):
     saved = versions.to_current(checkpoint.load_newest(run.checkpoints, display.warn))
     resume.check_fits(saved, agent.spec, resolved)
     describe(display.say, config, run, agent, described, device, resolved, backend)
+    if not workers[0].limited:
+        display.say(f"note: {UNLIMITED.format(agent.spec.time_limit)}")
     session = {
         "device": device,
         "precision": resolved,

@@ -3,9 +3,14 @@
 Not to be confused with imagination (`dreamer_tf.behavior`), by which an agent learns.
 """
 
+import numpy as np
+
 from dreamer_tf.agents.compiled import compiled, to_arrays
 from dreamer_tf.networks import distributions
 from dreamer_tf.world_model.rssm import State
+
+# Sequences are predicted in multiples of so many steps: those of figure 5's strip.
+BLOCK = 51
 
 
 class Dreams:
@@ -38,7 +43,15 @@ class Dreams:
         """
         if self.world_model.decoder is None:
             return None
-        return self._predict(batch, context, seed).numpy()
+        length = batch["reward"].shape[1]
+        # Each length would be compiled anew, ten seconds in the middle of a run. What follows the
+        # end changes nothing before it.
+        more = -length % BLOCK
+        batch = {
+            name: np.pad(value, [(0, 0), (0, more), *[(0, 0)] * (value.ndim - 2)], "edge")
+            for name, value in batch.items()
+        }
+        return self._predict(batch, context, seed)[:, :length].numpy()
 
     def act(self, state, seed, mode):
         """Returns the agent's actions [N, A] in a state; see `Agent.policy` for the modes."""

@@ -66,9 +66,12 @@ def make_env(
         terminates = registry.can_terminate(env)
     else:
         env = factory.make_from_factory(task)
-    limit = repeat.effective_limit(repeat.own_limit(env), time_limit)
+    own = repeat.own_limit(env)
+    limit = repeat.effective_limit(own, time_limit)
     env = observing.Observing(env, observation, image_size)
-    return repeat.RepeatAndLimit(env, repeats, limit, terminates)
+    env = repeat.RepeatAndLimit(env, repeats, limit, terminates)
+    env.limited = own is not None or time_limit != "auto"
+    return env
 
 
 def _make_builtin(task, observation, repeats, time_limit, render, life_loss, image_size):

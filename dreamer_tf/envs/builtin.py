@@ -24,12 +24,14 @@ class BuiltinEnv(gymnasium.Env, abc.ABC):
         rendering: when False, images in observations are zero and nothing is drawn. Nothing else
             changes, so that known actions can be replayed fast.
         terminates: whether the task itself can end an episode.
+        limited: whether the time limit is the task's own or was asked for.
         action_repeat: environment steps per call of `step`.
         time_limit: environment steps after which an episode is truncated.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
     terminates = False
+    limited = True
 
     def __init__(
         self,

@@ -20,6 +20,9 @@ class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             own attribute says, or else True.
     """
 
+    limited = True
+    """Whether the time limit is the environment's own or was asked for."""
+
     def __init__(self, env, action_repeat, time_limit, terminates=None):
         gymnasium.utils.RecordConstructorArgs.__init__(
             self, action_repeat=action_repeat, time_limit=time_limit, terminates=terminates

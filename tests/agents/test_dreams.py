@@ -2,9 +2,9 @@
 
 import numpy as np
 import tensorflow as tf
-from agents_for_tests import IMAGE, VECTORS, tiny_agent
+from agents_for_tests import IMAGE, VECTORS, random_batch, tiny_agent
 
-from dreamer_tf.agents.dreams import Dreams
+from dreamer_tf.agents.dreams import BLOCK, Dreams
 
 SEED = np.array([5, 6], np.int32)
 
@@ -37,3 +37,22 @@ def test_a_step_of_a_dream_is_the_priors_and_keeps_the_action():
     np.testing.assert_allclose(after["stoch"], prior.mean + prior.std * noise, atol=1e-6)
     found = agent.dreams.look(after)
     assert set(found) == {"reward", "value", "discount"} and IMAGE.keys().isdisjoint(found)
+
+
+def test_predictions_of_any_length_are_compiled_once_and_depend_on_no_padding():
+    agent = tiny_agent()
+    lengths, traced = [], agent.dreams._predict_graph
+
+    def count(batch, context, seed):
+        lengths.append(batch["reward"].shape[1])
+        return traced(batch, context, seed)
+
+    dreams = Dreams(agent.world_model, None)
+    dreams._predict = tf.function(count)
+    batch = random_batch(2, BLOCK)
+    whole = dreams.predict(batch, 3, SEED)
+    assert whole.shape == (2, BLOCK, 64, 64, 3)
+    for length in (7, 20, 50):
+        short = dreams.predict({name: each[:, :length] for name, each in batch.items()}, 3, SEED)
+        np.testing.assert_array_equal(short, whole[:, :length])
+    assert lengths == [BLOCK]

@@ -147,6 +147,20 @@ class TestIds:
         with pytest.raises(ValueError, match="terminates = False"):
             env.step(np.zeros(1, np.float32))
 
+    @pytest.mark.parametrize(
+        ("task", "wished", "limited"),
+        [
+            ("environments_for_tests:ActionEcho", "auto", False),
+            ("environments_for_tests:ActionEcho", 90, True),
+            ("environments_for_tests:Many", "auto", True),
+            ("gym_Pendulum-v1", "auto", True),
+            ("toy_reach", "auto", True),
+        ],
+    )
+    def test_a_limit_that_nobody_gave_is_known_as_such(self, task, wished, limited):
+        with remote(task, time_limit=wished) as worker:
+            assert worker.limited == limited
+
     @pytest.mark.parametrize("limit", [-1, 0, 2.5, "ten"])
     def test_an_impossible_limit_of_the_environment_is_refused(self, limit):
         env = odd.ActionEcho()

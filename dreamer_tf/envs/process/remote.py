@@ -95,14 +95,19 @@ class RemoteEnv:
         if self._spec is None:
             described = json.loads(self._answer(wire.SPEC))
             self._spec = EnvSpec.from_json(described["spec"])
-            self._can_render = described["renders"]
+            self._described = described
             self._dtype = self._spec.record_dtype
         return self._spec
 
     @property
     def can_render(self):
         """Whether `render` gives frames; the first use waits as `spec` does."""
-        return bool(self.spec) and self._can_render
+        return bool(self.spec) and self._described["renders"]
+
+    @property
+    def limited(self):
+        """Whether the time limit is the environment's own or was asked for; waits as `spec`."""
+        return bool(self.spec) and self._described["limited"]
 
     def send_reset(self, seed):
         """Asks for the start of the episode of a seed, an integer in [0, 2**32)."""

@@ -26,7 +26,7 @@ CLOSE = b"C"
 SIZE = struct.Struct("<II")
 
 # From the worker.
-SPEC = b"s"  # JSON: EnvSpec as JSON (spec), whether RENDER has an answer (renders)
+SPEC = b"s"  # JSON: EnvSpec as JSON (spec), whether RENDER works, whether its limit is its own
 RECORD = b"r"  # one record of the spec's record_dtype
 FRAME = b"f"  # size, pixels
 BLIND = b"w"  # one record of a replay, of the spec's blind_dtype

@@ -51,7 +51,11 @@ def _serve(commands, answers):
     spec = EnvSpec.from_env(env)
     recording = RecordingEnv(env, spec)
     recording.reset(seed=0)  # An environment that cannot begin is found out at once.
-    described = {"spec": spec.to_json(), "renders": env.render_mode == "rgb_array"}
+    described = {
+        "spec": spec.to_json(),
+        "renders": env.render_mode == "rgb_array",
+        "limited": env.limited,
+    }
     answers.write(wire.pack(wire.SPEC, json.dumps(described).encode()))
     try:
         while (command := _read_command(commands)) is not None:
