@@ -118,6 +118,8 @@ def train(config, run, start_worker, workers, backend, weights=None):
     saved = versions.to_current(checkpoint.load_newest(run.checkpoints, display.warn))
     resume.check_fits(saved, agent.spec, resolved)
     describe(display.say, config, run, agent, described, device, resolved, backend)
+    for text in run.changes:
+        display.say(f"note: {text}")
     if not workers[0].limited:
         display.say(f"note: {UNLIMITED.format(agent.spec.time_limit)}")
     session = {

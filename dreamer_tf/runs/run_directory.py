@@ -34,6 +34,8 @@ EPISODES = "episodes"
 CHECKPOINTS = "checkpoints"
 # The status of a command that may work later.
 BUSY = os.EX_TEMPFAIL
+# Keys that change nothing of what is learned: a run may go on with other values of them.
+HARMLESS = ("checkpoint.", "evaluate.", "replay.keep", "env.timeout", "env.close_timeout")
 # Of the differences between two configurations, so many are shown.
 SHOWN_CHANGES = 4
 PACKAGES = (
@@ -52,13 +54,15 @@ class RunDirectory:
     Attributes:
         path: the folder.
         resuming: whether an earlier process has written its configuration here.
+        changes: texts that say which harmless keys have other values than before.
         episodes, checkpoints, metrics: paths of the two folders and of `metrics.jsonl`. The folders
             exist; the file is made by who writes it.
     """
 
-    def __init__(self, path, resuming, descriptor):
+    def __init__(self, path, resuming, changes, descriptor):
         self.path = path
         self.resuming = resuming
+        self.changes = changes
         self.episodes = path / EPISODES
         self.checkpoints = path / CHECKPOINTS
         self.metrics = path / METRICS
@@ -76,7 +80,7 @@ class RunDirectory:
         path = run_path(arguments.logdir, config.task, arguments.name, config.seed)
         descriptor = _lock(_make(path))
         try:
-            resuming = _prepare(path, arguments)
+            resuming, changes = _prepare(path, arguments)
             for name in (EPISODES, CHECKPOINTS):
                 (path / name).mkdir(exist_ok=True)
         except BaseException as error:
@@ -84,7 +88,7 @@ class RunDirectory:
             if isinstance(error, OSError):
                 raise UserError(f"cannot write in {path}: {error.strerror}", status=1) from None
             raise
-        return cls(path, resuming, descriptor)
+        return cls(path, resuming, changes, descriptor)
 
     def close(self):
         """Lets another process use the folder."""
@@ -116,6 +120,7 @@ def write_meta(run, extra):
         "platform": platform.platform(),
         "processor": _processor(),
         "cores": _cores(),
+        "changes": run.changes,
         **extra,
     }
     try:
@@ -238,7 +243,11 @@ def _lock(path):
 
 
 def _prepare(path, arguments):
-    """Brings the locked folder to the state of the arguments; returns whether it holds a run."""
+    """Brings the locked folder to the state of the arguments.
+
+    Returns:
+        (whether it holds a run, texts that say which harmless keys change).
+    """
     stored = path / CONFIG
     entries = {each.name for each in path.iterdir()} - {CONFIG + atomic.TEMPORARY}
     if entries and CONFIG not in entries:
@@ -251,26 +260,37 @@ def _prepare(path, arguments):
         entries = set()
     if not entries:
         atomic.write(stored, to_yaml(arguments.config).encode())
-        return False
-    if _differs(stored, arguments):
+        return False, []
+    changes = _changes(stored, arguments)
+    if changes:
         atomic.write(stored, to_yaml(arguments.config).encode())
-    return True
+    return True, changes
 
 
-def _differs(stored, arguments):
-    """Returns whether --extend has the stored config replaced; refuses any other difference."""
+def differences(earlier, now):
+    """Returns the keys, of two flattened configurations, that matter and differ.
+
+    Two agents share some sections only; their names are among the differences. A precision of auto
+    is compared with the checkpoint's when it is known what it means here.
+    """
+    different = [key for key in now if key in earlier and now[key] != earlier[key]]
+    if "auto" in (now["precision"], earlier["precision"]):
+        different = [key for key in different if key != "precision"]
+    return [key for key in different if not key.startswith(HARMLESS)]
+
+
+def _changes(stored, arguments):
+    """Returns texts that say how the stored config is to be replaced; refuses what may not be."""
     try:
         earlier = flatten(from_yaml(stored, versions.KEYS))
     except UserError as error:
         raise UserError(f"{error}; choose another --name, or start again with --fresh") from None
     now = flatten(arguments.config)
-    # Two agents share some sections only; their names are among the differences.
-    different = [key for key in now if key in earlier and now[key] != earlier[key]]
-    if not different:
-        return False
+    different = differences(earlier, now)
     longer = different == ["steps"] and now["steps"] > earlier["steps"]
-    if longer and arguments.extend:
-        return True
+    if not different or (longer and arguments.extend):
+        changed = [key for key in now if key in earlier and now[key] != earlier[key]]
+        return [f"{key} is {now[key]}, before it was {earlier[key]}" for key in changed]
     changes = [f"{key} is {earlier[key]} there, {now[key]} here" for key in different]
     if len(changes) > SHOWN_CHANGES:
         changes[SHOWN_CHANGES:] = [f"{len(changes) - SHOWN_CHANGES} more keys differ"]

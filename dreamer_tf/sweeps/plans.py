@@ -14,7 +14,13 @@ from dreamer_tf.envs import check_task
 from dreamer_tf.envs.tasks import default_repeat
 from dreamer_tf.runs import checkpoint, versions
 from dreamer_tf.runs.counters import Counters
-from dreamer_tf.runs.run_directory import CHECKPOINTS, CONFIG, METRICS, run_path
+from dreamer_tf.runs.run_directory import (
+    CHECKPOINTS,
+    CONFIG,
+    METRICS,
+    differences,
+    run_path,
+)
 from dreamer_tf.training.schedule import Schedule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,8 +86,7 @@ class Plan:
         if not path.is_file():
             return []
         there, here = flatten(from_yaml(path, versions.KEYS)), flatten(self.config())
-        keys = [*here, *(key for key in there if key not in here)]
-        return [key for key in keys if key != "steps" and there.get(key) != here.get(key)]
+        return [key for key in differences(there, here) if key != "steps"]
 
     def progress(self, logdir):
         """Returns the run's `Progress`, from what its folder holds.

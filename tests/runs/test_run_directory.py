@@ -137,6 +137,30 @@ def test_extend_changes_nothing_else(start, change):
     assert snapshot(run.path) == before
 
 
+def test_keys_that_change_nothing_of_what_is_learned_may_change(start):
+    start("--configs", DEBUG).close()
+    words = ["--evaluate.episodes", "3", "--checkpoint.minutes", "1.5", "--env.timeout", "7"]
+    run = start("--configs", DEBUG, *words)
+    assert run.resuming and len(run.changes) == 3
+    assert "env.timeout is 7.0, before it was 120.0" in run.changes
+    run_directory.write_meta(run, {})
+    assert json.loads((run.path / "meta.json").read_text())["sessions"][-1]["changes"] == run.changes
+    stored = from_yaml(run.path / "config.yaml")
+    assert (stored.evaluate.episodes, stored.checkpoint.minutes) == (3, 1.5)
+    run.close()
+    again = start("--configs", DEBUG, *words, "--steps", "5000", "--extend", "--replay.keep", "false")
+    assert [text.split()[0] for text in again.changes] == ["steps", "replay.keep"]
+    again.close()
+    with pytest.raises(UserError, match="replay.capacity is all there, 500 here"):
+        start("--configs", DEBUG, *words, "--steps", "5000", "--replay.capacity", "500")
+
+
+def test_a_precision_may_be_named_where_it_was_found(start):
+    """Whether it is the same is known to who has the checkpoint, see `resume.check_fits`."""
+    start("--configs", DEBUG).close()
+    assert start("--configs", DEBUG, "--precision", "bfloat16").resuming
+
+
 def test_extend_of_nothing_is_a_new_run(start):
     assert not start("--configs", DEBUG, "--extend").resuming
 
