@@ -83,6 +83,8 @@ GAME_LIMIT = 108_000
 # Pixels a side of the image that is observed.
 PAPERS_SIZE = 64
 
+# As Gymnasium's ids end.
+_VERSIONED = re.compile(r"-v[0-9]+$")
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -142,6 +144,11 @@ def check_task(task):
     names = task_names()
     if task in names or is_factory(task):
         return None
+    if _VERSIONED.search(task):
+        from dreamer_tf.envs.registry import PREFIX, check_id
+
+        check_id(f"{PREFIX}{task}")  # It may know better.
+        raise UserError(f"unknown task '{task}'; did you mean '{PREFIX}{task}'?")
     nearest = difflib.get_close_matches(task, names, n=1, cutoff=0.0)[0]
     raise UserError(f"unknown task '{task}'; did you mean '{nearest}'?")
 

@@ -26,10 +26,10 @@ def lines(run, task, prefill, dreams, lives=False):
     # A module is imported only for whoever names it.
     named = f"{folder} --task {task}" if is_code(task) else folder
     start = "tools/run " if (CHECKOUT / "tools" / "run").exists() else "python -m dreamer_tf."
-    python = "tools/run python" if start == "tools/run " else "python"
+    board = "tools/run tensorboard" if start == "tools/run " else "python -m tensorboard.main"
     commands = [
         f"evaluate   {start}evaluate {named} --video episode.gif",
-        f"curves     {python} -m tensorboard.main --logdir {folder}",
+        f"curves     {board} --logdir {folder}",
     ]
     if dreams:
         commands.append(f"dream      {start}dream {named}")

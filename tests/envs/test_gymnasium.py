@@ -140,6 +140,19 @@ class TestIds:
         assert "environments_for_tests.py" in message and "len(3)" in message
         assert "\n" not in message
 
+    @pytest.mark.parametrize(
+        ("task", "meant"),
+        [
+            ("CartPole-v1", "gym_CartPole-v1"),
+            ("CartPool-v1", "gym_CartPole-v1"),
+            ("ALE/Pong-v5", "atari_pong"),
+            ("my_module:Robot-v0", "gym_my_module:Robot-v0"),
+        ],
+    )
+    def test_an_id_without_its_prefix_is_understood(self, task, meant):
+        with pytest.raises(UserError, match=meant):
+            check_task(task)
+
     def test_who_breaks_the_promise_not_to_terminate_is_told(self):
         env = make_env("environments_for_tests:Promising", action_repeat=3)
         env.reset(seed=0)

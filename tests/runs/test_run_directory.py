@@ -144,11 +144,15 @@ def test_keys_that_change_nothing_of_what_is_learned_may_change(start):
     assert run.resuming and len(run.changes) == 3
     assert "env.timeout is 7.0, before it was 120.0" in run.changes
     run_directory.write_meta(run, {})
-    assert json.loads((run.path / "meta.json").read_text())["sessions"][-1]["changes"] == run.changes
+    assert (
+        json.loads((run.path / "meta.json").read_text())["sessions"][-1]["changes"] == run.changes
+    )
     stored = from_yaml(run.path / "config.yaml")
     assert (stored.evaluate.episodes, stored.checkpoint.minutes) == (3, 1.5)
     run.close()
-    again = start("--configs", DEBUG, *words, "--steps", "5000", "--extend", "--replay.keep", "false")
+    again = start(
+        "--configs", DEBUG, *words, "--steps", "5000", "--extend", "--replay.keep", "false"
+    )
     assert [text.split()[0] for text in again.changes] == ["steps", "replay.keep"]
     again.close()
     with pytest.raises(UserError, match="replay.capacity is all there, 500 here"):

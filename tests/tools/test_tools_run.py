@@ -93,9 +93,29 @@ def path_without_apt(folder):
 def test_no_or_unknown_verb_lists_the_verbs(words, tmp_path):
     result = start(words, tmp_path / "venv")
     assert result.returncode == 2
-    for verb in ("train", "evaluate", "test", "doctor", "python", *words):
+    for verb in ("train", "evaluate", "dream", "tensorboard", "test", "doctor", "python", *words):
         assert verb in result.stderr
     assert not (tmp_path / "venv").exists()
+
+
+def test_a_test_that_is_not_there_is_named_before_anything_starts(tmp_path):
+    result = start(["test", "tests/no_such_file.py::test", "-k", "a/b"], tmp_path / "venv")
+    assert result.returncode == 2
+    assert result.stderr == "error: there is no tests/no_such_file.py\n"
+    assert not (tmp_path / "venv").exists()
+
+
+def test_one_file_is_tested_without_workers(venv):
+    result = start(["test", "tests/test_floors.py", "--collect-only"], venv)
+    assert "tests/test_floors.py::" in result.stdout and "bringing up" not in result.stdout
+
+
+def test_tensorboard_wants_runs(venv, tmp_path):
+    result = start(["tensorboard"], venv, tmp_path)
+    assert result.returncode == 1 and "there is no folder runs here" in result.stderr
+    (tmp_path / "runs").mkdir()
+    result = start(["tensorboard", "--version"], venv, tmp_path)
+    assert result.returncode == 0 and result.stdout[0].isdigit()
 
 
 def test_help(tmp_path):
