@@ -223,6 +223,17 @@ class TestFailures:
             assert list(tmp_path.iterdir()) == []
 
 
+def start_trainer(script):
+    """Starts a script that may use the package and the odd environments."""
+    paths = os.pathsep.join([str(odd.ROOT), str(odd.ROOT / "tests")])
+    return subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
 class Children:
     """What a `Simulator` has started."""
 
@@ -308,13 +319,7 @@ worker.receive()
 print("ready", flush=True)
 time.sleep(3600)
 """
-        paths = os.pathsep.join([str(odd.ROOT), str(odd.ROOT / "tests")])
-        trainer = subprocess.Popen(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONPATH": paths},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        trainer = start_trainer(script)
         with trainer:
             assert trainer.stdout.readline() == "ready\n"
             trainer.kill()
@@ -334,13 +339,7 @@ workers[1].send_step([0.0])  # Busy for an hour.
 print(*[worker.pid for worker in workers], flush=True)
 time.sleep(3600)
 """
-        paths = os.pathsep.join([str(odd.ROOT), str(odd.ROOT / "tests")])
-        trainer = subprocess.Popen(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONPATH": paths},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        trainer = start_trainer(script)
         try:
             pids = [int(pid) for pid in trainer.stdout.readline().split()]
             assert len(pids) == 2 and all(state(pid) for pid in pids)
