@@ -18,8 +18,8 @@ def lasting():
     try:
         yield
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        sys.stdout.close_gently()
+        sys.stderr.close_gently()
         sys.stdout, sys.stderr = before
 
 
@@ -48,8 +48,8 @@ class _Lasting:
     def __init__(self, stream, name=None):
         self._stream = stream
         self._name = name
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+        self._errors = getattr(stream, "errors", None)
+        self._set_errors("backslashreplace")
 
     def __getattr__(self, name):
         return getattr(self._stream, name)
@@ -66,6 +66,15 @@ class _Lasting:
             self._stream.flush()
         except OSError as error:
             self._give_up(error)
+
+    def close_gently(self):
+        """Writes what is left and leaves the stream as it was."""
+        self.flush()
+        self._set_errors(self._errors)
+
+    def _set_errors(self, errors):
+        if hasattr(self._stream, "reconfigure"):
+            self._stream.reconfigure(errors=errors)
 
     def _give_up(self, error):
         # What is still in buffers goes there, too, also at the interpreter's end.
