@@ -209,7 +209,8 @@ def test_a_shorter_plan_lets_a_longer_run_go_on_and_a_longer_one_prolongs_a_shor
     for plan, steps in ((begun, 800), (short, 800), (long, 1000)):
         assert plan.clashes(tmp_path) == []
         assert plan.progress(tmp_path).steps == steps
-        arguments = command_line.parse(plan.command(tmp_path)[3:])
+        words = plan.command(tmp_path)
+        arguments = command_line.parse(words[words.index("--logdir") :])
         assert arguments.config.steps == steps
         # The program itself takes the command.
         RunDirectory.open(arguments).close()

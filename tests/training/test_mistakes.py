@@ -114,7 +114,7 @@ TRAIN = [
     (["--task", f"{TASK}:not_an_environment"], ["not_an_environment", "gymnasium.Env"]),
     (["--task", f"{TASK}:Broken"], [f"{TASK}:Broken", "no such robot"]),
     (["--task", f"{TASK}:SeveralChoices"], ["MultiDiscrete", "Discrete"]),
-    (["--task", f"{TASK}:Unbounded"], ["action space", "finite bounds"]),
+    (["--task", f"{TASK}:Unbounded"], ["action space", "bounds below"]),
     (["--task", f"{TASK}:Speaking"], ["'words'", "vector"]),
     (["--task", f"{TASK}:TwoImages"], ["'wrist'", "leave one out"]),
     (["--task", f"{TASK}:Reserved"], ["'reward'", "rename"]),
@@ -186,7 +186,8 @@ REFERENCE = [
     (["case.npz"], ["case.npz"], a_pickled_case),
 ]
 
-TOOLS = [([], ["train", "evaluate", "help"]), (["trian"], ["trian", "train", "help"])]
+# Without a verb it shows its whole usage: tests/tools/test_tools_run.py.
+TOOLS = [(["trian"], ["trian", "train", "help"])]
 
 PROGRAMS = {
     "train": [sys.executable, "-m", "dreamer_tf.train"],

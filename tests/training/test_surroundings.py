@@ -65,6 +65,8 @@ def test_what_asks_a_run_to_end_has_it_save_and_go_on_exactly(number, whole, tmp
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # Also where the tests themselves run under nohup.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     file = run_path(tmp_path) / "metrics.jsonl"
     wait_for(lambda: file.exists() and file.stat().st_size)
