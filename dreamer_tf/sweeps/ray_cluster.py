@@ -102,6 +102,7 @@ class RayLauncher:
 
     def _submit(self, index):
         needs = self._needs()
+        Path(self._begun(index)).unlink(missing_ok=True)  # An earlier attempt's.
         # A worker that is lost is counted here, as the death of a run is.
         remote = self.ray.remote(
             num_cpus=needs["CPU"], num_gpus=needs["GPU"], memory=needs["memory"], max_retries=0

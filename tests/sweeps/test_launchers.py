@@ -126,6 +126,11 @@ said = {"where": launcher.describe()}
 launcher.start([Plan("toy_reach", ("smoke",), "small", 0)], sys.argv[1])
 time.sleep(2)
 said["working"] = launcher.working()
+# As where it had begun on a node that is gone, and waits for another one.
+open(launcher._begun(0), "w").close()
+(lost,) = launcher.waiting
+launcher._submit(0)
+del launcher.waiting[lost]
 began = time.monotonic()
 launcher.close()
 said |= {"seconds": time.monotonic() - began, "states": launcher.results}
