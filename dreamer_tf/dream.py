@@ -38,6 +38,9 @@ class Dream:
     def __init__(self, trained, environment):
         self.player = trained
         self.environment = environment
+        # Requests are answered side by side, since browsers open connections that they do not use
+        # yet; there is one dream.
+        self.alone = threading.Lock()
         self.restart(0)
 
     def restart(self, seed):
@@ -112,9 +115,6 @@ def make_app(dream):
     app = flask.Flask("dreamer_tf.dream", static_folder=None)
     app.config["TRUSTED_HOSTS"] = HOSTS
     spec = dream.player.spec
-    # Requests are answered side by side, since browsers open connections that they do not use yet;
-    # there is one dream.
-    alone = threading.Lock()
 
     @app.get("/")
     def page():
@@ -130,7 +130,7 @@ def make_app(dream):
         seed = content().get("seed", 0)
         if type(seed) is not int or not 0 <= seed < 2**31:
             flask.abort(400, "seed must be a whole number, not negative")
-        with alone:
+        with dream.alone:
             return dream.restart(seed)
 
     @app.post("/tick")
@@ -139,7 +139,7 @@ def make_app(dream):
         numbers = isinstance(action, list) and all(map(_is_number, action))
         if action is not None and not (numbers and len(action) == spec.action_size):
             flask.abort(400, f"action must be null or {spec.action_size} finite numbers")
-        with alone:
+        with dream.alone:
             return dream.tick(action)
 
     def content():
@@ -181,8 +181,10 @@ def main(words):
     trained = player.load(arguments.run, trust=True)
     trained.check_dreams()
     with trained.environment() as environment:
-        app = make_app(Dream(trained, environment))
-        serve(app, arguments.port)
+        dream = Dream(trained, environment)
+        serve(make_app(dream), arguments.port)
+        # What is being answered is waited for, what comes now waits for ever: the environment ends.
+        dream.alone.acquire()
     return 0
 
 

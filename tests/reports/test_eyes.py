@@ -1,5 +1,7 @@
 """Seeing what a run has learned: TensorBoard over HTTP, films, the player, the dream's page."""
 
+import contextlib
+import http.client
 import io
 import json
 import os
@@ -9,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -209,6 +212,26 @@ def test_a_connection_that_says_nothing_keeps_nobody_waiting(page):
     with socket.create_connection((place.hostname, place.port)) as idle:
         idle.send(b"POST /tick HTTP/1.1\r\n")
         assert json.loads(fetch(f"{page}restart", {"seed": 0})[0])["count"] == 0
+
+
+def test_it_can_be_ended_while_a_page_is_open(run):
+    words = ["dreamer_tf.dream", str(run), "--port", "0"]
+    process, page = serving(words, r"(http://127\S+/)")
+
+    def look():
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            while True:
+                fetch(f"{page}tick", {"action": None})
+
+    lookers = [threading.Thread(target=look, daemon=True) for _ in range(3)]
+    try:
+        for each in lookers:
+            each.start()
+        for _ in range(5):
+            fetch(f"{page}tick", {"action": None})
+    finally:
+        output = end(process)
+    assert process.returncode == 0 and "Traceback" not in output and "ERROR" not in output, output
 
 
 def test_an_agent_without_images_dreams_beside_what_its_simulator_renders(tmp_path):
