@@ -9,6 +9,7 @@ import signal
 import sys
 
 from dreamer_tf import agents
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config import command_line
 from dreamer_tf.config.schema import check_environment, flatten
 from dreamer_tf.envs import check_task
@@ -19,6 +20,7 @@ from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes, remove_all
 from dreamer_tf.experience.sources import make_source
 from dreamer_tf.reports import summary, terminal
+from dreamer_tf.reports.display import Display
 from dreamer_tf.reports.means import Means
 from dreamer_tf.runs import checkpoint, resume, run_directory, saved_agent, versions
 from dreamer_tf.runs.run_directory import RunDirectory
@@ -35,8 +37,24 @@ UNLIMITED = (
 def main(words):
     """Trains; returns the exit status."""
     arguments = command_line.parse(words)
-    with contextlib.ExitStack() as opened:
-        return run_with(arguments, opened)
+    try:
+        with contextlib.ExitStack() as opened:
+            return run_with(arguments, opened)
+    except KeyboardInterrupt:  # Before training handles it, or the second one.
+        raise UserError(after_interrupt(arguments), status=130) from None
+
+
+def after_interrupt(arguments):
+    """Returns what is left of a run that was interrupted before it could save."""
+    config = arguments.config
+    path = run_directory.run_path(arguments.logdir, config.task, arguments.name, config.seed)
+    saved = checkpoint.read_state(path / run_directory.CHECKPOINTS)
+    if saved is not None:
+        step = saved["counters"]["step"]
+        return f"interrupted: the same command goes on from the checkpoint of step {step}"
+    if next((path / run_directory.EPISODES).glob("*.npy"), None) is not None:
+        return "interrupted before the first checkpoint: the same command begins with the episodes"
+    return "interrupted before anything was learned: the same command starts the run"
 
 
 def run_with(arguments, opened):
@@ -61,6 +79,10 @@ def run_with(arguments, opened):
     start_worker = starting.worker_starter(arguments.config, backend)
     workers = []
     opened.callback(close_all, workers)
+    display = Display(arguments.config.steps)
+    opened.callback(display.close)
+    display.open()
+    display.doing("starting the environment")
     # All started before the first is waited for: each takes a moment to load its simulator.
     for _ in range(arguments.config.envs):
         workers.append(start_worker(training=True))
@@ -72,7 +94,7 @@ def run_with(arguments, opened):
     if run is None:
         run = RunDirectory.open(arguments)
         opened.callback(run.close)
-    return train(arguments.config, run, start_worker, workers, backend, weights)
+    return train(arguments.config, run, display, start_worker, workers, backend, weights)
 
 
 def open_existing(arguments):
@@ -103,18 +125,19 @@ def initial_weights(source, run):
     return saved_agent.load_checkpoint(source, lambda text: print(f"warning: {text}"))
 
 
-def train(config, run, start_worker, workers, backend, weights=None):
+def train(config, run, display, start_worker, workers, backend, weights=None):
     """Makes or restores the parts of a run and trains; returns the exit status."""
+    display.doing("loading TensorFlow")
     with terminal.quiet_start():
         from dreamer_tf.networks import precision
-        from dreamer_tf.reports.display import Display
         from dreamer_tf.training.startup import describe
 
         device = precision.prepare_devices()
         resolved = precision.resolve(config.precision)
+        display.doing("making the networks")
         agent = agents.make(config, workers[0].spec, resolved)
     described = agent.describe()
-    display = Display(config.steps, described.progress)
+    display.describe(described.progress)
     saved = versions.to_current(checkpoint.load_newest(run.checkpoints, display.warn))
     resume.check_fits(saved, agent.spec, resolved)
     describe(display.say, config, run, agent, described, device, resolved, backend)
@@ -135,7 +158,10 @@ def train(config, run, start_worker, workers, backend, weights=None):
         display.say(f"weights    from {weights.path}")
     trainer = make_trainer(config, run, agent, resolved, display, start_worker, workers, saved)
     try:
+        if saved is not None:
+            display.doing("restoring the run")
         trainer.resume(saved)
+        display.recall(summary.read(run.metrics))
         if weights is not None:
             trainer.save()  # From now on the run does not need the other one.
         complete = trainer.run()

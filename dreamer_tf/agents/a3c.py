@@ -154,7 +154,11 @@ class A3C(CompiledAgent):
             parameters={self.network.name: self.network.count_params()},
             update_flops=flops.a3c_update(self.config, self.spec),
             charts=description.A3C_CHARTS,
-            progress={"value error": "value_error"},
+            progress={
+                "policy": "policy_loss",
+                "value error": "value_error",
+                "entropy": "action_ent",
+            },
         )
 
 

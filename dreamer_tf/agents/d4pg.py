@@ -232,5 +232,5 @@ class D4PG(CompiledAgent):
             parameters={model.name: model.count_params() for model in self.networks.models},
             update_flops=flops.d4pg_update(self.config, self.spec),
             charts=description.D4PG_CHARTS,
-            progress={"critic loss": "critic_loss"},
+            progress={"critic loss": "critic_loss", "value": "value"},
         )

@@ -15,7 +15,7 @@ class Description:
         decision_flops: those of one action, where they are worth counting.
         charts: {title: (regular expressions of metric names, ...)}, what to plot of an update's
             metrics and the report's, the most telling first.
-        progress: {words: metric name} that a line of progress shows.
+        progress: {words: metric name} that the terminal shows, where there are such.
     """
 
     name: str
@@ -39,6 +39,17 @@ ACTOR_CRITIC_CHARTS = {
 CONTRAST_CHARTS = {
     "Contrastive loss (nats)": ("contrast_loss",),
     "Observations that are told apart": ("contrast_accuracy",),
+}
+# What the terminal shows of a world model and of what is learned inside it, where there is such.
+PROGRESS = {
+    "image": "image_loss",
+    "vectors": "vector_loss",
+    "contrast": "contrast_loss",
+    "reward": "reward_loss",
+    "KL": "div",
+    "value": "value_loss",
+    "actor": "actor_loss",
+    "entropy": "action_ent",
 }
 
 

@@ -137,5 +137,5 @@ class Imagining(ModelBased):
             parameters=self.parameters(),
             update_flops=flops,
             charts=self.model_charts() | charts,
-            progress={"model loss": "model_loss"},
+            progress=description.PROGRESS,
         )

@@ -82,5 +82,5 @@ class PlaNet(ModelBased):
             update_flops=flops.model_update(self.config, self.spec, False),
             decision_flops=flops.plan(self.config, self.spec),
             charts=self.model_charts(),
-            progress={"model loss": "model_loss"},
+            progress=description.PROGRESS,
         )

@@ -21,7 +21,7 @@ def lines(run, task, prefill, dreams, lives=False):
         dreams: whether the agent has a world model to play in.
         lives: whether the loss of a life ended training's episodes, but not evaluation's.
     """
-    measured = _read(Path(run) / "metrics.jsonl")
+    measured = read(Path(run) / "metrics.jsonl")
     folder = shlex.quote(str(run))
     # A module is imported only for whoever names it.
     named = f"{folder} --task {task}" if is_code(task) else folder
@@ -58,8 +58,8 @@ def _learned(measured, prefill, lives):
     return text
 
 
-def _read(path):
-    """Returns the lines of a metrics file, without those that cannot be read."""
+def read(path):
+    """Returns the lines as dicts of a metrics file, without those that cannot be read."""
     found = []
     try:
         text = path.read_text(encoding="utf-8")

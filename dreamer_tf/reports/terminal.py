@@ -32,8 +32,8 @@ def guarded(main):
         except WorkerError as error:
             what = "keeps failing" if error.started else "does not start"
             message, status = f"the environment {what}: {error}{_gl_hint(error)}", 1
-        except KeyboardInterrupt:  # Training itself stops at the first and saves.
-            message, status = "interrupted: nothing was saved since the last checkpoint", 130
+        except KeyboardInterrupt:
+            message, status = "interrupted", 130
         except OSError as error:
             message, status = _describe(error), 1
         print(f"error: {message}", file=sys.stderr)

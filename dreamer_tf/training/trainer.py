@@ -76,6 +76,7 @@ class Trainer:
         self.stopwatch = Stopwatch()
         self.watch = Watch(self.display.warn)
         self.stop_signal = None
+        self.compiled = False  # The first update compiles.
         self.logged_step = counters.step
         self.started = self.saved = time.monotonic()
         self.earlier_wall_time = counters.wall_time
@@ -133,6 +134,7 @@ class Trainer:
 
     def _request_stop(self, number, frame):
         self.stop_signal = number
+        self.display.stopping()
         # A second Ctrl-C does not wait any more: files are whole at every moment.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -141,6 +143,8 @@ class Trainer:
 
     def collect(self):
         """Makes one step in every environment and stores the episodes that it finishes."""
+        prefilling = self.schedule.prefilling(self.counters)
+        self.display.doing("collecting with random actions" if prefilling else "collecting")
         begin = time.monotonic()
         acting, steps = self.stopwatch.seconds.get("act", 0.0), self.collector.steps
         finished = self.collector.step(self._act)
@@ -167,6 +171,7 @@ class Trainer:
 
         A source that cannot serve all of them has the block go on later.
         """
+        self.display.doing("learning" if self.compiled else "compiling the updates")
         end = self.schedule.block_end(self.counters.update)
         count = end - self.counters.update
         with self.source.batches(self.counters.update, count) as batches:
@@ -181,6 +186,9 @@ class Trainer:
                     self.source.feedback(self.counters.update, metrics.pop("priorities", None))
                     self.means.add(metrics)
                 self.counters.update += 1
+                if not self.compiled:
+                    self.compiled = True
+                    self.display.doing("learning")
                 self.display.progress(self.counters)
                 if self.counters.update < end:
                     self._save_if_due()
@@ -211,6 +219,7 @@ class Trainer:
 
     def evaluate(self):
         """Measures the agent; given up without a trace when the run is asked to stop."""
+        self.display.doing("evaluating")
         every = self.config.evaluate.videos
         filming = bool(every) and self.counters.evaluations % every == 0
         filming = filming and "image" in self.spec.observations
