@@ -7,6 +7,7 @@ import numpy as np
 from dreamer_tf.agents.protocol import without_dreams
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs import factories
 from dreamer_tf.envs.process import starting
 from dreamer_tf.runs import resume, saved_agent
 
@@ -20,7 +21,8 @@ class Player:
         step: environment steps that the weights were trained for.
     """
 
-    def __init__(self, config, saved, agent):
+    def __init__(self, config, saved, agent, factory=None):
+        self._factory = factory
         self.config = config
         self._saved = saved
         self.spec = agent.spec
@@ -30,7 +32,8 @@ class Player:
 
     def environment(self):
         """Returns the run's environment in a process of its own, an `Environment`."""
-        start = starting.worker_starter(self.config, starting.find_gl(self.config, True), True)
+        backend = starting.find_gl(self.config, True)
+        start = starting.worker_starter(self.config, backend, True, self._factory)
         environment = Environment(start())
         try:
             resume.check_environment(self._saved, environment.worker.spec)
@@ -39,24 +42,34 @@ class Player:
             raise
         return environment
 
-    def start(self):
+    def start(self) -> dict:
         """Returns the state of the agent before an episode."""
         return self.agent.initial_state(1)
 
-    def act(self, record, state):
+    def act(self, record, state: dict | None = None) -> tuple[np.ndarray, dict]:
         """Takes in a time step and chooses the best action.
 
         Args:
-            record: what the environment's `reset` or `step` returned.
-            state: what `start` or the last call returned.
+            record: what the environment's `reset` or `step` returned; or a plain observation, a
+                dict of arrays or, where the agent observes one thing only, that array.
+            state: what the last call returned; None where an episode begins. For a record it may
+                be what `start` returned.
 
         The best one is what the run's key evaluate.action says.
 
         Returns:
             (action float32 [A], state).
+
+        Raises:
+            UserError: the observation is not of the agent's names and shapes.
         """
-        observation = {name: record[name][None] for name in self.spec.observations}
-        is_first = np.array([record["is_first"]])
+        begins = state is None
+        state = self.start() if begins else state
+        if getattr(record, "dtype", None) is not None and record.dtype.names:
+            observation = {name: record[name][None] for name in self.spec.observations}
+            is_first = np.array([record["is_first"]])
+        else:
+            observation, is_first = observed(record, self.spec.observations), np.array([begins])
         mode = self.config.evaluate.action
         action, state = self.agent.policy(observation, is_first, state, self._seed(), mode)
         return action[0], state
@@ -159,20 +172,40 @@ class Environment:
         self.close()
 
 
-def load(run, trust=False):
-    """Returns the `Player` of a run's folder, `runs/<task>/<name>/<seed>`.
+def observed(given, expected):
+    """Returns {name: array [1, ...]} of a plain observation.
 
     Args:
-        run: the folder.
-        trust: whether the module that a run's task names may be imported, see
-            `saved_agent.check_trust`.
+        given: a dict of arrays, or one array.
+        expected: {name: (shape, dtype)}, `EnvSpec.observations`.
 
     Raises:
-        UserError: it is not a run, has no checkpoint yet, or names a module.
+        UserError: other names or shapes than expected.
     """
+    if not isinstance(given, dict):
+        if len(expected) > 1:
+            raise UserError(f"the agent observes {', '.join(expected)}: give a dict of arrays")
+        given = dict.fromkeys(expected, given)
+    found = {}
+    for name, (shape, dtype) in expected.items():
+        if name not in given:
+            raise UserError(f"the observation has no {name}, only {', '.join(map(str, given))}")
+        array = np.asarray(given[name])
+        fits = array.shape == tuple(shape) and (array.dtype == dtype or dtype != "uint8")
+        if not fits:
+            what = f"{array.dtype} {list(array.shape)}"
+            raise UserError(f"{name} is {what}, the agent observes {dtype} {list(shape)}")
+        found[name] = array.astype(dtype)[None]
+    return found
+
+
+def load(run, trust=False, env=None):
+    """See `dreamer_tf.load`."""
     config = saved_agent.load_config(run)
-    saved_agent.check_trust(run, config, trust or None, "load(run, trust=True)")
+    factory = None if env is None else factories.packed(factories.named(env)[1])
+    how = "load(run, trust=True), or env=, which is the environment itself,"
+    saved_agent.check_trust(run, config, trust or env is not None or None, how)
     saved = saved_agent.load_checkpoint(
         run, lambda text: print(f"warning: {text}", file=sys.stderr)
     )
-    return Player(config, saved, saved_agent.restore_agent(config, saved))
+    return Player(config, saved, saved_agent.restore_agent(config, saved), factory)

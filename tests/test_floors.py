@@ -28,11 +28,15 @@ FLOORS = {
     "dreamer_tf.training": 15,
     "dreamer_tf.results": 16,
     "dreamer_tf.sweeps": 17,
-    "dreamer_tf.train": 18,
-    "dreamer_tf.evaluate": 19,
-    "dreamer_tf.player": 20,
-    "dreamer_tf.dream": 21,
-    "dreamer_tf": 22,
+    "dreamer_tf.library": 18,
+    "dreamer_tf.train": 19,
+    "dreamer_tf.evaluate": 20,
+    "dreamer_tf.player": 21,
+    "dreamer_tf.dream": 22,
+    "dreamer_tf.tensorboard": 23,
+    "dreamer_tf.doctor": 24,
+    "dreamer_tf.__main__": 25,
+    "dreamer_tf": 26,
 }
 FREE_OF_TENSORFLOW = FLOORS["dreamer_tf.networks"]
 

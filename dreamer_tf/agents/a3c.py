@@ -69,7 +69,9 @@ class A3C(CompiledAgent):
             "policy_value", self.network.trainable_variables, method, precision == "float16"
         )
         self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
-        self.steps = Steps({"policy_value": self.optimizer}, self.updates)
+        self.steps = Steps(
+            {"policy_value": self.optimizer}, self.updates, skip=config.train.skip_nonfinite
+        )
         self.variables = {**named_variables([self.network]), **self.optimizer.variables}
         self.variables["updates"] = self.updates
 

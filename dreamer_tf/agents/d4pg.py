@@ -69,7 +69,12 @@ class D4PG(CompiledAgent):
         self.targets = Targets(self.networks.models, self.copies.models, settings.target_period)
         self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
         self.optimizers = self._optimizers(scale_loss=precision == "float16")
-        self.steps = Steps(self.optimizers, self.updates, lambda: self.targets.follow(self.updates))
+        self.steps = Steps(
+            self.optimizers,
+            self.updates,
+            lambda: self.targets.follow(self.updates),
+            skip=config.train.skip_nonfinite,
+        )
         self.variables = named_variables([*self.networks.models, *self.copies.models])
         for optimizer in self.optimizers.values():
             self.variables.update(optimizer.variables)
@@ -124,6 +129,8 @@ class D4PG(CompiledAgent):
         # The divergence from the target, which an exact critic has none of.
         entropy = -tf.reduce_sum(tf.math.xlogy(target, target), -1)
         priorities = tf.maximum(errors - entropy, 0.0)
+        if self.steps.skip:  # A step of an update that was left out is as likely as any new one.
+            priorities = tf.where(tf.math.is_finite(priorities), priorities, 1.0)
         return Learned(found, gradients, target, priorities, metrics)
 
     def _target(self, batch):

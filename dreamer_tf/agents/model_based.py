@@ -66,7 +66,7 @@ class ModelBased(CompiledAgent):
         learning = {name: (part, rate) for name, part in self.world_model.parts.items()}
         learning |= {name: ([head], rate) for name, (head, rate) in heads.items()}
         self.optimizers = self._optimizers(learning, scale_loss=precision == "float16")
-        self.steps = Steps(self.optimizers, self.updates)
+        self.steps = Steps(self.optimizers, self.updates, skip=config.train.skip_nonfinite)
         self.models = [*self.world_model.models, *(head for head, _ in heads.values())]
         self.variables = named_variables(self.models)
         for optimizer in self.optimizers.values():

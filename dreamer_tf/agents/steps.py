@@ -4,17 +4,19 @@ import tensorflow as tf
 
 
 class Steps:
-    """Makes the steps of several optimisers as one, and stops for good at a non-finite quantity.
+    """Makes the steps of several optimisers as one; stops for good at a non-finite quantity.
 
     Args:
         optimizers: {name: `Optimizer`}; the loss and the gradient norm of a part are called
             `{name}_loss` and `{name}_grad_norm`.
         updates: int64 variable that counts the steps made.
         afterwards: function without arguments, called in the graph after every step made.
+        skip: leave out an update with a non-finite quantity, and go on, instead.
     """
 
-    def __init__(self, optimizers, updates, afterwards=lambda: None):
+    def __init__(self, optimizers, updates, afterwards=lambda: None, skip=False):
         self.optimizers = optimizers
+        self.skip = skip
         self.updates = updates
         self.afterwards = afterwards
         self.fault = tf.Variable(0, dtype=tf.int32, trainable=False, name="fault")
@@ -34,23 +36,36 @@ class Steps:
             gradients: {name: gradients}.
             norms: {name: scalar}, their global norms.
         """
-        faults = [~tf.math.is_finite(loss) for loss in losses.values()]
-        faults += [self.optimizers[name].faulty(norm) for name, norm in norms.items()]
-        faults = tf.stack(faults)
-        first = tf.where(tf.reduce_any(faults), 1 + tf.argmax(faults, output_type=tf.int32), 0)
-        self.fault.assign(tf.where(self.fault > 0, self.fault, first))
+        fault = self._fault(losses, norms)
+        if not self.skip:
+            fault = self.fault.assign(tf.where(self.fault > 0, self.fault, fault))
+
+        def count():
+            self.updates.assign_add(1)
+            self.afterwards()
 
         def step():
             for name, optimizer in self.optimizers.items():
                 optimizer.apply(gradients[name])
-            self.updates.assign_add(1)
-            self.afterwards()
+            count()
 
-        tf.cond(self.fault > 0, lambda: None, step)
+        tf.cond(fault > 0, count if self.skip else lambda: None, step)
+
+    def _fault(self, losses, norms):
+        """Returns 0, or the number of the first quantity that is an error, losses before norms."""
+        faults = [~tf.math.is_finite(loss) for loss in losses.values()]
+        faults += [self.optimizers[name].faulty(norm) for name, norm in norms.items()]
+        faults = tf.stack(faults)
+        return tf.where(tf.reduce_any(faults), 1 + tf.argmax(faults, output_type=tf.int32), 0)
 
     def metrics(self, losses, norms):
-        """Returns {name: scalar} of the losses and norms, and with loss scaling of what it did."""
+        """Returns {name: scalar} of the losses and norms, and of what was left out.
+
+        With `skip`, `skipped` is 1 where nothing else of the update has a meaning.
+        """
         found = {f"{name}_loss": loss for name, loss in losses.items()}
+        if self.skip:
+            found["skipped"] = tf.cast(self._fault(losses, norms) > 0, tf.float32)
         for name, norm in norms.items():
             optimizer = self.optimizers[name]
             if optimizer.scaler is not None:

@@ -20,6 +20,7 @@ OPTIONS = {
     "--init_from": ("RUN", "Begin with the weights of another run's newest checkpoint."),
     "--fresh": ("", "Delete what an earlier run left in the run's folder and start again."),
     "--extend": ("", "Continue a run up to a larger number of steps."),
+    "--wandb": ("PROJECT", "Also log to Weights & Biases (pip install wandb)."),
     "--help": ("", "Print this and exit."),
 }
 PLAIN_NAME = re.compile(r"\w[\w.+-]{0,99}", re.ASCII)
@@ -36,6 +37,7 @@ class Arguments:
     extend: bool
     configs: tuple[str, ...]
     config: Config
+    wandb: str | None = None
 
 
 def parse(argv):
@@ -54,20 +56,26 @@ def parse(argv):
         raise UserError("--fresh and --extend exclude each other: start again or continue")
     config = load_config(presets, overrides)
     init_from = options.get("--init_from")
-    logdir = Path(options.get("--logdir", "runs")).expanduser()
-    try:
-        str(logdir).encode()
-    except UnicodeEncodeError:
-        raise UserError(f"--logdir {str(logdir)!r} is no text in UTF-8: choose another") from None
     return Arguments(
-        logdir=logdir,
-        name=_name(options.get("--name"), presets),
+        logdir=folder_of_runs(options.get("--logdir", "runs")),
+        name=run_name(options.get("--name"), presets),
         init_from=None if init_from is None else Path(init_from).expanduser(),
         fresh="--fresh" in options,
         extend="--extend" in options,
         configs=tuple(presets),
         config=config,
+        wandb=options.get("--wandb"),
     )
+
+
+def folder_of_runs(given):
+    """Returns the path of a --logdir; raises a UserError where files cannot name it."""
+    path = Path(given).expanduser()
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"--logdir {str(path)!r} is no text in UTF-8: choose another") from None
+    return path
 
 
 def help_text():
@@ -164,7 +172,12 @@ def _hint(word):
     return nearest(word, valid) or ": --help lists all options and keys"
 
 
-def _name(given, presets):
+def run_name(given, presets):
+    """Returns the name of a run: the given one, or for None that of its presets.
+
+    Raises:
+        UserError: a run's folder cannot have it.
+    """
     stems = [Path(preset).stem if preset.endswith(".yaml") else preset for preset in presets]
     return check_name("-".join(stems) or DEFAULTS if given is None else given)
 

@@ -27,6 +27,7 @@ def make_env(
     frames=False,
     life_loss=False,
     image_size=PAPERS_SIZE,
+    factory=None,
 ):
     """Builds the environment of a task. Renders in this process: not for one with TensorFlow.
 
@@ -43,6 +44,8 @@ def make_env(
         frames: whether `render()` will be used, also where no image is observed.
         render: "paper" for dm_control's own image quality, "fast" for a cheaper one.
         life_loss: whether the loss of a life ends an episode of an Atari game.
+        factory: function that is called instead of what the task names, a
+            `package.module:factory`.
         image_size: pixels a side of the observed image, S.
 
     Returns:
@@ -58,14 +61,14 @@ def make_env(
         observation = "image" if observation == "auto" else observation
         size = image_size
         return _make_builtin(task, observation, repeats, time_limit, render, life_loss, size)
-    from dreamer_tf.envs import factory, observing, registry, repeat
+    from dreamer_tf.envs import factories, observing, registry, repeat
 
     terminates = None
     if is_gymnasium(task):
         env = registry.make_registered(task, rendered=frames or observation in ("image", "both"))
         terminates = registry.can_terminate(env)
     else:
-        env = factory.make_from_factory(task)
+        env = factories.make_from_factory(task, factory)
     own = repeat.own_limit(env)
     limit = repeat.effective_limit(own, time_limit)
     env = observing.Observing(env, observation, image_size)

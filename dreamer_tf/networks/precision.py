@@ -1,7 +1,12 @@
 """The compute precision of the networks and the devices they run on."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
+
+# Of determinism, the public module has only the switching on.
+from tensorflow.python.framework import config as settings
 
 from dreamer_tf.basics.errors import UserError
 
@@ -31,6 +36,22 @@ def prepare_devices():
     # Sums in a fixed order, so that a resumed run equals an uninterrupted one bit for bit.
     tf.config.experimental.enable_op_determinism()
     return "CPU"
+
+
+@contextlib.contextmanager
+def restored():
+    """Gives back in the end what `prepare_devices` sets, but for the growth of GPU memory."""
+    floatx, layout = keras.config.floatx(), keras.config.image_data_format()
+    tensor_float = tf.config.experimental.tensor_float_32_execution_enabled()
+    deterministic = settings.is_op_determinism_enabled()
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(floatx)
+        keras.config.set_image_data_format(layout)
+        tf.config.experimental.enable_tensor_float_32_execution(tensor_float)
+        if not deterministic:
+            settings.disable_op_determinism()
 
 
 def resolve(precision):

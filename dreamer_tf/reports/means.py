@@ -11,6 +11,7 @@ class Means:
     def __init__(self, state=None):
         self.sums = dict((state or {}).get("sums", {}))
         self.count = (state or {}).get("count", 0)
+        self.skipped = (state or {}).get("skipped", 0)
         self.pending = []
 
     def add(self, metrics):
@@ -20,19 +21,26 @@ class Means:
     def fold(self):
         """Waits for the pending values and adds them up, one by one in their order."""
         for metrics in self.pending:
+            if float(metrics.get("skipped", 0.0)):  # Whatever else it says is not finite.
+                self.skipped += 1
+                continue
             for name in sorted(metrics):
                 self.sums[name] = self.sums.get(name, 0.0) + float(metrics[name])
             self.count += 1
         self.pending = []
 
     def result(self):
-        """Returns {name: mean} of what was folded."""
-        return {name: total / self.count for name, total in self.sums.items()}
+        """Returns {name: mean} of what was folded; `skipped` is the share of what was left out."""
+        found = {name: total / self.count for name, total in self.sums.items()}
+        if self.skipped:
+            found["skipped"] = self.skipped / (self.count + self.skipped)
+        return found
 
     def clear(self):
         """Forgets everything."""
-        self.sums, self.count, self.pending = {}, 0, []
+        self.sums, self.count, self.skipped, self.pending = {}, 0, 0, []
 
     def state(self):
         """Returns what a checkpoint must hold; call `fold` first."""
-        return {"sums": self.sums, "count": self.count}
+        found = {"sums": self.sums, "count": self.count}
+        return found | ({"skipped": self.skipped} if self.skipped else {})

@@ -11,7 +11,7 @@ from dreamer_tf.envs.tasks import is_code
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def lines(run, task, prefill, dreams, lives=False):
+def lines(run, task, prefill, dreams, lives=False, given=False):
     """Returns the lines for the end of a run.
 
     Args:
@@ -20,6 +20,7 @@ def lines(run, task, prefill, dreams, lives=False):
         prefill: environment steps with random actions at its beginning.
         dreams: whether the agent has a world model to play in.
         lives: whether the loss of a life ended training's episodes, but not evaluation's.
+        given: whether the environment came from Python, where alone it can be had again.
     """
     measured = read(Path(run) / "metrics.jsonl")
     folder = shlex.quote(str(run))
@@ -27,11 +28,11 @@ def lines(run, task, prefill, dreams, lives=False):
     named = f"{folder} --task {task}" if is_code(task) else folder
     start = "tools/run " if (CHECKOUT / "tools" / "run").exists() else "python -m dreamer_tf."
     board = "tools/run tensorboard" if start == "tools/run " else "python -m tensorboard.main"
-    commands = [
-        f"evaluate   {start}evaluate {named} --video episode.gif",
-        f"curves     {board} --logdir {folder}",
-    ]
-    if dreams:
+    evaluate = f"{start}evaluate {named} --video episode.gif"
+    if given:
+        evaluate = f"player = dreamer_tf.load({str(run)!r}, env=...) with the same environment"
+    commands = [f"evaluate   {evaluate}", f"curves     {board} --logdir {folder}"]
+    if dreams and not given:
         commands.append(f"dream      {start}dream {named}")
     return [f"learned    {_learned(measured, prefill, lives)}", *commands]
 

@@ -35,7 +35,10 @@ CHECKPOINTS = "checkpoints"
 # The status of a command that may work later.
 BUSY = os.EX_TEMPFAIL
 # Keys that change nothing of what is learned: a run may go on with other values of them.
-HARMLESS = ("checkpoint.", "evaluate.", "replay.keep", "env.timeout", "env.close_timeout")
+HARMLESS = (
+    *("checkpoint.", "evaluate.", "replay.keep", "env.timeout", "env.close_timeout"),
+    "train.skip_nonfinite",  # It changes what would have been the end.
+)
 # Of the differences between two configurations, so many are shown.
 SHOWN_CHANGES = 4
 PACKAGES = (

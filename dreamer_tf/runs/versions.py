@@ -15,6 +15,7 @@ KEYS = {
     "env.life_loss": True,
     "env.close_timeout": 15.0,
     "env.image_size": 64,
+    "train.skip_nonfinite": False,
     "evaluate.action": "mode",
     "model.objective": "reconstruction",
     "model.contrast": "observations",

@@ -1,5 +1,6 @@
 """The training loop: collect, update, evaluate, log, save; stop and go on at any moment."""
 
+import math
 import signal
 import time
 from typing import NamedTuple
@@ -120,7 +121,7 @@ class Trainer:
         return complete
 
     def _loop(self):
-        while self.stop_signal is None and not self.schedule.finished(self.counters):
+        while not self._stopping() and not self.schedule.finished(self.counters):
             ready = self.source.ready()
             if not ready and not self.schedule.at_once:
                 self.collect()
@@ -139,7 +140,7 @@ class Trainer:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _stopping(self):
-        return self.stop_signal is not None
+        return self.stop_signal is not None or self.logger.stop
 
     def collect(self):
         """Makes one step in every environment and stores the episodes that it finishes."""
@@ -201,10 +202,18 @@ class Trainer:
             self.agent.check()
             metrics = self.means.result()
             report = self.agent.report(batch, seed)
-            metrics.update({name: float(value) for name, value in report.items()})
+            report = {name: float(value) for name, value in report.items()}
+            if self.config.train.skip_nonfinite:
+                report = {name: value for name, value in report.items() if math.isfinite(value)}
+            metrics.update(report)
         self.means.clear()
         self.logger.write("agent", self._counter_fields(), {**metrics, **self._timings()})
         self.display.trained(metrics)
+        if metrics.get("skipped"):
+            self.display.warn(
+                f"{metrics['skipped']:.0%} of the updates up to {self.counters.update} were left "
+                "out: something was not finite"
+            )
         self.watch.notice(self.agent.symptoms(metrics), self.counters.update)
 
     def _timings(self):

@@ -1,10 +1,14 @@
 """The agent as a whole: what changes, what repeats, what stops it."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from agents_for_tests import random_batch, tiny_agent, weights
+
+from dreamer_tf.reports.means import Means
 
 SEED = np.array([3, 4], np.int32)
 
@@ -167,6 +171,38 @@ def test_a_non_finite_quantity_stops_all_updates_and_is_named(field):
         np.testing.assert_array_equal(value, good[path], err_msg=path)
     with pytest.raises(FloatingPointError, match="model_loss"):
         agent.check()
+
+
+def test_an_update_with_a_non_finite_quantity_can_be_left_out():
+    """What comes after it is as without it, but for the number of updates."""
+    one, other = (tiny_agent(train__skip_nonfinite=True) for _ in range(2))
+    poisoned = random_batch()
+    poisoned["reward"][0, 0] = np.nan
+    assert float(one.update(random_batch(), SEED)["skipped"]) == 0.0
+    assert float(one.update(poisoned, SEED)["skipped"]) == 1.0
+    assert float(one.update(random_batch(), SEED)["skipped"]) == 0.0
+    one.check()
+    for _ in range(2):
+        other.update(random_batch(), SEED)
+    expected = weights(other)
+    assert expected.keys() == weights(one).keys()
+    for path, value in weights(one).items():
+        if path != "updates":
+            np.testing.assert_array_equal(value, expected[path], err_msg=path)
+    assert weights(one)["updates"] == 3 and expected["updates"] == 2
+
+
+def test_means_are_of_what_was_not_left_out():
+    means = Means()
+    for loss, skipped in ((1.0, 0.0), (np.nan, 1.0), (3.0, 0.0), (np.inf, 1.0)):
+        means.add({"model_loss": np.float32(loss), "skipped": np.float32(skipped)})
+    means.fold()
+    again = Means(json.loads(json.dumps(means.state())))
+    assert again.result() == means.result() == {"model_loss": 2.0, "skipped": 0.5}
+    means.clear()
+    means.add({"model_loss": np.nan, "skipped": 1.0})
+    means.fold()
+    assert means.result() == {"skipped": 1.0}
 
 
 def test_float16_counts_skipped_steps_and_goes_on():

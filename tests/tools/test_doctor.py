@@ -1,38 +1,25 @@
 """The check of the machine: what is good, and each bad thing made for real."""
 
-import importlib.util
 import os
 import subprocess
 import sys
 
-import pytest
 from runs_for_tests import ROOT
 
-PROGRAM = ROOT / "tools" / "doctor.py"
+from dreamer_tf import doctor
 
 
 def run(folder, *words, **variables):
     result = subprocess.run(
-        [sys.executable, str(PROGRAM), *words],
+        [sys.executable, "-m", "dreamer_tf.doctor", *words],
         cwd=folder,
-        env={**os.environ, **variables},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         capture_output=True,
         text=True,
         timeout=240,
     )
     assert "Traceback" not in result.stderr, result.stderr
     return result.returncode, result.stdout.splitlines()
-
-
-@pytest.fixture
-def doctor():
-    """The program as a module."""
-    specification = importlib.util.spec_from_file_location("doctor", PROGRAM)
-    module = importlib.util.module_from_spec(specification)
-    sys.modules["doctor"] = module
-    specification.loader.exec_module(module)
-    yield module
-    del sys.modules["doctor"]
 
 
 def test_every_part_of_the_machine_is_named_with_what_was_measured(tmp_path):
@@ -48,7 +35,7 @@ def test_every_part_of_the_machine_is_named_with_what_was_measured(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_broken_choice_of_opengl_is_bad_and_says_what_to_do(doctor, monkeypatch):
+def test_a_broken_choice_of_opengl_is_bad_and_says_what_to_do(monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "abacus")
     monkeypatch.setattr("dreamer_tf.envs.gl.CANDIDATES", ())
     finding = doctor.check_gl()
@@ -56,7 +43,7 @@ def test_a_broken_choice_of_opengl_is_bad_and_says_what_to_do(doctor, monkeypatc
     assert "MUJOCO_GL=abacus" in finding.value and "unset MUJOCO_GL" in finding.advice
 
 
-def test_a_log_folder_that_cannot_be_written_is_bad(doctor, tmp_path):
+def test_a_log_folder_that_cannot_be_written_is_bad(tmp_path):
     (tmp_path / "file").touch()
     for place in (tmp_path / "file", "/proc/runs"):
         finding = doctor.check_disk(doctor.Path(place))
@@ -65,7 +52,7 @@ def test_a_log_folder_that_cannot_be_written_is_bad(doctor, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_little_memory_is_low_or_bad(doctor, monkeypatch):
+def test_little_memory_is_low_or_bad(monkeypatch):
     for gibibytes, state in ((1, "bad"), (4, "low"), (16, "ok")):
         monkeypatch.setattr(doctor, "available_memory", lambda n=gibibytes: n * doctor.GIBIBYTE)
         finding = doctor.check_memory()
@@ -73,7 +60,7 @@ def test_little_memory_is_low_or_bad(doctor, monkeypatch):
         assert ("-> " in str(finding)) == (state != "ok")
 
 
-def test_an_environment_that_cannot_start_is_bad(doctor, monkeypatch, tmp_path):
+def test_an_environment_that_cannot_start_is_bad(monkeypatch, tmp_path):
     (tmp_path / "gymnasium.py").write_text("raise ImportError('half installed')")
     monkeypatch.syspath_prepend(tmp_path)
     finding = doctor.check_worker()
@@ -82,7 +69,7 @@ def test_an_environment_that_cannot_start_is_bad(doctor, monkeypatch, tmp_path):
 
 def test_missing_packages_are_findings_not_a_crash(tmp_path):
     (tmp_path / "gymnasium.py").write_text("raise ModuleNotFoundError('no gymnasium here')")
-    status, lines = run(tmp_path, PYTHONPATH=str(tmp_path))
+    status, lines = run(tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert status == 1
     bad = [line for line in lines if line.startswith("bad")]
     assert any("no gymnasium here" in line for line in bad)

@@ -61,11 +61,12 @@ def copy(tmp_path):
     checkout = tmp_path / "a checkout"
     (checkout / "tools").mkdir(parents=True)
     shutil.copy(CHECKOUT / "tools/run", checkout / "tools/run")
-    shutil.copy(CHECKOUT / "tools/doctor.py", checkout / "tools/doctor.py")
     for name in (*REQUIREMENTS, "requirements-lock.txt"):
         (checkout / name).touch()
     envs = checkout / "dreamer_tf/envs"
     envs.mkdir(parents=True)
+    (checkout / "dreamer_tf/__init__.py").touch()
+    shutil.copy(CHECKOUT / "dreamer_tf/doctor.py", checkout / "dreamer_tf/doctor.py")
     (envs / "gl.py").write_text(
         "import pathlib\nhere = pathlib.Path(__file__).parent\n"
         "open(here / 'asked', 'a').write('x')\nprint((here / 'answer').read_text())\n"
@@ -112,7 +113,7 @@ def test_one_file_is_tested_without_workers(venv):
 
 def test_tensorboard_wants_runs(venv, tmp_path):
     result = start(["tensorboard"], venv, tmp_path)
-    assert result.returncode == 1 and "there is no folder runs here" in result.stderr
+    assert result.returncode == 2 and "there is no folder runs here" in result.stderr
     (tmp_path / "runs").mkdir()
     result = start(["tensorboard", "--version"], venv, tmp_path)
     assert result.returncode == 0 and result.stdout[0].isdigit()
@@ -324,7 +325,7 @@ def test_the_gl_back_end_is_remembered_and_a_failure_is_not(copy, tmp_path):
 
 
 def test_doctor_notices_a_package_that_is_not_as_pinned(copy):
-    command = [sys.executable, copy / "tools/doctor.py", "--packages"]
+    command = [sys.executable, copy / "dreamer_tf/doctor.py", "--packages"]
     (copy / "requirements.txt").write_text(f"numpy=={version('numpy')}  # as it is\n")
     assert subprocess.run(command, capture_output=True).returncode == 0
     (copy / "requirements.txt").write_text("numpy==1.0\nno-such-package-at-all==2\n")

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dreamer_tf import train
 from dreamer_tf.agents.description import Description
 from dreamer_tf.config.files import load_config
 from dreamer_tf.envs.process import starting
 from dreamer_tf.experience.sources import Sequences
 from dreamer_tf.reports.display import Display
+from dreamer_tf.training import session
 
 # Without a joystick, the towers of Assault fall one after the other, within 700 frames.
 SETTINGS = [("task", "atari_assault"), ("env.observation", "vector")]
@@ -46,7 +46,7 @@ def trainer(tmp_path):
     start_worker = starting.worker_starter(config, None)
     workers = [start_worker(training=True)]
     agent, display = Idler(workers[0].spec), Display(config.steps)
-    trainer = train.make_trainer(
+    trainer = session.make_trainer(
         config, run, agent, "float32", display, start_worker, workers, None
     )
     yield trainer

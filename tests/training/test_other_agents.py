@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from runs_for_tests import DEBUG, assert_same_run, final_arrays, metrics
 
-from dreamer_tf import train
 from dreamer_tf.agents.description import Description
 from dreamer_tf.config import files
 from dreamer_tf.envs.process import starting
 from dreamer_tf.experience.sources import Rollouts, Windows
 from dreamer_tf.reports.display import Display
 from dreamer_tf.runs import checkpoint
+from dreamer_tf.training import session
 from dreamer_tf.training.schedule import Schedule
 
 WANTED = {
@@ -128,7 +128,7 @@ def run_once(folder, kind, on_update=lambda update: None, **changes):
     display, warnings = Display(config.steps), []
     display.warn = warnings.append
     saved = checkpoint.load_newest(run.checkpoints, pytest.fail)
-    trainer = train.make_trainer(
+    trainer = session.make_trainer(
         config, run, agent, "float32", display, start_worker, workers, saved
     )
     trainer.episodes.stretch = 16  # Of 26 records of an episode.

@@ -112,8 +112,8 @@ def test_a_task_of_a_folder_with_a_colon_in_its_name(tmp_path):
     )
     # The folder is that of the program, as for `python -m`; nothing else can name it.
     script = (
-        "import os, sys; sys.path.insert(0, os.getcwd()); from dreamer_tf import train; "
-        "sys.exit(train.main(sys.argv[1:]))"
+        "import os, sys; sys.path.insert(0, os.getcwd()); from dreamer_tf.train import main; "
+        "sys.exit(main(sys.argv[1:]))"
     )
     words = command(tmp_path, *WORDS, "--task", "mine:Plain")[3:]
     result = subprocess.run(

@@ -1,5 +1,6 @@
 """The trainer's side of an environment worker."""
 
+import base64
 import fcntl
 import json
 import os
@@ -57,6 +58,8 @@ class RemoteEnv:
         description: the arguments of `make_env`, {"task", "observation", ...}.
         timeout: seconds without an answer after which the worker counts as dead.
         gl: OpenGL back end; by default `MUJOCO_GL`, or else "egl".
+        factory: pickled function that makes the environment (see `factories.packed`), None where
+            the task names it.
         close_timeout: seconds that an orderly end may take. Then the worker is killed, in any case
             with all that its environment has started, unless that has left its process group.
 
@@ -64,7 +67,7 @@ class RemoteEnv:
     worker was asked for is the user's mistake; either way it is dead and reaped afterwards.
     """
 
-    def __init__(self, description, timeout=120.0, gl=None, close_timeout=15.0):
+    def __init__(self, description, timeout=120.0, gl=None, close_timeout=15.0, factory=None):
         self._task = description["task"]
         self._timeout = timeout
         self._close_timeout = close_timeout
@@ -82,6 +85,7 @@ class RemoteEnv:
         os.set_blocking(self._process.stdin.fileno(), False)
         os.set_blocking(self._process.stdout.fileno(), False)
         start = {"env": description, "close_timeout": close_timeout}
+        start["factory"] = None if factory is None else base64.b64encode(factory).decode()
         self._send(json.dumps(start).encode() + b"\n")
 
     @property

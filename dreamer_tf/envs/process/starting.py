@@ -60,7 +60,7 @@ def find_gl(config, frames=False):
     return backend
 
 
-def worker_starter(config, backend, frames=False):
+def worker_starter(config, backend, frames=False, factory=None):
     """Returns a function that starts a worker for the run's environment.
 
     Called with `training=True` it starts one whose episodes are learned from, and may end with a
@@ -70,6 +70,7 @@ def worker_starter(config, backend, frames=False):
         config: `Config`.
         backend: what `find_gl` returned.
         frames: whether its `render` will be used.
+        factory: see `RemoteEnv`.
     """
     description = {
         "task": config.task,
@@ -84,6 +85,7 @@ def worker_starter(config, backend, frames=False):
     def start(training=False):
         life_loss = training and config.env.life_loss
         described = {**description, "life_loss": life_loss}
-        return RemoteEnv(described, config.env.timeout, backend, config.env.close_timeout)
+        patience = config.env.close_timeout
+        return RemoteEnv(described, config.env.timeout, backend, patience, factory)
 
     return start

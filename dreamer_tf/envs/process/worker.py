@@ -6,6 +6,7 @@ outlives its trainer.
 """
 
 import atexit
+import base64
 import faulthandler
 import json
 import os
@@ -47,7 +48,12 @@ def _serve(commands, answers):
         return
     start = json.loads(line)
     _end_with_trainer(commands.fileno(), start["close_timeout"])
-    env = make_env(**start["env"])
+    factory = start["factory"]  # From the process that started this one, never from a file.
+    if factory is not None:
+        import cloudpickle
+
+        factory = cloudpickle.loads(base64.b64decode(factory))
+    env = make_env(**start["env"], factory=factory)
     spec = EnvSpec.from_env(env)
     recording = RecordingEnv(env, spec)
     recording.reset(seed=0)  # An environment that cannot begin is found out at once.

@@ -1,6 +1,6 @@
-"""Checks this machine, one line for each thing, with what to do where it is bad.
+"""python -m dreamer_tf.doctor: checks this machine, one line for each thing that a run needs.
 
-    tools/run doctor [--logdir DIR]
+What is bad is told with what to do about it.
 
 Exit status 1 if something that is needed is bad; "low" works, but not for everything.
 `--packages` only compares the installed packages with the pins, and needs none of them.
@@ -20,7 +20,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+PACKAGE = Path(__file__).resolve().parent
+CHECKOUT = PACKAGE.parent
 GIBIBYTE = 2**30
 PYTHONS = ((3, 11), (3, 13))
 TOO_LITTLE_MEMORY, LOW_MEMORY = 2, 8  # GiB; a full-size update on the CPU needs several
@@ -95,6 +96,8 @@ def check_python():
 
 
 def check_packages():
+    if not (CHECKOUT / "requirements.txt").exists():  # It was installed, by pip.
+        return check_ranges()
     pins = read_pins(CHECKOUT / "requirements.txt")
     differences = compare_packages(pins)
     if not differences:
@@ -104,6 +107,26 @@ def check_packages():
         f"in {CHECKOUT}: {pip} -r requirements.txt -c requirements-lock.txt && "
         f"{pip} --no-deps -r requirements-no-deps.txt"
     )
+    return Finding("packages", "bad", ", ".join(differences), advice)
+
+
+def check_ranges():
+    """The packages that the installed one asks for."""
+    from packaging.requirements import Requirement
+
+    asked = [Requirement(text) for text in importlib.metadata.requires("dreamer_tf") or ()]
+    asked = [each for each in asked if each.marker is None or each.marker.evaluate({"extra": ""})]
+    differences = []
+    for each in asked:
+        try:
+            found = importlib.metadata.version(each.name)
+        except importlib.metadata.PackageNotFoundError:
+            found = "missing"
+        if found == "missing" or not each.specifier.contains(found, prereleases=True):
+            differences.append(f"{each.name} {found} (needs {each.specifier})")
+    if not differences:
+        return Finding("packages", "ok", f"all {len(asked)} within their ranges")
+    advice = f"{sys.executable} -m pip install --upgrade dreamer_tf"
     return Finding("packages", "bad", ", ".join(differences), advice)
 
 
@@ -251,16 +274,18 @@ def report_packages():
     return 1 if differences else 0
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Checks this machine.")
+def main(words):
+    """Checks; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dreamer_tf.doctor", description="Checks this machine."
+    )
     parser.add_argument("--packages", action="store_true", help="only compare packages with pins")
     parser.add_argument(
         "--logdir", type=Path, default=Path("runs"), help="folder of the runs (default runs)"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     if arguments.packages:
         return report_packages()
-    sys.path.insert(0, str(CHECKOUT))
     findings = []
     for name, check in (*CHECKS.items(), ("disk", lambda: check_disk(arguments.logdir))):
         try:
@@ -272,4 +297,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,68 @@
+"""Training from Python; `dreamer_tf.train` is the public name."""
+
+import contextlib
+import signal
+import threading
+from pathlib import Path
+
+from dreamer_tf.basics import stopping
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config import command_line
+from dreamer_tf.config.files import load_config
+from dreamer_tf.config.schema import sections
+from dreamer_tf.envs import factories
+from dreamer_tf.reports import terminal
+from dreamer_tf.training import session
+
+
+def train(task, logdir, configs, name, loggers, fresh, extend, init_from, keys):
+    """See `dreamer_tf.train`."""
+    factory = None
+    if task is not None and not isinstance(task, str):
+        task, factory = factories.named(task)
+        factory = factories.packed(factory)
+    if isinstance(configs, (str, Path)):
+        configs = [configs]
+    presets = [str(preset) for preset in configs]
+    overrides = list(_flat(keys)) + ([] if task is None else [("task", task)])
+    if fresh and extend:
+        raise UserError("fresh and extend exclude each other: start again or continue")
+    arguments = command_line.Arguments(
+        logdir=command_line.folder_of_runs(logdir),
+        name=command_line.run_name(name, presets),
+        init_from=None if init_from is None else Path(init_from).expanduser(),
+        fresh=fresh,
+        extend=extend,
+        configs=tuple(presets),
+        config=load_config(presets, overrides),
+    )
+    with _state_of_the_caller():
+        outcome = session.run_to_end(arguments, session.Extras(tuple(loggers), factory))
+    if outcome.stop_signal is not None:
+        signal.raise_signal(outcome.stop_signal)  # The caller has not heard it yet.
+    return outcome.path
+
+
+def _flat(keys):
+    """Yields (key, value) of {"steps": 9, "train": {"every": 3}, "model.units": 5}."""
+    for key, value in keys.items():
+        if isinstance(value, dict) and key in sections():
+            yield from ((f"{key}.{name}", each) for name, each in value.items())
+        else:
+            yield key, value
+
+
+@contextlib.contextmanager
+def _state_of_the_caller():
+    """Gives the caller's signal handlers and TensorFlow settings back in the end."""
+    with terminal.quiet_start():
+        from dreamer_tf.networks import precision
+
+    main = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in stopping.SIGNALS} if main else {}
+    with precision.restored():
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)

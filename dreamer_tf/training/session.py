@@ -1,0 +1,255 @@
+"""One session of a run: makes its parts, hands them to the Trainer, says how it ended.
+
+TensorFlow is imported late, inside functions: a wrong command line or task is answered at once.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import signal
+from pathlib import Path
+
+from dreamer_tf import agents
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.schema import check_environment, flatten
+from dreamer_tf.envs import check_task
+from dreamer_tf.envs.process import starting
+from dreamer_tf.envs.process.remote import close_all
+from dreamer_tf.envs.tasks import is_atari
+from dreamer_tf.experience.collector import Collector
+from dreamer_tf.experience.episodes import Episodes, remove_all
+from dreamer_tf.experience.sources import make_source
+from dreamer_tf.reports import summary, terminal
+from dreamer_tf.reports.display import Display
+from dreamer_tf.reports.means import Means
+from dreamer_tf.runs import checkpoint, resume, run_directory, saved_agent, versions
+from dreamer_tf.runs.run_directory import RunDirectory
+from dreamer_tf.training.evaluator import Evaluator
+from dreamer_tf.training.schedule import Schedule
+
+UNLIMITED = (
+    "the environment has no time limit of its own, its episodes are cut after {} steps; "
+    "--env.time_limit sets another number"
+)
+NOT_FINITE = (
+    "{} is not finite: the run stops, its last good checkpoint is untouched. The same command "
+    "would meet it again: add --train.skip_nonfinite true to leave such updates out, or try "
+    "--precision float32 or a lower learning rate under another --name"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Extras:
+    """What a command line cannot bring.
+
+    Attributes:
+        loggers: `RunLogger`s that are told what the run measures, too.
+        factory: the pickled function that makes the environment, None where the task names it.
+    """
+
+    loggers: tuple = ()
+    factory: bytes | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a session ended: the run's folder, and the signal that stopped it or None."""
+
+    path: Path
+    stop_signal: int | None = None
+
+
+def run_to_end(arguments, extras=Extras()):  # noqa: B008 - it cannot be changed
+    """Starts or continues the run of an `Arguments`, until it is complete or a signal stops it.
+
+    Args:
+        arguments: `Arguments`.
+        extras: `Extras`.
+
+    Returns:
+        An `Outcome`.
+
+    Raises:
+        UserError: the command cannot be followed, or something is not finite.
+        WorkerError: the environment keeps failing.
+    """
+    try:
+        with contextlib.ExitStack() as opened:
+            return _run_with(arguments, extras, opened)
+    except KeyboardInterrupt:  # Before training handles it, or the second one.
+        raise UserError(after_interrupt(arguments), status=130) from None
+
+
+def after_interrupt(arguments):
+    """Returns what is left of a run that was interrupted before it could save."""
+    config = arguments.config
+    path = run_directory.run_path(arguments.logdir, config.task, arguments.name, config.seed)
+    saved = checkpoint.read_state(path / run_directory.CHECKPOINTS)
+    if saved is not None:
+        step = saved["counters"]["step"]
+        return f"interrupted: the same command goes on from the checkpoint of step {step}"
+    if next((path / run_directory.EPISODES).glob("*.npy"), None) is not None:
+        return "interrupted before the first checkpoint: the same command begins with the episodes"
+    return "interrupted before anything was learned: the same command starts the run"
+
+
+def _run_with(arguments, extras, opened):
+    """As `run_to_end`; an `ExitStack` closes what is opened here."""
+    run = open_existing(arguments)
+    if run is not None:
+        opened.callback(run.close)
+    weights = initial_weights(arguments.init_from, run)
+    if run is not None and is_finished(run, arguments.config):
+        if not arguments.config.replay.keep:
+            remove_all(run.episodes)  # A kill may have left some.
+        print(f"{run.path} is complete, nothing to do")
+        return Outcome(run.path)
+    check_task(arguments.config.task)
+    starting.allow_open_files(arguments.config.envs + 1)  # Evaluations have a worker, too.
+    backend = starting.find_gl(arguments.config)
+    start_worker = starting.worker_starter(arguments.config, backend, factory=extras.factory)
+    workers = []
+    opened.callback(close_all, workers)
+    display = Display(arguments.config.steps)
+    opened.callback(display.close)
+    display.open()
+    display.doing("starting the environment")
+    # All started before the first is waited for: each takes a moment to load its simulator.
+    for _ in range(arguments.config.envs):
+        workers.append(start_worker(training=True))
+    # A wrong task is found here, before anything is on the disk.
+    spec = workers[0].spec
+    check_environment(arguments.config, spec)
+    if weights is not None:
+        saved_agent.check_same_networks(arguments.init_from, weights, arguments.config, spec)
+    if run is None:
+        run = RunDirectory.open(arguments)
+        opened.callback(run.close)
+    return train(arguments.config, run, display, start_worker, workers, backend, weights, extras)
+
+
+def open_existing(arguments):
+    """Returns the `RunDirectory` if the command continues a run, else None."""
+    config = arguments.config
+    path = run_directory.run_path(arguments.logdir, config.task, arguments.name, config.seed)
+    if arguments.fresh or not (path / run_directory.CONFIG).exists():
+        return None
+    return RunDirectory.open(arguments)
+
+
+def is_finished(run, config):
+    """Returns whether a run's newest checkpoint says that nothing is left to do."""
+    state = checkpoint.read_state(run.checkpoints)
+    if state is None:
+        return False
+    return Schedule(config, state.get("at_once", False)).finished(resume.counters(state))
+
+
+def initial_weights(source, run):
+    """Returns the `Checkpoint` of --init_from, None without it or where the run has its own."""
+    if source is None:
+        return None
+    if run is not None and checkpoint.read_state(run.checkpoints) is not None:
+        print(f"warning: {run.path} goes on with its own weights, --init_from is not used")
+        return None
+    saved_agent.load_config(source)
+    return saved_agent.load_checkpoint(source, lambda text: print(f"warning: {text}"))
+
+
+def train(config, run, display, start_worker, workers, backend, weights, extras):
+    """Makes or restores the parts of a run and trains; returns the `Outcome`."""
+    display.doing("loading TensorFlow")
+    with terminal.quiet_start():
+        from dreamer_tf.networks import precision
+        from dreamer_tf.training.startup import describe
+
+        device = precision.prepare_devices()
+        resolved = precision.resolve(config.precision)
+        display.doing("making the networks")
+        agent = agents.make(config, workers[0].spec, resolved)
+    described = agent.describe()
+    display.describe(described.progress)
+    saved = versions.to_current(checkpoint.load_newest(run.checkpoints, display.warn))
+    resume.check_fits(saved, agent.spec, resolved)
+    describe(display.say, config, run, agent, described, device, resolved, backend)
+    for text in run.changes:
+        display.say(f"note: {text}")
+    if not workers[0].limited:
+        display.say(f"note: {UNLIMITED.format(agent.spec.time_limit)}")
+    session = {
+        "device": device,
+        "precision": resolved,
+        "gl": backend,
+        "render": config.env.render,
+        "init_from": None if weights is None else str(weights.path),
+    }
+    run_directory.write_meta(run, session)
+    if weights is not None:
+        saved_agent.put_variables(agent, weights, weights_only=True)
+        display.say(f"weights    from {weights.path}")
+    trainer = make_trainer(
+        config, run, agent, resolved, display, start_worker, workers, saved, extras.loggers
+    )
+    try:
+        if saved is not None:
+            display.doing("restoring the run")
+        trainer.resume(saved)
+        display.recall(summary.read(run.metrics))
+        if weights is not None:
+            trainer.save()  # From now on the run does not need the other one.
+        complete = trainer.run()
+    except FloatingPointError as error:
+        run_directory.write_end(run, f"{error} is not finite", trainer.counters.step)
+        raise UserError(NOT_FINITE.format(error), status=1) from None
+    except BaseException as error:
+        run_directory.write_end(run, str(error) or type(error).__name__, trainer.counters.step)
+        raise
+    finally:
+        trainer.close()
+    if not complete and trainer.stop_signal is None:
+        run_directory.write_end(run, "stopped by a logger", trainer.counters.step)
+        print("stopped by a logger; the same command continues the run")
+        return Outcome(run.path)
+    if not complete:
+        name = signal.Signals(trainer.stop_signal).name
+        run_directory.write_end(run, f"stopped by {name}", trainer.counters.step)
+        by = "" if name in ("SIGINT", "SIGTERM") else f" by {name}"
+        print(f"stopped{by}; the same command continues the run")
+        return Outcome(run.path, trainer.stop_signal)
+    run_directory.write_end(run, "complete", trainer.counters.step)
+    dreams, lives = agent.dreams is not None, config.env.life_loss and is_atari(config.task)
+    given = extras.factory is not None
+    prefill = trainer.schedule.prefill
+    for line in summary.lines(run.path, config.task, prefill, dreams, lives, given):
+        print(line)
+    print(f"{run.path} is complete")
+    return Outcome(run.path)
+
+
+def make_trainer(config, run, agent, precision, display, start_worker, workers, saved, loggers=()):
+    """Returns the `Trainer` of a run whose newest checkpoint is `saved` or None."""
+    from dreamer_tf.reports.logger import Logger
+    from dreamer_tf.reports.loggers import Loggers
+    from dreamer_tf.training.trainer import Parts, Reports, Trainer
+
+    state = None if saved is None else saved.state
+    capacity = None if config.replay.capacity == "all" else config.replay.capacity
+    floor = -1 if state is None else state["replay_floor"]
+    dtype = agent.spec.record_dtype
+    initial = agent.initial_state(config.envs)
+    start_training = functools.partial(start_worker, training=True)
+    logger = Logger(run.metrics, run.path, state["metrics_offset"] if state else 0)
+    logger.describe(flatten(config), agent.describe())
+    episodes = Episodes(run.episodes, dtype, display.warn, config.envs, capacity, floor)
+    parts = Parts(
+        agent=agent,
+        source=make_source(agent.experience, episodes, config.seed),
+        collector=Collector(start_training, workers, config.seed, initial, episodes, display.warn),
+        episodes=episodes,
+        evaluator=Evaluator(start_worker, agent, config.seed, display.warn, config.evaluate.action),
+    )
+    counters, means = resume.counters(state), Means(state["means"] if state else None)
+    logger = Loggers(logger, loggers, display.warn)
+    logger.begin(run.path, flatten(config), counters.step)
+    reports = Reports(logger, display)
+    return Trainer(config, counters, means, parts, reports, run.checkpoints, precision)
