@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamer_tf import player
+from dreamer_tf.agents.protocol import VECTOR
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.reports import terminal, video
 from dreamer_tf.runs import saved_agent
@@ -24,6 +25,8 @@ PAGE = Path(__file__).with_name("dream.html")
 CONTEXT = 5
 # Actions are cut to [-1, 1]; what is larger than this is no number of anyone's.
 MOST = 1e9
+# Of vectors so many numbers are drawn.
+SHOWN_NUMBERS = 12
 HOSTS = ["127.0.0.1", "localhost"]
 
 
@@ -37,6 +40,7 @@ class Dream:
 
     def __init__(self, trained, environment):
         self.player = trained
+        self.vectors = [name for name in trained.spec.observations if name != "image"]
         self.environment = environment
         # Requests are answered side by side, since browsers open connections that they do not use
         # yet; there is one dream.
@@ -80,15 +84,20 @@ class Dream:
     def _imagined(self, action):
         seen = self.player.look(self.state)
         image = seen.pop("image", None)
+        vectors = [seen.pop(VECTOR + name)[0] for name in self.vectors if VECTOR + name in seen]
         self.imagined = None if image is None else image[0]
         view = {name: float(value[0]) for name, value in seen.items()}
         view |= {"count": self.count, "action": [float(each) for each in action]}
         view["dream"] = None if image is None else _picture(self.imagined)
+        if vectors:
+            view["numbers"] = _numbers(vectors)
         return view
 
     def _real(self):
         record = self.record
         found = {"real_reward": float(record["reward"]), "ended": bool(record["is_last"])}
+        if self.vectors:
+            found["real_numbers"] = _numbers([record[name] for name in self.vectors])
         if "image" in record.dtype.names:
             found["real"] = _picture(record["image"])
             if self.imagined is not None:
@@ -101,6 +110,22 @@ class Dream:
 
 def _picture(image):
     return "data:image/png;base64," + base64.b64encode(video.encode_png(image)).decode()
+
+
+def _numbers(vectors):
+    """Returns the numbers of vectors that the page shows."""
+    return [float(number) for number in np.concatenate(vectors)[:SHOWN_NUMBERS]]
+
+
+def _names(spec):
+    """Returns what these numbers are called."""
+    sizes = {name: shape[0] for name, (shape, _) in spec.observations.items() if name != "image"}
+    names = [
+        name if size == 1 else f"{name} {i + 1}"
+        for name, size in sizes.items()
+        for i in range(size)
+    ]
+    return names[:SHOWN_NUMBERS]
 
 
 def _is_number(value):
@@ -123,7 +148,9 @@ def make_app(dream):
     @app.get("/info")
     def info():
         task, step = dream.player.config.task, dream.player.step
-        return {"task": task, "step": step, "size": spec.action_size, "discrete": spec.discrete}
+        size, names = spec.action_size, _names(spec)
+        known = {"task": task, "step": step, "size": size, "discrete": spec.discrete}
+        return known | {"numbers": names}
 
     @app.post("/restart")
     def restart():

@@ -10,9 +10,13 @@ from dreamer_tf.agents.protocol import without_dreams
 from dreamer_tf.basics import atomic, seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process import starting
-from dreamer_tf.reports import pictures, terminal
+from dreamer_tf.reports import pictures, predictions, terminal, video
 from dreamer_tf.runs import resume, saved_agent
 from dreamer_tf.training import evaluator
+
+WINDOWS = 3
+# Its images are small and few: more colours are not seen.
+PREDICTION_COLOURS = 64
 
 
 def parse(words):
@@ -35,12 +39,14 @@ def parse(words):
     )
     saved_agent.add_trust(parser)
     parser.add_argument("--json", type=Path, help="also write the results to this file")
-    parser.add_argument("--video", type=Path, help="film the first episode in this .gif file")
+    parser.add_argument(
+        "--video", type=Path, help="film the first episode in this .gif or .mp4 file"
+    )
     parser.add_argument(
         "--predict",
         type=Path,
-        help="show what the model predicts of the first episode in this .gif file, and beside it "
-        "in a .png like figure 5 of the paper and a .csv of the errors",
+        help="show what the model predicts of the first episode in this .gif or .mp4 file, and "
+        "beside it in a .png like figure 5 of the paper and a .csv of the errors; vectors as lines",
     )
     arguments = parser.parse_args(words)
     if arguments.episodes < 1:
@@ -51,8 +57,8 @@ def parse(words):
         path = getattr(arguments, option)
         if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
             raise UserError(f"--{option} {path}: give a file in a folder that can be written")
-        if path is not None and option != "json" and path.suffix != ".gif":
-            raise UserError(f"--{option} {path}: give a file that ends in .gif")
+        if path is not None and option != "json":
+            video.check_suffix(path, f"--{option} ")
     return arguments
 
 
@@ -97,10 +103,8 @@ def main(words):
     agent = saved_agent.restore_agent(settings, saved)
     if arguments.predict is not None and agent.dreams is None:
         raise UserError(f"--predict {arguments.predict}: {without_dreams(settings.agent)}")
-    if arguments.predict is not None and "image" not in agent.spec.observations:
-        raise UserError(f"--predict {arguments.predict}: this agent observes no image to predict")
-    if arguments.predict is not None and agent.dreams.world_model.decoder is None:
-        raise UserError(f"--predict {arguments.predict}: this agent's model has no image decoder")
+    if arguments.predict is not None and not agent.dreams.world_model.decoders:
+        raise UserError(f"--predict {arguments.predict}: this agent's model has no decoder")
     action = arguments.action or settings.evaluate.action
     runner = evaluator.Evaluator(
         start_worker, agent, arguments.seed, print, action, filmed=int(filming)
@@ -122,7 +126,7 @@ def main(words):
         text = json.dumps(summary, indent=2) + "\n"
         atomic.write(arguments.json, text.encode())
     if filming:
-        atomic.write(arguments.video, episodes[0].film.encode())
+        write_video(arguments.video, episodes[0].film.frames())
         print(f"{arguments.video}: episode 0, return {episodes[0].total:.2f}")
     if arguments.predict is not None:
         show_prediction(agent.dreams, episodes[0].records, arguments)
@@ -130,15 +134,32 @@ def main(words):
 
 
 def show_prediction(dreams, records, arguments):
-    """Writes the GIF of `--predict`, the strip, and the errors."""
-    batch = pictures.windows([records], length=pictures.STRIP_STEPS[-1] + 1)
+    """Writes the video of `--predict`, the strip, the vectors' lines, and the errors.
+
+    Windows are from the episode's beginning, middle and end.
+    """
+    batch = pictures.windows([records], WINDOWS, predictions.LENGTH)
     seed = seeding.pair(arguments.seed, "evaluation/prediction", 0)
-    path = arguments.predict
-    paths = path, path.with_suffix(".png"), path.with_suffix(".csv")
-    for each, data in zip(paths, pictures.predictions(dreams, batch, seed), strict=True):
-        atomic.write(each, data)
-    names = ", ".join(map(str, paths))
-    print(f"{names}: {pictures.CONTEXT} steps seen, the others predicted")
+    path, written = arguments.predict, []
+    found = predictions.files(dreams, batch, seed)
+    if "images" in found:
+        frames, strip = found["images"]
+        write_video(path, frames, PREDICTION_COLOURS)
+        atomic.write(path.with_suffix(".png"), video.encode_png(strip))
+        written += [path, path.with_suffix(".png")]
+    if "vectors" in found:
+        lines = path.with_name(f"{path.stem}_vectors.png")
+        atomic.write(lines, video.encode_png(found["vectors"]))
+        written.append(lines)
+    atomic.write(path.with_suffix(".csv"), found["csv"])
+    names = ", ".join(map(str, [*written, path.with_suffix(".csv")]))
+    print(f"{names}: {predictions.CONTEXT} steps seen, the others predicted")
+
+
+def write_video(path, frames, colours=video.COLOURS):
+    """Writes frames in the format of the file's name."""
+    data = video.encode(frames, pictures.FRAMES_PER_SECOND, path.suffix, colours)
+    atomic.write(path, data)
 
 
 if __name__ == "__main__":

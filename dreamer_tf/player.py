@@ -83,7 +83,8 @@ class Player:
             actions: float32 [H, A] to take instead of the actor's own.
 
         Returns:
-            {"action": [H, A], "reward": [H], "value": [H], ...}, see `Dreams.look`; entry t
+            {"action": [H, A], "reward": [H], "value": [H], ...}, see `Dreams.look`: what is
+            expected to be observed is "image" and, of each vector, "vector/<name>"; entry t
             is what follows the action t.
 
         Raises:

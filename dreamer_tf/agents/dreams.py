@@ -6,6 +6,7 @@ Not to be confused with imagination (`dreamer_tf.behavior`), by which an agent l
 import numpy as np
 
 from dreamer_tf.agents.compiled import compiled, to_arrays
+from dreamer_tf.agents.protocol import VECTOR
 from dreamer_tf.networks import distributions
 from dreamer_tf.world_model.rssm import State
 
@@ -36,13 +37,16 @@ class Dreams:
         self._look = compiled(self._look_graph)
 
     def predict(self, batch, context, seed):
-        """Returns images uint8 [B, L, 64, 64, 3] of what the model expects, None if it has none.
+        """Returns what the model expects to observe, {} if it has no decoders.
 
         It sees the first `context` steps of the sequences {field: [B, L, ...]}, then their actions
         alone.
+
+        Returns:
+            {"image": uint8 [B, L, 64, 64, 3], vectors float32 [B, L, V] under their names}.
         """
-        if self.world_model.decoder is None:
-            return None
+        if not self.world_model.decoders:
+            return {}
         length = batch["reward"].shape[1]
         # Each length would be compiled anew, ten seconds in the middle of a run. What follows the
         # end changes nothing before it.
@@ -51,7 +55,8 @@ class Dreams:
             name: np.pad(value, [(0, 0), (0, more), *[(0, 0)] * (value.ndim - 2)], "edge")
             for name, value in batch.items()
         }
-        return self._predict(batch, context, seed)[:, :length].numpy()
+        found = self._predict(batch, context, seed)
+        return {name: value[:, :length] for name, value in to_arrays(found).items()}
 
     def act(self, state, seed, mode):
         """Returns the agent's actions [N, A] in a state; see `Agent.policy` for the modes."""
@@ -66,7 +71,8 @@ class Dreams:
 
         Returns:
             {"reward": [N]}, where the agent has a value function "value" [N], with a discount head
-            "discount" [N], and where the agent observes images "image", uint8 [N, 64, 64, 3].
+            "discount" [N], and where it has decoders "image", uint8 [N, 64, 64, 3], and of each
+            vector "vector/<name>" [N, V].
         """
         return to_arrays(self._look(state))
 
@@ -75,7 +81,7 @@ class Dreams:
         shape = [length, batch_size, self.world_model.rssm.sizes.stoch]
         noise = distributions.standard_normal(shape, seed)
         states = self.world_model.open_loop(batch, context, noise)
-        return self.world_model.decode_image(states.features)
+        return self.world_model.decode(states.features)
 
     def _act_graph(self, state, seed, mode):
         return self.choose(State(state["stoch"], state["deter"]), seed, mode)
@@ -93,6 +99,5 @@ class Dreams:
             found["value"] = self.value(features).mean()
         if model.discount_head is not None:
             found["discount"] = model.discount_head(features).mean()
-        if model.decoder is not None:
-            found["image"] = model.decode_image(features)
-        return found
+        expected = model.decode(features)
+        return found | {VECTOR * (name != "image") + name: each for name, each in expected.items()}

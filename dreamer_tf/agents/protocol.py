@@ -4,6 +4,9 @@ from typing import Protocol
 
 from dreamer_tf.experience.sources import Rollouts, Sequences, Windows
 
+# What a vector is called among the things that a dream shows, see `Dreams.look`.
+VECTOR = "vector/"
+
 
 class Agent(Protocol):
     """An agent that acts in N environments at once and learns from experience.

@@ -3,6 +3,9 @@
 from tensorboard.plugins.custom_scalar import layout_pb2, summary
 from tensorboard.plugins.hparams import api as hparams
 
+from dreamer_tf.config.files import load_config
+from dreamer_tf.config.schema import flatten
+
 # Chart -> the tags in it, as regular expressions; the agent's charts are between the two.
 FIRST = {"Return": ("sim/test/return$", "sim/train/return$")}
 LAST = {"Steps a second": ("agent/fps$",)}
@@ -25,6 +28,14 @@ def layout(agent):
     return summary.pb(layout_pb2.Layout(category=[category])).SerializeToString()
 
 
-def configuration(values):
-    """Returns the serialised summary for the tab HParams of {key: value}."""
-    return hparams.hparams_pb(values).SerializeToString()
+def configuration(config, name):
+    """Returns the serialised summary for the tab HParams: what differs from the defaults.
+
+    Args:
+        config: `Config`.
+        name: what the run is called there.
+    """
+    usual = flatten(load_config([], [("agent", config.agent)]))
+    own = {key: value for key, value in flatten(config).items() if value != usual[key]}
+    own |= {"task": config.task, "agent": config.agent, "seed": config.seed}
+    return hparams.hparams_pb(own, trial_id=name).SerializeToString()

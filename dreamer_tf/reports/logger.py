@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorboard.plugins.image import metadata as image_metadata
 
 from dreamer_tf.reports import dashboard, pictures, video
+from dreamer_tf.reports.descriptions import descriptions
 
 
 class Logger:
@@ -25,6 +26,7 @@ class Logger:
         self.file = open(metrics_path, "ab", buffering=0)
         if offset is not None and self.offset > offset:
             os.ftruncate(self.file.fileno(), offset)
+        self.described = set()
         self.writer = tf.summary.create_file_writer(str(folder))
 
     @property
@@ -49,20 +51,24 @@ class Logger:
         self._append(line.encode() + b"\n")
         with _os_errors(), self.writer.as_default(step=counters["step"]):
             for name, value in metrics.items():
-                tf.summary.scalar(f"{group}/{name}", value)
+                # Once is enough for TensorBoard.
+                text = None if name in self.described else descriptions().get(name)
+                self.described.add(name)
+                tf.summary.scalar(f"{group}/{name}", value, description=text)
 
-    def describe(self, values, agent):
-        """Gives TensorBoard the configuration, {key: value}, and the layout of its charts.
+    def describe(self, config, agent, name):
+        """Gives TensorBoard what is special in the configuration, and the layout of its charts.
 
         Args:
-            values: the configuration's.
+            config: `Config`.
             agent: `Description` of the agent that is trained.
+            name: what the run is called there.
 
         Raises:
             OSError: it cannot be written.
         """
         with _os_errors(), self.writer.as_default(step=0):
-            for content in (dashboard.layout(agent), dashboard.configuration(values)):
+            for content in (dashboard.layout(agent), dashboard.configuration(config, name)):
                 tf.summary.experimental.write_raw_pb(content)
 
     def video(self, tag, step, frames):

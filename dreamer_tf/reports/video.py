@@ -3,10 +3,13 @@
 Frames are uint8 [T, H, W, 3].
 """
 
+import importlib.util
 import io
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from dreamer_tf.basics.errors import UserError
 
 COLOURS = 255
 # Frames that the palette of a GIF is made from.
@@ -15,17 +18,18 @@ CONTEXT_COLOUR = (60, 190, 90)
 PREDICTED_COLOUR = (230, 110, 30)
 ROWS = ("truth", "model", "error")
 GAP = 2
+ERROR_STEP = 8
 LABEL_WIDTH = 40
 
 
-def encode_gif(frames, frames_per_second):
+def encode_gif(frames, frames_per_second, colours=COLOURS):
     """Returns the bytes of a GIF that repeats for ever.
 
     All frames share one palette, which is many times faster than one each, and does not flicker.
     """
     chosen = np.linspace(0, len(frames) - 1, min(PALETTE_FRAMES, len(frames))).astype(int)
     montage = Image.fromarray(np.concatenate(frames[chosen]))
-    palette = montage.quantize(COLOURS, Image.Quantize.FASTOCTREE)
+    palette = montage.quantize(colours, Image.Quantize.FASTOCTREE)
     images = [
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
         for frame in frames
@@ -37,6 +41,39 @@ def encode_gif(frames, frames_per_second):
         stream, "GIF", save_all=True, append_images=images[1:], duration=duration, loop=0
     )
     return stream.getvalue()
+
+
+def encode(frames, frames_per_second, suffix, colours=COLOURS):
+    """Returns the bytes of a video in the format of a file name's suffix, see `check_suffix`."""
+    if suffix != ".mp4":
+        return encode_gif(frames, frames_per_second, colours)
+    import imageio.v3
+
+    # Encoders want even sizes.
+    frames = frames[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2]
+    return imageio.v3.imwrite(
+        "<bytes>",
+        frames,
+        extension=".mp4",
+        plugin="FFMPEG",
+        fps=frames_per_second,
+        macro_block_size=2,
+    )
+
+
+def check_suffix(path, option):
+    """Raises a UserError unless a file's name says a format that can be written here.
+
+    That is .gif, and .mp4 where the package imageio-ffmpeg is installed.
+
+    Args:
+        path: of the file.
+        option: what the message begins with.
+    """
+    if path.suffix == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
+        raise UserError(f"{option}{path}: an .mp4 needs pip install imageio-ffmpeg; or give a .gif")
+    if path.suffix not in (".gif", ".mp4"):
+        raise UserError(f"{option}{path}: give a file that ends in .gif or .mp4")
 
 
 def encode_png(image):
@@ -62,7 +99,10 @@ def enlarge(frames, factor):
 def error(truth, model):
     """Returns the signed difference of images as grey levels around 128."""
     difference = model.astype(np.int16) - truth.astype(np.int16)
-    return (128 + difference // 2).astype(np.uint8)
+    # In coarse steps: noise of a level or two is not seen, and makes large files.
+    return (
+        (128 + ERROR_STEP * np.round(difference / (2 * ERROR_STEP))).clip(0, 255).astype(np.uint8)
+    )
 
 
 def prediction_grid(truth, model, context):
@@ -87,6 +127,17 @@ def prediction_grid(truth, model, context):
                 area[:context], area[context:] = CONTEXT_COLOUR, PREDICTED_COLOUR
             frames[:, top : top + height, left : left + width] = images[column]
     return frames
+
+
+def numbered(frames):
+    """Returns frames [T, H, W, 3] with the number of each below its left corner."""
+    font, found = ImageFont.load_default(13), []
+    for number, frame in enumerate(frames):
+        image = Image.new("RGB", (frame.shape[1], frame.shape[0] + 18), "white")
+        image.paste(Image.fromarray(frame), (0, 0))
+        ImageDraw.Draw(image).text((4, frame.shape[0]), f"step {number}", "black", font)
+        found.append(np.asarray(image))
+    return np.stack(found)
 
 
 def prediction_strip(truth, model, context, steps):

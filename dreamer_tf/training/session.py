@@ -239,7 +239,7 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
     initial = agent.initial_state(config.envs)
     start_training = functools.partial(start_worker, training=True)
     logger = Logger(run.metrics, run.path, state["metrics_offset"] if state else 0)
-    logger.describe(flatten(config), agent.describe())
+    logger.describe(config, agent.describe(), "-".join(run.path.parts[-3:]))
     episodes = Episodes(run.episodes, dtype, display.warn, config.envs, capacity, floor)
     parts = Parts(
         agent=agent,

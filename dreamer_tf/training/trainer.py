@@ -15,7 +15,7 @@ from dreamer_tf.envs.process.remote import WorkerError
 from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.sources import Source
-from dreamer_tf.reports import pictures
+from dreamer_tf.reports import pictures, predictions
 from dreamer_tf.reports.display import Display
 from dreamer_tf.reports.logger import Logger
 from dreamer_tf.reports.stopwatch import Stopwatch
@@ -231,7 +231,7 @@ class Trainer:
         self.display.doing("evaluating")
         every = self.config.evaluate.videos
         filming = bool(every) and self.counters.evaluations % every == 0
-        filming = filming and "image" in self.spec.observations
+        filming = filming and ("image" in self.spec.observations or self.agent.dreams is not None)
         with self.stopwatch("evaluate"):
             episodes = self.evaluator.run(
                 self.config.evaluate.episodes,
@@ -258,21 +258,17 @@ class Trainer:
         self.display.evaluated(self.counters.step, mean, error, len(episodes))
 
     def show(self, episodes):
-        """Writes videos of held-out episodes and of predictions on them and on training data."""
+        """Shows a held-out episode, and predictions on such and on training data."""
         update, step = self.counters.update, self.counters.step
-        seed = seeding.pair(self.config.seed, "videos", update)
-        videos = {
-            "sim/test/episode": pictures.episode(episodes[0]),
-            "agent/test/open_loop": pictures.prediction(
-                self.agent.dreams, pictures.windows(episodes), seed
-            ),
-        }
+        if "image" in self.spec.observations:
+            self.logger.video("sim/test/episode", step, pictures.episode(episodes[0]))
+        batches = {"test": pictures.windows(episodes)}
         if self.episodes.sources():  # Rollouts are learned from before there are any.
-            trained = self.source.sample(update, pictures.SEQUENCES, pictures.LENGTH)
-            videos["agent/train/open_loop"] = pictures.prediction(self.agent.dreams, trained, seed)
-        for tag, frames in videos.items():
-            if frames is not None:
-                self.logger.video(tag, step, frames)
+            batches["train"] = self.source.sample(update, pictures.SEQUENCES, pictures.LENGTH)
+        seed = seeding.pair(self.config.seed, "videos", update)
+        for group, batch in batches.items():
+            for kind, frames in predictions.shown(self.agent.dreams, batch, seed).items():
+                self.logger.video(f"agent/{group}/{kind}", step, frames)
 
     def log_episode(self, total, length, episodes, step):
         """Logs a training episode that finished at `step`.

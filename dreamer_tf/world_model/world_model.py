@@ -59,6 +59,7 @@ class WorldModel:
         self.discount = discount
         self.make = lambda scope: LayerFactory(scope, seed, dtype)
         self.features = config.deter + config.stoch
+        self.spec = spec
         self.vectors = [name for name in spec.observations if name != "image"]
         self.discount_head = self.state_model = None
         encoders = self._make_encoders(spec)
@@ -196,9 +197,22 @@ class WorldModel:
         pairs = zip(observed.states, predicted, strict=True)
         return State(*(tf.concat(pair, 1) for pair in pairs))
 
-    def decode_image(self, features):
-        """Maps features [..., F] to uint8 images [..., 64, 64, 3]; needs observed images."""
-        return images.to_pixels(self.decoder(features).mean())
+    def decode(self, features):
+        """Maps features [..., F] to what is expected to be observed, where there are decoders.
+
+        Returns:
+            {"image": uint8 [..., 64, 64, 3], vectors float32 [..., V] under their names}.
+        """
+        found = {}
+        if self.decoder is not None:
+            found["image"] = images.to_pixels(self.decoder(features).mean())
+        if self.vector_decoder is not None:
+            joined = self.vector_decoder(features).mean()
+            parts = tf.split(
+                joined, [self.spec.observations[name][0][0] for name in self.vectors], -1
+            )
+            found |= dict(zip(self.vectors, parts, strict=True))
+        return found
 
     def losses(self, reconstruction):
         """Returns what each of `parts` learns from, and metrics.

@@ -36,7 +36,8 @@ def test_a_step_of_a_dream_is_the_priors_and_keeps_the_action():
     noise = tf.random.stateless_normal([2, 3], SEED)
     np.testing.assert_allclose(after["stoch"], prior.mean + prior.std * noise, atol=1e-6)
     found = agent.dreams.look(after)
-    assert set(found) == {"reward", "value", "discount"} and IMAGE.keys().isdisjoint(found)
+    assert set(found) == {"reward", "value", "discount", "vector/position", "vector/velocity"}
+    assert found["vector/position"].shape == (2, 3) and IMAGE.keys().isdisjoint(found)
 
 
 def test_predictions_of_any_length_are_compiled_once_and_depend_on_no_padding():
@@ -50,9 +51,9 @@ def test_predictions_of_any_length_are_compiled_once_and_depend_on_no_padding():
     dreams = Dreams(agent.world_model, None)
     dreams._predict = tf.function(count)
     batch = random_batch(2, BLOCK)
-    whole = dreams.predict(batch, 3, SEED)
+    whole = dreams.predict(batch, 3, SEED)["image"]
     assert whole.shape == (2, BLOCK, 64, 64, 3)
     for length in (7, 20, 50):
         short = dreams.predict({name: each[:, :length] for name, each in batch.items()}, 3, SEED)
-        np.testing.assert_array_equal(short, whole[:, :length])
+        np.testing.assert_array_equal(short["image"], whole[:, :length])
     assert lengths == [BLOCK]

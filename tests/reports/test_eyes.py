@@ -109,7 +109,12 @@ def test_tensorboard_serves_moving_pictures(run):
         wished |= {"colParams": [], "startIndex": 0}
         groups = json.loads(fetch(f"{address}data/plugin/hparams/session_groups", wished)[0])
         (group,) = groups["sessionGroups"]
-        assert group["hparams"]["task"] == "toy_reach" and group["hparams"]["model.deter"] == 32
+        shown = group["hparams"]
+        assert shown["task"] == "toy_reach" and shown["model.deter"] == 32 and shown["seed"] == 0
+        assert "model.kl_scale" not in shown, "it is as in the paper's set-up"
+        assert group["name"] == "toy_reach-debug-0"
+        known = json.loads(fetch(f"{address}data/plugin/scalars/tags")[0])["."]
+        assert "KL divergence" in known["agent/div"]["description"]
     finally:
         process.terminate()
         process.communicate()
@@ -184,7 +189,10 @@ def page(run):
 
 def test_the_dream_follows_the_actions_and_the_simulator_walks_beside_it(page):
     info = json.loads(fetch(f"{page}info")[0])
-    assert info == {"task": "toy_reach", "step": 450, "size": 2, "discrete": False}
+    assert info == {
+        **{"task": "toy_reach", "step": 450, "size": 2, "discrete": False},
+        **{"numbers": []},
+    }
     first = json.loads(fetch(f"{page}restart", {"seed": 4})[0])
     assert first["count"] == 0 and first["dream"].startswith("data:image/png;base64,")
     right = [json.loads(fetch(f"{page}tick", {"action": [1, 0]})[0]) for _ in range(5)]
@@ -246,6 +254,15 @@ def test_an_agent_without_images_dreams_beside_what_its_simulator_renders(tmp_pa
     finally:
         output = end(process)
     assert process.returncode == 0 and "Traceback" not in output, output
+    words = ["--episodes", "1", "--predict", str(tmp_path / "predict.gif")]
+    command = [sys.executable, "-m", "dreamer_tf.evaluate", str(folder), *words]
+    assert subprocess.run(command, cwd=ROOT, env=ENVIRONMENT).returncode == 0
+    lines = np.asarray(Image.open(tmp_path / "predict_vectors.png"))
+    assert lines.shape[2] == 3 and len((tmp_path / "predict.csv").read_text().splitlines()) > 6
+    assert not (tmp_path / "predict.gif").exists()
+    assert b"agent/test/open_loop_vectors" in next(folder.glob("events.*")).read_bytes()
+    assert len(first["numbers"]) == len(first["real_numbers"]) == 4
+    assert views[5]["real_numbers"] != first["real_numbers"] and views[5]["numbers"]
     assert first["dream"] is None and first["real"].startswith("data:image/png;base64,")
     assert views[-1]["ended"] and not views[0]["ended"], "a pole that is pushed one way falls"
     running = [view for view in views if not view["ended"]]

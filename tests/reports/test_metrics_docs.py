@@ -9,6 +9,8 @@ from runs_for_tests import ROOT
 
 from dreamer_tf import agents
 from dreamer_tf.config import files
+from dreamer_tf.reports.descriptions import descriptions
+from dreamer_tf.reports.predictions import SHOWN
 
 TEXT = (ROOT / "docs" / "metrics.md").read_text()
 NAMES = set(re.findall(r"`([a-z_/]+)`", TEXT))
@@ -39,8 +41,17 @@ def test_every_metric_of_the_loop_is_explained():
         written |= set(
             re.findall(r'"((?:sim|agent|test|train)/\w+(?:/\w+)?|episodes|fps)"', source)
         )
-    assert {"test/return", "train/length", "agent/test/open_loop", "fps"} <= written
+    assert {"test/return", "train/length", "fps"} <= written
+    written |= {f"agent/{group}/{name}" for group in ("test", "train") for name in SHOWN}
     assert written <= NAMES, written - NAMES
+
+
+def test_charts_are_described_by_the_tables():
+    found = descriptions()
+    assert found["div"].startswith("KL divergence of posterior and prior, nats. *some nats")
+    assert found["model_grad_norm"] == found["value_grad_norm"]
+    assert {"test/return", "fps", "agent/test/open_loop", "outside"} <= found.keys()
+    assert not any("|" in text for text in found.values())
 
 
 def test_the_constant_parts_are_right():

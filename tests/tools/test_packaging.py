@@ -44,7 +44,7 @@ def test_pyproject_lists_every_package():
     settings = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["setuptools"]
     found = {path.parent for path in (CHECKOUT / "dreamer_tf").rglob("*.py")}
     names = {str(path.relative_to(CHECKOUT)).replace("/", ".") for path in found}
-    assert set(settings["packages"]) == names | {"dreamer_tf.configs"}
+    assert set(settings["packages"]) == names | {"dreamer_tf.configs", "dreamer_tf.docs"}
 
 
 def test_citation_names_the_paper():
@@ -95,7 +95,7 @@ def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("package")
     for name in ("pyproject.toml", "README.md", "LICENSE", "requirements.txt"):
         shutil.copy(CHECKOUT / name, folder / name)
-    for name in ("dreamer_tf", "configs"):
+    for name in ("dreamer_tf", "configs", "docs"):
         shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc"))
     target = folder / "installed"
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation"]
@@ -129,6 +129,7 @@ def test_the_installed_package_has_one_command_for_all_programs(installed, tmp_p
 
 
 def test_the_metadata_say_what_a_person_looks_for(installed):
+    assert [path.name for path in (installed / "dreamer_tf/docs").iterdir()] == ["metrics.md"]
     (folder,) = installed.glob("dreamer_tf-*.dist-info")
     metadata = email.message_from_string((folder / "METADATA").read_text())
     assert metadata["Description-Content-Type"] == "text/markdown"
