@@ -12,6 +12,9 @@ from dreamer_tf.training import session
 def main(words):
     """Trains; returns the exit status."""
     arguments = command_line.parse(words)
+    if arguments.dry_run:
+        print(session.plan(arguments))
+        return 0
     loggers = () if arguments.wandb is None else (WandbLogger(arguments.wandb),)
     session.run_to_end(arguments, session.Extras(loggers))
     return 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Sequence, Text
+from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Sequence, Space, Text
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGE = Box(0, 255, (64, 64, 3), np.uint8)
@@ -302,6 +302,26 @@ class Printing(ActionEcho):
         return super().step(action)
 
 
+class Jackpot(ActionEcho):
+    """From its tenth episode on, one reward is so large that its square is not finite."""
+
+    observation_space = Dict(speed=Box(-1, 1, (1,), np.float32))
+    episodes = 0
+
+    def reset(self, *, seed=None, options=None):
+        self.episodes, self.steps = self.episodes + 1, 0
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        self.steps += 1
+        observation, reward, *rest = super().step(action)
+        jackpot = self.episodes >= 10 and self.steps == 7
+        return observation, 1e30 if jackpot else reward, *rest
+
+    def _observation(self, action):
+        return {"speed": np.float32([action])}
+
+
 class WrongType(ActionEcho):
     """Returns floats where its space promises bytes."""
 
@@ -362,6 +382,46 @@ class FloatImage(ActionEcho):
 
 class Mosaic(ActionEcho):
     observation_space = Dict(mosaic=Box(0, 1, (64, 64, 3), np.float32))
+
+
+class Table(ActionEcho):
+    observation_space = Dict(table=Box(0, 1, (96, 128), np.float32))
+
+
+class ChannelFirst(ActionEcho):
+    observation_space = Dict(image=Box(0, 255, (3, 48, 64), np.uint8), speed=Box(-1, 1, (2,)))
+
+
+class Stacked(ActionEcho):
+    observation_space = Dict(image=Box(0, 255, (64, 64, 4), np.uint8))
+
+
+class StackedFirst(ActionEcho):
+    observation_space = Dict(image=Box(0, 255, (4, 64, 64, 3), np.uint8))
+
+
+class Nested(ActionEcho):
+    observation_space = Dict(camera=Dict(left=IMAGE), speed=Box(-1, 1, (2,), np.float32))
+
+
+class OnlyText(ActionEcho):
+    observation_space = Dict(words=Text(9))
+
+
+class Mission(Space):
+    """A space of a library's own, which knows only what it must."""
+
+
+class Grid(ActionEcho):
+    """As MiniGrid: the image is a table of 7 x 7 cells, the mission a space of its own."""
+
+    observation_space = Dict(
+        direction=Discrete(4), image=Box(0, 255, (7, 7, 3), np.uint8), mission=Mission()
+    )
+
+    def _observation(self, action):
+        cells = np.arange(147, dtype=np.uint8).reshape(7, 7, 3)
+        return {"direction": 2, "image": cells, "mission": "go"}
 
 
 class Blind(ActionEcho):

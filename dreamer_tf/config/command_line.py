@@ -20,6 +20,7 @@ OPTIONS = {
     "--init_from": ("RUN", "Begin with the weights of another run's newest checkpoint."),
     "--fresh": ("", "Delete what an earlier run left in the run's folder and start again."),
     "--extend": ("", "Continue a run up to a larger number of steps."),
+    "--dry_run": ("", "Print where the run would go and its configuration; start nothing."),
     "--wandb": ("PROJECT", "Also log to Weights & Biases (pip install wandb)."),
     "--help": ("", "Print this and exit."),
 }
@@ -38,6 +39,7 @@ class Arguments:
     configs: tuple[str, ...]
     config: Config
     wandb: str | None = None
+    dry_run: bool = False
 
 
 def parse(argv):
@@ -65,6 +67,7 @@ def parse(argv):
         configs=tuple(presets),
         config=config,
         wandb=options.get("--wandb"),
+        dry_run="--dry_run" in options,
     )
 
 

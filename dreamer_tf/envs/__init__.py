@@ -72,8 +72,10 @@ def make_env(
     own = repeat.own_limit(env)
     limit = repeat.effective_limit(own, time_limit)
     env = observing.Observing(env, observation, image_size)
+    notes = env.notes
     env = repeat.RepeatAndLimit(env, repeats, limit, terminates)
     env.limited = own is not None or time_limit != "auto"
+    env.notes = notes
     return env
 
 

@@ -32,6 +32,7 @@ class BuiltinEnv(gymnasium.Env, abc.ABC):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 30}
     terminates = False
     limited = True
+    notes = ()
 
     def __init__(
         self,

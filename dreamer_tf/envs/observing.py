@@ -23,12 +23,15 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
 
     An image of another size, or a grey one, is resized. Where the environment observes none, its
     rendered frame is taken. Any other space that Gymnasium can flatten becomes a vector; one that
-    is not part of a Dict is called `vector`.
+    is not part of a Dict is called `vector`. What is no number, as text, is left out.
 
     Args:
         env: the environment.
         choice: "image", "vector", "both", or "auto" for what the environment observes itself.
         image_size: pixels a side of the image, S.
+
+    Attributes:
+        notes: texts about what is left out, or taken for something else than its name says.
 
     Raises:
         UserError: the environment does not have what is chosen, or not in a usable form.
@@ -41,14 +44,15 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         self._lone = not isinstance(own, spaces.Dict)
         parts = {"vector": own} if self._lone else dict(own.spaces)
         images = [name for name, space in parts.items() if _is_image(space)]
+        others, self.notes = _usable(parts, images, choice)
         if choice == "auto":
-            wanted = {"image"} if images else set()
-            wanted |= {"vector"} if len(parts) > len(images) else set()
+            wanted = ({"image"} if images else set()) | ({"vector"} if others else set())
         else:
             wanted = {"image", "vector"} if choice == "both" else {choice}
+        # What it is called here -> what it is called there, and its space.
         self._vectors = {}
         if "vector" in wanted:
-            self._vectors = {name: parts[name] for name in parts if name not in images}
+            self._vectors = {_shown(name): (name, parts[name]) for name in others}
             if not self._vectors:
                 raise UserError(f"--env.observation {choice}: the environment observes no vector")
         self._image = _choose_image(images) if "image" in wanted else None
@@ -60,11 +64,13 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
                 f"--env.observation {choice}: the environment observes no image and renders none "
                 f"(its render_mode is {env.render_mode}, not rgb_array)"
             )
-        found = {name: _flat_space(name, space) for name, space in self._vectors.items()}
+        found = {shown: _flat_space(*source) for shown, source in self._vectors.items()}
         if "image" in wanted:
             found["image"] = spaces.Box(0, 255, self._shape, np.uint8)
         if not found:
-            raise UserError("the observation space is an empty Dict; it needs an image or a vector")
+            raise UserError(
+                "the observation space holds nothing to learn from; it needs an image or a vector"
+            )
         self.observation_space = spaces.Dict(found)
         self._rendering = True
 
@@ -93,8 +99,8 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
     def _observe(self, observation):
         parts = {"vector": observation} if self._lone else observation
         found = {
-            name: np.asarray(spaces.flatten(space, parts[name]), np.float32)
-            for name, space in self._vectors.items()
+            shown: np.asarray(spaces.flatten(space, parts[name]), np.float32)
+            for shown, (name, space) in self._vectors.items()
         }
         if "image" in self.observation_space.spaces:
             empty = np.zeros(self._shape, np.uint8)
@@ -121,6 +127,79 @@ def resize(image, size):
     return np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BILINEAR))
 
 
+def _usable(parts, images, choice):
+    """Returns ([names of the parts that can be vectors], [what a person should know]).
+
+    Raises:
+        UserError: a part is an image in a form that is not understood, and images are wanted.
+    """
+    usable, notes = [], []
+    for name in (name for name in parts if name not in images):
+        space = parts[name]
+        strange = _strange_image(space)
+        if strange and choice != "vector":
+            raise UserError(
+                f"the observation {name!r} is {strange}; or take --env.observation vector, which "
+                "leaves it out"
+            )
+        if strange:
+            notes.append(f"the observation {name!r} is left out: it is {strange}")
+        elif not _is_flattenable(space):
+            notes.append(f"the observation {name!r} is left out: no numbers ({_described(space)})")
+        else:
+            usable.append(name)
+            if _shown(name) != name:
+                notes.append(
+                    f"the observation {name!r} is no image but {_described(space)}: it is taken as "
+                    f"a vector, {_shown(name)!r}"
+                )
+    return usable, notes
+
+
+def _strange_image(space):
+    """Returns what an image is that cannot be taken, and what to do; None for anything else."""
+    if isinstance(space, spaces.Dict):
+        inner = [name for name, each in space.items() if _is_image(each) or _strange_image(each)]
+        if not inner:
+            return None
+        return f"a Dict of its own with the image {inner[0]!r} in it: bring that to the outer Dict"
+    if not isinstance(space, spaces.Box) or len(space.shape) not in (2, 3, 4):
+        return None
+    shape = space.shape
+    if space.dtype != np.uint8:
+        if not _has_image_shape(shape) or len(shape) == 2:
+            return None  # A table of numbers may be anything.
+        return f"an image of {space.dtype}, {shape}: make it uint8, from 0 to 255"
+    if len(shape) == 3 and shape[0] in (1, 3) and min(shape[1:]) >= SMALLEST:
+        last = (*shape[1:], shape[0])
+        return f"an image with its channels first, {shape}: move them to the end, {last}"
+    if len(shape) == 3 and max(shape[:2]) >= SMALLEST and min(sorted(shape)[1:]) >= SMALLEST:
+        return (
+            f"a stack of {min(shape)} images, or one of as many channels, {shape}: the agent has a "
+            "memory, give it one image (H, W, 3)"
+        )
+    if len(shape) == 4 and sorted(shape)[-2] >= SMALLEST:
+        return f"a stack of images, {shape}: the agent has a memory, give it one image (H, W, 3)"
+    return None
+
+
+def _is_flattenable(space):
+    """Tells whether a space has numbers; some libraries' own spaces do not say."""
+    try:
+        return space.is_np_flattenable and not isinstance(space, spaces.Text)
+    except NotImplementedError:
+        return False
+
+
+def _shown(name):
+    """Returns what a vector is called: `image` is for images."""
+    return "image_numbers" if name == "image" else name
+
+
+def _described(space):
+    return " ".join(str(space).split())[:160]
+
+
 def _is_image(space):
     return (
         isinstance(space, spaces.Box) and space.dtype == np.uint8 and _has_image_shape(space.shape)
@@ -143,12 +222,7 @@ def _choose_image(names):
 
 def _flat_space(name, space):
     """Returns the Box float32 (n,) that a space is flattened to."""
-    described = " ".join(str(space).split())[:160]
-    if not space.is_np_flattenable or isinstance(space, spaces.Text):
-        raise UserError(f"the observation {name!r} cannot be made a vector: {described}")
-    size = spaces.flatdim(space)
-    if name == "image":
-        raise UserError(f"the observation 'image' is no Box uint8 (H, W, 3) but {described}")
+    described, size = _described(space), spaces.flatdim(space)
     if not 0 < size <= LONGEST_VECTOR:
         raise UserError(
             f"the observation {name!r} has {size} numbers, a vector at most {LONGEST_VECTOR} "

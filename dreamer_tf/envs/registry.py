@@ -12,6 +12,16 @@ NEVER_TERMINATE = (
     *("Pendulum", "phys2d/Pendulum"),
     *("HalfCheetah", "HumanoidStandup", "Pusher", "Reacher", "Swimmer"),
 )
+# How the ids of other packages begin -> (the package, its module).
+ELSEWHERE = {
+    "MiniGrid-": ("minigrid", "minigrid"),
+    "BabyAI-": ("minigrid", "minigrid"),
+    "AntMaze_": ("gymnasium-robotics", "gymnasium_robotics"),
+    "PointMaze_": ("gymnasium-robotics", "gymnasium_robotics"),
+    "Fetch": ("gymnasium-robotics", "gymnasium_robotics"),
+    "HandManipulate": ("gymnasium-robotics", "gymnasium_robotics"),
+    "highway-": ("highway-env", "highway_env"),
+}
 
 
 def check_id(task):
@@ -29,8 +39,17 @@ def check_id(task):
     families = {spec.name for spec in gymnasium.registry.values() if spec.namespace is None}
     if ":" in name or "/" in name or name in gymnasium.registry or name in families:
         return
+    for beginning, (package, module) in ELSEWHERE.items():
+        if name.startswith(beginning):
+            raise UserError(
+                f"task '{task}': such ids come with a package of their own: pip install {package}, "
+                f"then --task {PREFIX}{module}:{name}"
+            )
     nearest = difflib.get_close_matches(name, gymnasium.registry, n=1, cutoff=0.0)[0]
-    raise UserError(f"unknown task '{task}'; did you mean '{PREFIX}{nearest}'?")
+    raise UserError(
+        f"unknown task '{task}'; did you mean '{PREFIX}{nearest}'? An id of another package is "
+        f"{PREFIX}<its module>:{name}"
+    )
 
 
 def make_registered(task, rendered):

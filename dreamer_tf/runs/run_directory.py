@@ -264,10 +264,10 @@ def _prepare(path, arguments):
     if not entries:
         atomic.write(stored, to_yaml(arguments.config).encode())
         return False, []
-    changes = _changes(stored, arguments)
-    if changes:
+    changed = changes(stored, arguments)
+    if changed:
         atomic.write(stored, to_yaml(arguments.config).encode())
-    return True, changes
+    return True, changed
 
 
 def differences(earlier, now):
@@ -282,8 +282,12 @@ def differences(earlier, now):
     return [key for key in different if not key.startswith(HARMLESS)]
 
 
-def _changes(stored, arguments):
-    """Returns texts that say how the stored config is to be replaced; refuses what may not be."""
+def changes(stored, arguments):
+    """Returns texts that say how a stored config is to be replaced for an `Arguments`.
+
+    Raises:
+        UserError: it may not be, since what is learned would change.
+    """
     try:
         earlier = flatten(from_yaml(stored, versions.KEYS))
     except UserError as error:
@@ -294,9 +298,9 @@ def _changes(stored, arguments):
     if not different or (longer and arguments.extend):
         changed = [key for key in now if key in earlier and now[key] != earlier[key]]
         return [f"{key} is {now[key]}, before it was {earlier[key]}" for key in changed]
-    changes = [f"{key} is {earlier[key]} there, {now[key]} here" for key in different]
-    if len(changes) > SHOWN_CHANGES:
-        changes[SHOWN_CHANGES:] = [f"{len(changes) - SHOWN_CHANGES} more keys differ"]
+    shown = [f"{key} is {earlier[key]} there, {now[key]} here" for key in different]
+    if len(shown) > SHOWN_CHANGES:
+        shown[SHOWN_CHANGES:] = [f"{len(shown) - SHOWN_CHANGES} more keys differ"]
     advice = (
         f"choose another --name; or continue that run with --configs {stored} --name "
         f"{arguments.name}; or delete it and start again with --fresh"
@@ -304,7 +308,7 @@ def _changes(stored, arguments):
     if longer:
         advice = f"--extend continues it up to {now['steps']} steps; or {advice}"
     message = f"{stored.parent} holds a run with a different configuration:"
-    raise UserError("\n".join([message, f"  {'; '.join(changes)}", advice]))
+    raise UserError("\n".join([message, f"  {'; '.join(shown)}", advice]))
 
 
 def _clear(path):

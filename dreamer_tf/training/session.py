@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dreamer_tf import agents
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.files import to_yaml
 from dreamer_tf.config.schema import check_environment, flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
@@ -78,6 +79,29 @@ def run_to_end(arguments, extras=Extras()):  # noqa: B008 - it cannot be changed
             return _run_with(arguments, extras, opened)
     except KeyboardInterrupt:  # Before training handles it, or the second one.
         raise UserError(after_interrupt(arguments), status=130) from None
+
+
+def plan(arguments):
+    """Returns what the command would do, as comments, and its whole configuration, as YAML.
+
+    Raises:
+        UserError: it would be refused, as far as can be told without starting the environment.
+    """
+    config = arguments.config
+    check_task(config.task)
+    path = run_directory.run_path(arguments.logdir, config.task, arguments.name, config.seed)
+    state, changes = None, []
+    if (path / run_directory.CONFIG).exists() and not arguments.fresh:
+        state = checkpoint.read_state(path / run_directory.CHECKPOINTS)
+        changes = run_directory.changes(path / run_directory.CONFIG, arguments)
+    if state is None:
+        how = "starts at step 0"
+    elif Schedule(config, state.get("at_once", False)).finished(resume.counters(state)):
+        how = "is complete"
+    else:
+        how = f"goes on at step {state['counters']['step']}"
+    lines = [f"the run in {path} {how}", *changes, "nothing was started"]
+    return "".join(f"# {line}\n" for line in lines) + to_yaml(config).rstrip()
 
 
 def after_interrupt(arguments):
@@ -173,6 +197,8 @@ def train(config, run, display, start_worker, workers, backend, weights, extras)
     resume.check_fits(saved, agent.spec, resolved)
     describe(display.say, config, run, agent, described, device, resolved, backend)
     for text in run.changes:
+        display.say(f"note: {text}")
+    for text in workers[0].notes:
         display.say(f"note: {text}")
     if not workers[0].limited:
         display.say(f"note: {UNLIMITED.format(agent.spec.time_limit)}")

@@ -210,11 +210,15 @@ class TestSpec:
         "name, word",
         [
             ("Reserved", "'reward'"),
-            ("Speaking", "'words'"),
-            ("Growing", "'list'"),
-            ("FloatImage", "'image' is no Box uint8"),
-            ("Mosaic", "12288"),
-            ("Blind", "empty Dict"),
+            ("FloatImage", "'image' is an image of float32"),
+            ("ChannelFirst", "'image' is an image with its channels first, (3, 48, 64)"),
+            ("Stacked", "'image' is a stack of 4 images"),
+            ("StackedFirst", "'image' is a stack of images, (4, 64, 64, 3)"),
+            ("Nested", "'camera' is a Dict of its own with the image 'left' in it"),
+            ("OnlyText", "holds nothing to learn from"),
+            ("Mosaic", "'mosaic' is an image of float32"),
+            ("Table", "12288"),
+            ("Blind", "nothing to learn from"),
             ("TwoImages", "'wrist'"),
             ("Unbounded", "action"),
             ("Huge", "bounds below 1e"),
@@ -224,6 +228,7 @@ class TestSpec:
         ],
     )
     def test_useless_spaces_are_one_clear_line(self, name, word):
+        """Also where the rest could be learned from: what is lacking may be what matters."""
         with pytest.raises(UserError) as error:
             build(name)
         assert word in str(error.value) and "\n" not in str(error.value)

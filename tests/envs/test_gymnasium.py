@@ -286,6 +286,29 @@ class TestObservations:
         found = Observing(odd.Board(), "auto").reset(seed=0)[0]
         assert list(found) == ["vector"] and found["vector"].shape == (42,)
 
+    @pytest.mark.parametrize("choice", ["auto", "vector"])
+    def test_of_a_grid_world_the_numbers_are_taken_and_the_rest_is_told(self, choice):
+        with remote("environments_for_tests:Grid", observation=choice) as worker:
+            record = play(worker, 0, [np.float32([0.5])])[0]
+            notes = worker.notes
+        assert set(worker.spec.observations) == {"direction", "image_numbers"}
+        np.testing.assert_array_equal(record["image_numbers"], np.arange(147))
+        assert record["direction"].tolist() == [0, 0, 1, 0]
+        mission, image = sorted(notes, key=lambda text: "image" in text)
+        assert "'mission' is left out" in mission
+        assert "'image' is no image but Box(0, 255, (7, 7, 3), uint8)" in image
+
+    @pytest.mark.parametrize(
+        ("name", "left"),
+        [("Speaking", {"image"}), ("Growing", {"image"}), ("ChannelFirst", {"speed"})],
+    )
+    def test_what_cannot_be_taken_is_left_out_and_told(self, name, left):
+        choice = "vector" if name == "ChannelFirst" else "auto"
+        env = Observing(getattr(odd, name)(), choice)
+        assert set(env.observation_space) == left
+        (note,) = env.notes
+        assert "is left out" in note and "\n" not in note
+
     def test_a_discrete_observation_is_one_hot(self):
         env = make_env("gym_FrozenLake-v1")
         assert env.reset(seed=0)[0]["vector"].tolist() == [1.0] + [0.0] * 15

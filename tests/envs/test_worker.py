@@ -206,7 +206,7 @@ class TestFailures:
         [
             ("toy_raech", "toy_reach"),
             ("environments_for_tests:nothing", "nothing"),
-            ("Mosaic", "12288"),
+            ("Table", "12288"),
         ],
     )
     def test_a_users_mistake_comes_back_as_one(self, task, word):

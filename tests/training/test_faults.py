@@ -25,6 +25,7 @@ from runs_for_tests import (
     wait_for,
 )
 
+from dreamer_tf.config.files import from_yaml
 from dreamer_tf.runs import checkpoint
 from dreamer_tf.runs.counters import Counters
 from dreamer_tf.runs.saved_agent import load_config
@@ -255,6 +256,53 @@ def test_a_full_disk_stops_the_run_in_one_line_and_it_goes_on_with_space(tmp_pat
         assert errors.startswith("error: ") and "No space left on device" in errors
     assert last == "0|False|True|"
     assert "is complete" in result.stderr
+
+
+def test_what_is_not_finite_stops_the_run_and_can_be_left_out(tmp_path, mark):
+    """One reward is finite, but its square is not; a batch that draws it has no finite loss."""
+    words = [*TINY, "--task", "environments_for_tests:Jackpot", "--steps", "600"]
+    run = run_path(tmp_path, task="environments_for_tests-Jackpot")
+    for _ in range(2):  # The same command meets the same fault.
+        status, output = finish(tmp_path, *words, **mark)
+        assert status == 1 and "Traceback" not in output, output
+        assert "model_loss is not finite" in output and "--train.skip_nonfinite true" in output
+    status, output = finish(tmp_path, *words, "--train.skip_nonfinite", "true", **mark)
+    assert status == 0 and "train.skip_nonfinite is True, before it was False" in output
+    assert "of the updates up to" in output and "were left out: something was not finite" in output
+    lines = metrics(run)
+    skipped = [line["skipped"] for line in lines if line.get("skipped")]
+    assert skipped and all(0 < share <= 1 for share in skipped)
+    _, arrays = final_arrays(run)
+    assert all(np.isfinite(array).all() for name, array in arrays.items() if "agent/" in name)
+
+
+def test_an_interrupt_before_the_first_checkpoint_tells_the_truth(tmp_path, mark):
+    process = start(tmp_path, *TINY, **mark)
+    run = run_path(tmp_path)
+    time.sleep(0.7)  # It is starting its environment, or loading TensorFlow.
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=20)
+    assert process.returncode == 130 and "Traceback" not in output, output
+    if not (run / "checkpoints").exists() or not list((run / "checkpoints").iterdir()):
+        assert "interrupted before anything was learned: the same command starts" in output
+
+
+def test_a_dry_run_shows_all_and_makes_nothing(tmp_path, mark):
+    words, logs = [*TINY, "--dry_run"], tmp_path / "logs"
+    status, output = finish(logs, *words, **mark)
+    assert status == 0 and "starts at step 0" in output and not logs.exists()
+    shown = tmp_path / "shown.yaml"
+    shown.write_text(output)  # It is a configuration itself.
+    assert from_yaml(shown).train.batch_length == 4
+    shown.unlink()
+    assert finish(logs, *TINY, **mark)[0] == 0
+    before = fingerprint(logs)
+    assert "is complete" in finish(logs, *words, **mark)[1]
+    status, output = finish(logs, *words, "--train.batch_length", "5", **mark)
+    assert status == 2 and "train.batch_length is 4 there, 5 here" in output
+    status, output = finish(logs, *words, "--evaluate.every", "100", **mark)
+    assert status == 0 and "evaluate.every is 100, before it was 200" in output
+    assert fingerprint(logs) == before
 
 
 def test_a_second_interrupt_does_not_wait(tmp_path, mark):

@@ -115,7 +115,9 @@ TRAIN = [
     (["--task", f"{TASK}:Broken"], [f"{TASK}:Broken", "no such robot"]),
     (["--task", f"{TASK}:SeveralChoices"], ["MultiDiscrete", "Discrete"]),
     (["--task", f"{TASK}:Unbounded"], ["action space", "bounds below"]),
-    (["--task", f"{TASK}:Speaking"], ["'words'", "vector"]),
+    (["--task", f"{TASK}:ChannelFirst"], ["channels first", "--env.observation vector"]),
+    (["--task", "gym_MiniGrid-Empty-5x5-v0"], ["pip install minigrid", "gym_minigrid:MiniGrid-"]),
+    (["--dry_run", "--task", "dmc_walker_wlak"], ["dmc_walker_wlak", "dmc_walker_walk"]),
     (["--task", f"{TASK}:TwoImages"], ["'wrist'", "leave one out"]),
     (["--task", f"{TASK}:Reserved"], ["'reward'", "rename"]),
     (

@@ -113,6 +113,11 @@ class RemoteEnv:
         """Whether the time limit is the environment's own or was asked for; waits as `spec`."""
         return bool(self.spec) and self._described["limited"]
 
+    @property
+    def notes(self):
+        """Texts about the environment that a person should read; waits as `spec`."""
+        return self._described["notes"] if self.spec else []
+
     def send_reset(self, seed):
         """Asks for the start of the episode of a seed, an integer in [0, 2**32)."""
         self._send(wire.pack(wire.RESET, wire.SEED.pack(seed)))
@@ -224,7 +229,11 @@ class RemoteEnv:
             if ended:
                 return False
             if left <= 0:
-                self._fail(f"gave no answer within {self._timeout:g} seconds{self._last_words()}")
+                doing = "" if self._spec else " while it was starting"
+                self._fail(
+                    f"gave no answer within {self._timeout:g} seconds{doing} (--env.timeout sets "
+                    f"another limit){self._last_words()}"
+                )
 
     def _ended(self):
         """Returns what `os.waitid` says of the worker's end, None before it.

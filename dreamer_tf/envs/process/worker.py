@@ -61,6 +61,7 @@ def _serve(commands, answers):
         "spec": spec.to_json(),
         "renders": env.render_mode == "rgb_array",
         "limited": env.limited,
+        "notes": env.notes,
     }
     answers.write(wire.pack(wire.SPEC, json.dumps(described).encode()))
     try:
