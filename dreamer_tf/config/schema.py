@@ -52,9 +52,12 @@ class TrainConfig(Section):
     batch_size: int = count(1)
     batch_length: int = count(1)
     skip_nonfinite: bool = switch()
+    overlap: bool = switch()
 
     def problem(self, config):
         """See `Section.problem`: a run learns before it ends."""
+        if self.overlap and catalog.AGENTS[config.agent].at_once:
+            return f"train.overlap true: the agent {config.agent} learns from steps as they come"
         if catalog.AGENTS[config.agent].at_once or config.steps >= self.prefill:
             return None
         return (

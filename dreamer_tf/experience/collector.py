@@ -22,6 +22,14 @@ class Finished(NamedTuple):
     length: int
 
 
+class CollectorState(NamedTuple):
+    """What `Collector.restore` needs: episode numbers [N], ticks, the policy's state."""
+
+    numbers: list
+    ticks: int
+    policy_state: dict
+
+
 class Underway:
     """What must be known of an unfinished episode, however long it gets.
 
@@ -61,6 +69,8 @@ class Collector:
         ticks: steps that every environment has made, over all sessions.
         rows: [(environment, record), ...] of the last `step`, see `Source.observe`.
         numbers: episode number of each environment.
+        frozen: `CollectorState` of when it began to make steps that are not experience yet, None
+            where it makes none.
     """
 
     def __init__(self, start_worker, workers, seed, initial_state, episodes, warn):
@@ -76,6 +86,11 @@ class Collector:
         self.steps = self.ticks = 0
         self.rows = []
         self.fatal = None
+        self.frozen = None
+
+    def state(self):
+        """Returns the `CollectorState` that goes with what is experience by now."""
+        return self.frozen or CollectorState(list(self.numbers), self.ticks, self.policy_state)
 
     def __len__(self):
         return len(self.workers)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dreamer_tf.agents.acting import Acting
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes
@@ -30,6 +31,7 @@ class Kept(NamedTuple):
     counters: Counters
     means: Means
     logger: Logger
+    acting: Acting | None = None
 
 
 class Restored(NamedTuple):
@@ -74,20 +76,23 @@ class Snapshots:
             FloatingPointError: a loss or gradient was not finite; nothing is written.
             OSError: it cannot be written.
         """
-        agent, collector, episodes, source, counters, means, logger = self._kept
+        agent, collector, episodes, source, counters, means, logger, acting = self._kept
+        collected = collector.state()
         means.fold()
         agent.check()
         logger.flush()
         episodes.store()
         arrays = saved_agent.variable_arrays(agent)
-        arrays |= {f"policy_state/{name}": each for name, each in collector.policy_state.items()}
+        arrays |= {f"policy_state/{name}": each for name, each in collected.policy_state.items()}
         arrays |= {f"source/{name}": each for name, each in source.state().items()}
+        if acting is not None and collector.frozen is not None:
+            arrays |= {f"acting/{name}": each for name, each in acting.state().items()}
         state = {
             "format": versions.FORMAT,
             "precision": self._precision,
             "counters": vars(counters),
-            "episode_numbers": collector.numbers,
-            "ticks": collector.ticks,
+            "episode_numbers": collected.numbers,
+            "ticks": collected.ticks,
             "unfinished": {str(i): [g.begin, len(g)] for i, g in sorted(episodes.growing.items())},
             "means": means.state(),
             "metrics_offset": logger.offset,
@@ -145,6 +150,8 @@ class Snapshots:
         kept.collector.restore(numbers, ticks, policy_state)
         if saved is not None:
             kept.source.restore(section(saved, "source/"))
+        if saved is not None and kept.acting is not None:
+            kept.acting.restore(section(saved, "acting/"))
         last = kept.counters.step
         changed = bool(ended or cut or numbers != state.get("episode_numbers", numbers))
         changed |= "numbered_indices" in state

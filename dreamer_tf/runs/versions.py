@@ -16,6 +16,7 @@ KEYS = {
     "env.close_timeout": 15.0,
     "env.image_size": 64,
     "train.skip_nonfinite": False,
+    "train.overlap": False,
     "evaluate.action": "mode",
     "model.objective": "reconstruction",
     "model.contrast": "observations",

@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 
 from dreamer_tf import agents
+from dreamer_tf.agents.acting import Acting
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import to_yaml
 from dreamer_tf.config.schema import check_environment, flatten
@@ -273,9 +274,17 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
         collector=Collector(start_training, workers, config.seed, initial, episodes, display.warn),
         episodes=episodes,
         evaluator=Evaluator(start_worker, agent, config.seed, display.warn, config.evaluate.action),
+        acting=make_acting(config, agent, precision),
     )
     counters, means = resume.counters(state), Means(state["means"] if state else None)
     logger = Loggers(logger, loggers, display.warn)
     logger.begin(run.path, flatten(config), counters.step)
     reports = Reports(logger, display)
     return Trainer(config, counters, means, parts, reports, run.checkpoints, precision)
+
+
+def make_acting(config, agent, precision):
+    """Returns the `Acting` of a run that collects while it learns, else None."""
+    if not config.train.overlap:
+        return None
+    return Acting(agent, agents.make(config, agent.spec, precision))

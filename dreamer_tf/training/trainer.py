@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dreamer_tf.agents.acting import Acting
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.random import RandomPolicy
 from dreamer_tf.basics import seeding, stopping
@@ -21,7 +22,7 @@ from dreamer_tf.reports.logger import Logger
 from dreamer_tf.reports.stopwatch import Stopwatch
 from dreamer_tf.reports.watch import Watch
 from dreamer_tf.runs.snapshots import Kept, Snapshots
-from dreamer_tf.training import evaluator
+from dreamer_tf.training import evaluator, overlap
 from dreamer_tf.training.evaluator import Evaluator
 from dreamer_tf.training.schedule import Schedule
 
@@ -34,6 +35,7 @@ class Parts(NamedTuple):
     collector: Collector
     episodes: Episodes
     evaluator: Evaluator
+    acting: Acting | None = None
 
 
 def stateful(parts):
@@ -66,7 +68,7 @@ class Trainer:
         self.schedule = Schedule(config, parts.source.at_once)
         self.counters = counters
         self.means = means
-        self.agent, self.source, self.collector, self.episodes, self.evaluator = parts
+        self.agent, self.source, self.collector, self.episodes, self.evaluator, self.acting = parts
         self.logger, self.display = reports
         kept = Kept(counters=counters, means=means, logger=self.logger, **stateful(parts))
         self.snapshots = Snapshots(
@@ -123,7 +125,9 @@ class Trainer:
     def _loop(self):
         while not self._stopping() and not self.schedule.finished(self.counters):
             ready = self.source.ready()
-            if not ready and not self.schedule.at_once:
+            if self.acting is not None and self.schedule.evaluation_due(self.counters):
+                self.evaluate()  # Updates are always due then, and do not come first.
+            elif not ready and not self.schedule.at_once:
                 self.collect()
             elif ready and self.counters.update < self.schedule.updates_due(self.counters):
                 self.train_block()
@@ -151,14 +155,7 @@ class Trainer:
         finished = self.collector.step(self._act)
         acting = self.stopwatch.seconds.get("act", 0.0) - acting
         self.stopwatch.add("environment", time.monotonic() - begin - acting)
-        self.counters.step += (self.collector.steps - steps) * self.spec.action_repeat
-        self.source.observe(self.collector.rows)
-        for episode in finished:
-            self.counters.episodes += 1
-            self.log_episode(
-                episode.total, episode.length, self.counters.episodes, self.counters.step
-            )
-        self.display.progress(self.counters)
+        self._experience(self.collector.rows, finished, self.collector.steps - steps)
 
     def _act(self, observation, is_first, state):
         with self.stopwatch("act"):
@@ -166,6 +163,28 @@ class Trainer:
                 return self.random_policy(len(is_first), self.counters.step), state
             seed = seeding.pair(self.config.seed, "policy", self.counters.step)
             return self.agent.policy(observation, is_first, state, seed, "explore")
+
+    def _experience(self, rows, finished, made):
+        """Makes one step of the collector something to learn from."""
+        self.counters.step += made * self.spec.action_repeat
+        self.source.observe(rows)
+        for episode in finished:
+            self.counters.episodes += 1
+            self.log_episode(
+                episode.total, episode.length, self.counters.episodes, self.counters.step
+            )
+        self.display.progress(self.counters)
+
+    def _take(self, ahead):
+        """Waits for the steps that were made beside the updates; now they are experience."""
+        with self.stopwatch("environment"):
+            steps, error = ahead.steps()
+        for each in steps:
+            for method, arguments in each.calls:
+                getattr(self.episodes, method)(*arguments)
+            self._experience(each.rows, each.finished, each.made)
+        if error is not None:
+            raise error
 
     def train_block(self):
         """Makes the updates up to the end of the block that is due, then logs their means.
@@ -175,6 +194,20 @@ class Trainer:
         self.display.doing("learning" if self.compiled else "compiling the updates")
         end = self.schedule.block_end(self.counters.update)
         count = end - self.counters.update
+        parts = self.collector, self.acting, self.schedule, self.counters
+        ahead = overlap.begin(*parts, self.config.seed, self.spec.action_repeat, end)
+        try:
+            self._learn(end, count)
+        except BaseException:
+            if ahead is not None:
+                ahead.cancel()
+            raise
+        if ahead is not None and self.counters.update < end:
+            ahead.cancel()  # Where the run goes on, these steps are made again.
+        elif ahead is not None:
+            self._take(ahead)
+
+    def _learn(self, end, count):
         with self.source.batches(self.counters.update, count) as batches:
             while self.counters.update < end and not self._stopping():
                 with self.stopwatch("sample"):

@@ -1,0 +1,41 @@
+"""Collecting beside a block of updates (train.overlap)."""
+
+import dataclasses
+
+from dreamer_tf.basics import seeding
+from dreamer_tf.experience.ahead import Ahead
+
+
+def begin(collector, acting, schedule, counters, seed, action_repeat, end):
+    """Begins to make the steps up to the next block of updates, with the policy as it is now.
+
+    Args:
+        collector: `Collector`.
+        acting: `Acting`, None where a run does not collect while it learns.
+        schedule: `Schedule`.
+        counters: `Counters` at the block's start, or where it goes on.
+        seed: the run's seed.
+        action_repeat: environment steps that an action lasts.
+        end: the update at which the block under way ends.
+
+    Returns:
+        `Ahead`, or None: older steps have more updates to come first, or no steps are left.
+    """
+    due = schedule.updates_due(counters)
+    if acting is None or due != end or schedule.collected(counters):
+        return None
+    acting.refresh()
+    start, made_before = dataclasses.replace(counters), collector.steps
+
+    def at(made):
+        return dataclasses.replace(start, step=start.step + made * action_repeat)
+
+    def act(observation, is_first, state):
+        now = at(collector.steps - made_before)
+        noise = seeding.pair(seed, "policy", now.step)
+        return acting.copy.policy(observation, is_first, state, noise, "explore")
+
+    def enough(made):
+        return schedule.collected(at(made)) or schedule.updates_due(at(made)) > due
+
+    return Ahead(collector, act, enough)

@@ -1,0 +1,127 @@
+"""Collecting while learning: what is learned from when, and that an interrupted run is the same."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from runs_for_tests import (
+    WALK,
+    assert_same_run,
+    final_arrays,
+    fingerprint,
+    interrupt,
+    metrics,
+    run_path,
+    start,
+    train,
+    wait_for,
+)
+
+from dreamer_tf.agents.acting import Acting
+
+OVERLAP = ["--train.overlap", "true"]
+WALK_RUN = "environments_for_tests-Walk"
+
+
+@pytest.fixture(scope="module", params=["toy_reach", WALK_RUN])
+def whole(request, tmp_path_factory):
+    """An uninterrupted run: (words, folder); three short-lived environments, or one."""
+    words = [*OVERLAP, *(WALK if request.param == WALK_RUN else ())]
+    logdir = tmp_path_factory.mktemp("whole")
+    result = train(logdir, *words)
+    assert result.returncode == 0, result.stderr + result.stdout
+    return words, run_path(logdir, task=request.param)
+
+
+def test_updates_and_evaluations_come_when_they_do_without(whole, tmp_path):
+    words, run = whole
+    assert train(tmp_path, *words[2:]).returncode == 0
+    without = metrics(run_path(tmp_path, task=run.parts[-3]))
+    with_overlap = metrics(run)
+
+    def counted(lines, name):
+        return [(line["step"], line["update"]) for line in lines if name in line]
+
+    assert counted(with_overlap, "model_loss") == counted(without, "model_loss")
+    found, expected = counted(with_overlap, "test/return"), counted(without, "test/return")
+    # An evaluation waits for the steps that are made beside the updates, a block's at most.
+    assert len(found) == len(expected)
+    assert all(0 <= late[0] - due[0] < 100 for late, due in zip(found, expected, strict=True))
+    # The first block learns from the same; what comes after it was collected by an older policy.
+    first = [
+        next(line for line in each if "model_loss" in line) for each in (with_overlap, without)
+    ]
+    assert first[0] == first[1]
+    losses = [
+        [line["model_loss"] for line in each if "model_loss" in line]
+        for each in (with_overlap, without)
+    ]
+    assert losses[0] != losses[1]
+
+
+def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(whole, tmp_path):
+    """Also amid a block, whose steps beside it are made again with the policy that was saved."""
+    words, expected = whole
+    run = run_path(tmp_path, task=expected.parts[-3])
+    amid = 0
+    for count, number in ((3, signal.SIGINT), (6, signal.SIGTERM), (11, signal.SIGINT)):
+        process = start(tmp_path, *words)
+        assert interrupt(process, run, lambda n, count=count: n >= count, number) == 0
+        _, arrays = final_arrays(run)
+        amid += any(name.startswith("acting/") for name in arrays)
+    assert train(tmp_path, *words).returncode == 0
+    assert_same_run(run, expected)
+    assert amid or expected.parts[-3] != "toy_reach", "no stop came amid a block"
+
+
+def test_killed_it_goes_on_with_every_episode_that_was_experience(tmp_path):
+    run = run_path(tmp_path)
+    process = start(tmp_path, *OVERLAP)
+    wait_for(lambda: (run / "metrics.jsonl").exists() and len(metrics(run)) > 12)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = {n: v for n, v in fingerprint(run / "episodes").items() if n.endswith(".npy")}
+    assert train(tmp_path, *OVERLAP).returncode == 0
+    after = fingerprint(run / "episodes")
+    assert before and before.items() <= after.items()
+    assert max(line["step"] for line in metrics(run)) == 700
+
+
+def test_an_agent_that_learns_at_once_has_nothing_to_overlap(tmp_path):
+    result = train(tmp_path, "--agent", "a3c", *OVERLAP, small=[])
+    assert result.returncode == 2 and "train.overlap true: the agent a3c" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+class Copying:
+    """An agent of one weight."""
+
+    def __init__(self, weight):
+        self.variables = {"weight": Variable(weight), "optimizer/weight": Variable(weight)}
+
+
+class Variable:
+    def __init__(self, value):
+        self.value = np.float32(value)
+
+    def assign(self, other):
+        self.value = np.float32(getattr(other, "value", other))
+
+    def numpy(self):
+        return self.value
+
+
+def test_the_acting_policy_is_that_of_the_blocks_start_also_after_a_restart():
+    agent, copy = Copying(1), Copying(0)
+    acting = Acting(agent, copy)
+    acting.refresh()
+    agent.variables["weight"].assign(2)
+    assert acting.state() == {"weight": 1.0}
+    again = Acting(agent, Copying(0))
+    again.restore(acting.state())
+    again.refresh()  # The block goes on.
+    assert again.copy.variables["weight"].value == 1
+    again.refresh()  # The next one begins.
+    assert again.copy.variables["weight"].value == 2
+    assert again.copy.variables["optimizer/weight"].value == 0
