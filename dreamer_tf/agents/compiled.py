@@ -34,6 +34,10 @@ class CompiledAgent:
         action, state = self._policy(observation, is_first, state, seed, mode)
         return action.numpy(), to_arrays(state)
 
+    def to_device(self, batch):
+        """See `Agent.to_device`."""
+        return {name: tf.convert_to_tensor(value) for name, value in batch.items()}
+
     def update(self, batch, seed):
         """See `Agent.update`; one compiled call."""
         return self._update(batch, seed)

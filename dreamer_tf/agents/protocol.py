@@ -48,6 +48,9 @@ class Agent(Protocol):
             (actions float32 [N, A], state).
         """
 
+    def to_device(self, batch):
+        """Returns a batch as `update` takes it soonest; may be called in another thread."""
+
     def update(self, batch, seed):
         """Learns from a batch of its `experience`; returns {name: scalar tensor}.
 

@@ -4,6 +4,11 @@ import queue
 import threading
 
 
+def as_it_is(batch):
+    """Returns a batch unprepared."""
+    return batch
+
+
 class Prefetch:
     """Iterates over `items`, which a thread computes ahead; also a context manager.
 

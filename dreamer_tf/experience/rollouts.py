@@ -6,6 +6,7 @@ import numpy as np
 
 from dreamer_tf.experience.episode_file import DamagedFile
 from dreamer_tf.experience.episodes import Visible
+from dreamer_tf.experience.prefetch import as_it_is
 from dreamer_tf.experience.sequences import SequenceSource
 
 NOWHERE = -1
@@ -38,7 +39,8 @@ class RolloutSource:
 
     at_once = True
 
-    def __init__(self, wanted, episodes, seed):
+    def __init__(self, wanted, episodes, seed, prepare=as_it_is):
+        self._prepare = prepare
         self._length = wanted.length
         self._episodes = episodes
         count = episodes.environments
@@ -150,7 +152,7 @@ class RolloutSource:
         rows = [np.stack(list(records)) for records in self._records]
         self._ticks = 0
         names = self._episodes.dtype.names
-        return {name: np.stack([row[name] for row in rows]) for name in names}
+        return self._prepare({name: np.stack([row[name] for row in rows]) for name in names})
 
 
 class OneBatch:

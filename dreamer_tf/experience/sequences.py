@@ -9,7 +9,7 @@ from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.experience.episode_file import DamagedFile
 from dreamer_tf.experience.episodes import Visible
-from dreamer_tf.experience.prefetch import Prefetch
+from dreamer_tf.experience.prefetch import Prefetch, as_it_is
 
 PREFETCHED_BATCHES = 2
 # Lacks of this process, which say nothing about the file.
@@ -23,11 +23,13 @@ class SequenceSource:
         wanted: `Sequences`.
         episodes: `Episodes` to draw from.
         seed: the run's seed.
+        prepare: see `make_source`.
     """
 
     at_once = False
 
-    def __init__(self, wanted, episodes, seed):
+    def __init__(self, wanted, episodes, seed, prepare=as_it_is):
+        self._prepare = prepare
         self._wanted = wanted
         self._episodes = episodes
         self._seed = seed
@@ -81,7 +83,8 @@ class SequenceSource:
         sources, size = self._episodes.sources(), (self._wanted.batch, self._wanted.length)
         updates = range(first_update, first_update + count)
         return Prefetch(
-            (self._sample(sources, update, *size) for update in updates), PREFETCHED_BATCHES
+            (self._prepare(self._sample(sources, update, *size)) for update in updates),
+            PREFETCHED_BATCHES,
         )
 
     def _sample(self, sources, update, batch_size, length):

@@ -8,6 +8,7 @@ made, priorities fed back) and a run goes on exactly where a checkpoint left it.
 from dataclasses import dataclass
 from typing import Protocol
 
+from dreamer_tf.experience.prefetch import as_it_is
 from dreamer_tf.experience.rollouts import RolloutSource
 from dreamer_tf.experience.sequences import SequenceSource
 from dreamer_tf.experience.windows import WindowSource
@@ -59,16 +60,18 @@ class Rollouts:
     length: int
 
 
-def make_source(wanted, episodes, seed):
+def make_source(wanted, episodes, seed, prepare=as_it_is):
     """Returns the `Source` of what an agent wants.
 
     Args:
         wanted: `Sequences`, `Windows` or `Rollouts`.
         episodes: `Episodes` of the run.
         seed: the run's seed.
+        prepare: function that a batch goes through on its way to an update, where batches are made
+            ahead in the thread that makes them.
     """
     made = {Sequences: SequenceSource, Windows: WindowSource, Rollouts: RolloutSource}
-    return made[type(wanted)](wanted, episodes, seed)
+    return made[type(wanted)](wanted, episodes, seed, prepare)
 
 
 class Source(Protocol):

@@ -8,6 +8,7 @@ import numpy as np
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.experience.episode_file import DamagedFile
+from dreamer_tf.experience.prefetch import as_it_is
 from dreamer_tf.experience.sequences import LACKS, SequenceSource
 from dreamer_tf.experience.transitions import Transitions
 
@@ -41,7 +42,8 @@ class WindowSource:
 
     at_once = False
 
-    def __init__(self, wanted, episodes, seed):
+    def __init__(self, wanted, episodes, seed, prepare=as_it_is):
+        self._prepare = prepare
         self._wanted = wanted
         self._episodes = episodes
         self._seed = seed
@@ -206,7 +208,7 @@ class WindowSource:
             valid[row] = at == t + offsets
             for name, array in batch.items():
                 array[row] = part[name] if len(part) == len(offsets) else part[name][at - start]
-        return {**batch, "valid": valid, "weight": weights}
+        return self._prepare({**batch, "valid": valid, "weight": weights})
 
 
 class Unreadable(Exception):

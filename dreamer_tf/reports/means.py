@@ -20,7 +20,7 @@ class Means:
 
     def fold(self):
         """Waits for the pending values and adds them up, one by one in their order."""
-        for metrics in self.pending:
+        for metrics in fetched(self.pending):
             if float(metrics.get("skipped", 0.0)):  # Whatever else it says is not finite.
                 self.skipped += 1
                 continue
@@ -44,3 +44,15 @@ class Means:
         """Returns what a checkpoint must hold; call `fold` first."""
         found = {"sums": self.sums, "count": self.count}
         return found | ({"skipped": self.skipped} if self.skipped else {})
+
+
+def fetched(updates):
+    """Returns [{name: float32}] of [{name: scalar tensor}], brought from the device in one go."""
+    import tensorflow as tf  # Late: who only reads a configuration does not wait for it.
+
+    names = [sorted(metrics) for metrics in updates]
+    scalars = [metrics[name] for metrics in updates for name in sorted(metrics)]
+    if not scalars:
+        return []
+    values = iter(tf.stack([tf.cast(each, tf.float32) for each in scalars]).numpy())
+    return [{name: next(values) for name in each} for each in names]

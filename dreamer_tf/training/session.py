@@ -270,7 +270,7 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
     episodes = Episodes(run.episodes, dtype, display.warn, config.envs, capacity, floor)
     parts = Parts(
         agent=agent,
-        source=make_source(agent.experience, episodes, config.seed),
+        source=make_source(agent.experience, episodes, config.seed, agent.to_device),
         collector=Collector(start_training, workers, config.seed, initial, episodes, display.warn),
         episodes=episodes,
         evaluator=Evaluator(start_worker, agent, config.seed, display.warn, config.evaluate.action),

@@ -73,6 +73,9 @@ class Learner:
         self.variables = {"weights": Variable(weights), "updates": Variable(np.int64(0))}
         self.batches = []
 
+    def to_device(self, batch):
+        return batch
+
     def initial_state(self, count):
         return {"steps": np.zeros((count, 1), np.float32)}
 
