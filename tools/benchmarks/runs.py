@@ -55,15 +55,30 @@ print(json.dumps(updates.seconds({sizes!r}, {rounds})))
     return rows
 
 
-def whole(task, preset, steps):
+def overlapped(task, preset, steps, counts):
+    """Returns rows of `whole` runs for numbers of environments, each without and with overlap."""
+    rows, plain = [], None
+    for envs in counts:
+        for overlap in ("false", "true"):
+            words = ["--envs", str(envs), "--train.overlap", overlap]
+            (row,) = whole(task, preset, steps, words)
+            if overlap == "false":
+                plain = row["steps/s"]
+            rows.append({"envs": envs, "overlap": overlap, **row, "ratio": row["steps/s"] / plain})
+    return rows
+
+
+def whole(task, preset, steps, more=()):
     """Makes a short run and returns where its time went.
 
-    `seconds` is all of it; the other columns leave out start, prefill and compilation.
+    `seconds` is all of it; the other columns leave out start, prefill and compilation. Where
+    collecting overlaps with updates, `environment` is what had to be waited for after them.
     """
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-m", "dreamer_tf.train", "--logdir", folder, "--task", task]
         words += ["--configs", preset, "--steps", str(steps), "--evaluate.every", str(10 * steps)]
         words += ["--evaluate.episodes", "1", "--evaluate.videos", "0"]
+        words += ["--train.prefill", "1000", "--train.pretrain", "1", *more]
         begin = time.perf_counter()
         processes.output(words)
         seconds = time.perf_counter() - begin
