@@ -22,7 +22,10 @@ SMALL = [
     *("--env.time_limit", "50", "--model.cnn_depth", "2", "--checkpoint.minutes", "0.02"),
     # Short sequences, since most of a start's time goes into tracing them.
     *("--train.batch_length", "6", "--behavior.horizon", "3"),
+    # Predictions are traced for them, which costs more than all updates.
+    *("--evaluate.videos", "0"),
 ]
+VIDEOS = ("--evaluate.videos", "1")
 TIMINGS = ("fps", "wall_time")
 # Workers find the tests' own environments.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}

@@ -19,11 +19,14 @@ def begin(collector, acting, schedule, counters, seed, action_repeat, end):
         end: the update at which the block under way ends.
 
     Returns:
-        `Ahead`, or None: older steps have more updates to come first, or no steps are left.
+        `Ahead`, or None: older steps have more updates to come first, or no steps are left, or
+        these are the updates right after the prefill.
     """
     due = schedule.updates_due(counters)
     if acting is None or due != end or schedule.collected(counters):
         return None
+    if not schedule.pretrained(counters):
+        return None  # The first evaluation comes between.
     acting.refresh()
     start, made_before = dataclasses.replace(counters), collector.steps
 

@@ -37,6 +37,10 @@ class Schedule:
             return 0
         return self._pretrain + train.updates * ((counters.step - self.prefill) // train.every)
 
+    def pretrained(self, counters):
+        """Returns whether the updates right after the prefill have been made."""
+        return counters.update >= self._pretrain
+
     def block_end(self, update):
         """Returns the update count at which the block that comes next ends."""
         updates = self.config.train.updates

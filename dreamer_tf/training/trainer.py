@@ -125,8 +125,8 @@ class Trainer:
     def _loop(self):
         while not self._stopping() and not self.schedule.finished(self.counters):
             ready = self.source.ready()
-            if self.acting is not None and self.schedule.evaluation_due(self.counters):
-                self.evaluate()  # Updates are always due then, and do not come first.
+            if self.acting is not None and self._evaluation_comes_first():
+                self.evaluate()
             elif not ready and not self.schedule.at_once:
                 self.collect()
             elif ready and self.counters.update < self.schedule.updates_due(self.counters):
@@ -136,6 +136,11 @@ class Trainer:
             else:
                 self.collect()
             self._save_if_due()
+
+    def _evaluation_comes_first(self):
+        """Where steps are made beside updates, more updates are always due."""
+        trained = self.schedule.pretrained(self.counters)
+        return trained and self.schedule.evaluation_due(self.counters)
 
     def _request_stop(self, number, frame):
         self.stop_signal = number

@@ -19,7 +19,7 @@ import urllib.request
 import numpy as np
 import pytest
 from PIL import Image
-from runs_for_tests import ENVIRONMENT, ROOT, fingerprint, run_path, train, wait_for
+from runs_for_tests import ENVIRONMENT, ROOT, VIDEOS, fingerprint, run_path, train, wait_for
 
 import dreamer_tf
 from dreamer_tf.basics.errors import UserError
@@ -29,7 +29,7 @@ from dreamer_tf.basics.errors import UserError
 def run(tmp_path_factory):
     """A finished run from images, with videos at every evaluation."""
     logdir = tmp_path_factory.mktemp("seen")
-    result = train(logdir, "--steps", "450", "--env.time_limit", "100")
+    result = train(logdir, "--steps", "450", "--env.time_limit", "100", *VIDEOS)
     assert result.returncode == 0, result.stderr
     return run_path(logdir)
 
@@ -245,6 +245,7 @@ def test_it_can_be_ended_while_a_page_is_open(run):
 def test_an_agent_without_images_dreams_beside_what_its_simulator_renders(tmp_path):
     """Up to the end of the real episode and beyond it, where the dream goes on alone."""
     words = ["--env.observation", "vector", "--task", "gym_CartPole-v1", "--steps", "450"]
+    words += VIDEOS
     assert train(tmp_path, *words).returncode == 0
     folder = run_path(tmp_path, task="gym_CartPole-v1")
     process, page = serving(["dreamer_tf.dream", str(folder), "--port", "0"], r"(http://127\S+/)")

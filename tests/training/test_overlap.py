@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
@@ -24,18 +25,27 @@ OVERLAP = ["--train.overlap", "true"]
 WALK_RUN = "environments_for_tests-Walk"
 
 
-@pytest.fixture(scope="module", params=["toy_reach", WALK_RUN])
-def whole(request, tmp_path_factory):
-    """An uninterrupted run: (words, folder); three short-lived environments, or one."""
-    words = [*OVERLAP, *(WALK if request.param == WALK_RUN else ())]
-    logdir = tmp_path_factory.mktemp("whole")
-    result = train(logdir, *words)
+def uninterrupted(logdir, task, *words):
+    """Returns (words, folder) of a whole run."""
+    result = train(logdir, *OVERLAP, *words)
     assert result.returncode == 0, result.stderr + result.stdout
-    return words, run_path(logdir, task=request.param)
+    return [*OVERLAP, *words], run_path(logdir, task=task)
 
 
-def test_updates_and_evaluations_come_when_they_do_without(whole, tmp_path):
-    words, run = whole
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    """Updates take longer than the steps beside them, so that a stop comes amid a block."""
+    return uninterrupted(tmp_path_factory.mktemp("one"), "toy_reach", "--train.updates", "60")
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    """Three environments, whose episodes are short and terminate."""
+    return uninterrupted(tmp_path_factory.mktemp("several"), WALK_RUN, *WALK)
+
+
+def test_updates_and_evaluations_come_when_they_do_without(one, tmp_path):
+    words, run = one
     assert train(tmp_path, *words[2:]).returncode == 0
     without = metrics(run_path(tmp_path, task=run.parts[-3]))
     with_overlap = metrics(run)
@@ -60,19 +70,23 @@ def test_updates_and_evaluations_come_when_they_do_without(whole, tmp_path):
     assert losses[0] != losses[1]
 
 
-def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(whole, tmp_path):
+@pytest.mark.parametrize("kind", ["one", "several"])
+def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(kind, tmp_path, request):
     """Also amid a block, whose steps beside it are made again with the policy that was saved."""
-    words, expected = whole
+    words, expected = request.getfixturevalue(kind)
     run = run_path(tmp_path, task=expected.parts[-3])
     amid = 0
-    for count, number in ((3, signal.SIGINT), (6, signal.SIGTERM), (11, signal.SIGINT)):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        count = 8 + (len(metrics(run)) if run.exists() else 0)
         process = start(tmp_path, *words)
-        assert interrupt(process, run, lambda n, count=count: n >= count, number) == 0
+        # A block has just ended; a moment later the next one is under way.
+        ready = lambda n, count=count: n >= count and time.sleep(0.4) is None  # noqa: E731
+        assert interrupt(process, run, ready, number) == 0
         _, arrays = final_arrays(run)
         amid += any(name.startswith("acting/") for name in arrays)
     assert train(tmp_path, *words).returncode == 0
     assert_same_run(run, expected)
-    assert amid or expected.parts[-3] != "toy_reach", "no stop came amid a block"
+    assert amid or kind == "several", "no stop came amid a block"
 
 
 def test_killed_it_goes_on_with_every_episode_that_was_experience(tmp_path):
