@@ -38,8 +38,11 @@ def train(task, logdir, configs, name, loggers, fresh, extend, init_from, keys):
     )
     with _state_of_the_caller():
         outcome = session.run_to_end(arguments, session.Extras(tuple(loggers), factory))
+    # The caller has not heard it yet. In the background of a script Ctrl-C would be ignored.
+    if outcome.stop_signal == signal.SIGINT:
+        raise KeyboardInterrupt
     if outcome.stop_signal is not None:
-        signal.raise_signal(outcome.stop_signal)  # The caller has not heard it yet.
+        signal.raise_signal(outcome.stop_signal)
     return outcome.path
 
 

@@ -51,8 +51,8 @@ class TrainConfig(Section):
     updates: int = count(1)
     batch_size: int = count(1)
     batch_length: int = count(1)
-    skip_nonfinite: bool = switch()
     overlap: bool = switch()
+    skip_nonfinite: bool = switch()
 
     def problem(self, config):
         """See `Section.problem`: a run learns before it ends."""

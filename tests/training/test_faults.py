@@ -15,6 +15,7 @@ from runs_for_tests import (
     DEBUG,
     ENVIRONMENT,
     ROOT,
+    command,
     final_arrays,
     fingerprint,
     interrupt,
@@ -277,9 +278,18 @@ def test_what_is_not_finite_stops_the_run_and_can_be_left_out(tmp_path, mark):
 
 
 def test_an_interrupt_before_the_first_checkpoint_tells_the_truth(tmp_path, mark):
-    process = start(tmp_path, *TINY, **mark)
     run = run_path(tmp_path)
-    time.sleep(0.7)  # It is starting its environment, or loading TensorFlow.
+    process = subprocess.Popen(
+        command(tmp_path, *TINY),
+        cwd=ROOT,
+        env={**ENVIRONMENT, **mark, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # In the background of a script it would be ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout.readline() == "starting the environment ...\n"
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
     assert process.returncode == 130 and "Traceback" not in output, output

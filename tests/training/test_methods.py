@@ -38,7 +38,8 @@ METHODS = {
 # One process for all that happens to a method: TensorFlow is loaded once.
 PROGRAM = """
 import json, os, pathlib, signal, sys, threading, time
-from dreamer_tf import evaluate, load, train
+from dreamer_tf import evaluate, load
+from dreamer_tf.train import main as train
 
 words, folder, task, name = json.loads(sys.argv[1]), pathlib.Path(sys.argv[2]), *sys.argv[3:]
 run = folder / "part" / task / name / "0"
@@ -49,11 +50,11 @@ def stop_after(lines):
         time.sleep(0.002)
     os.kill(os.getpid(), signal.SIGTERM)
 
-assert train.main(["--logdir", str(folder / "whole"), *words]) == 0
+assert train(["--logdir", str(folder / "whole"), *words]) == 0
 threading.Thread(target=stop_after, args=[6], daemon=True).start()
-assert train.main(["--logdir", str(folder / "part"), *words]) == 0
+assert train(["--logdir", str(folder / "part"), *words]) == 0
 print("INTERRUPTED", (run / "metrics.jsonl").read_bytes().count(b"\\n"))
-assert train.main(["--logdir", str(folder / "part"), *words]) == 0
+assert train(["--logdir", str(folder / "part"), *words]) == 0
 assert evaluate.main([str(run), "--episodes", "1", "--json", str(folder / "found.json")]) == 0
 player = load(run)
 with player.environment() as environment:
