@@ -21,11 +21,10 @@ def test_there_are_some_and_they_are_small():
 
 
 @pytest.mark.parametrize("folder", AGENTS, ids=lambda path: path.name)
-def test_an_episode_is_far_above_what_has_learned_nothing(folder, tmp_path):
+def test_episodes_are_far_above_what_has_learned_nothing(folder, tmp_path):
     results = tmp_path / "results.json"
-    command = [sys.executable, "-m", "dreamer_tf.evaluate", str(folder), "--episodes", "1"]
+    command = [sys.executable, "-m", "dreamer_tf.evaluate", str(folder), "--episodes", "3"]
     subprocess.run([*command, "--json", str(results)], cwd=ROOT, env=ENVIRONMENT, check=True)
     found = json.loads(results.read_text())
     highest = max(floor.mean for floor in references.floors(found["task"]))
-    # Of ten episodes of each agent the worst had 1.8 times the highest floor.
-    assert found["mean"] > 1.5 * highest
+    assert found["mean"] > 2.5 * highest

@@ -116,7 +116,7 @@ def test_an_environment_that_always_fails_ends_the_run_with_its_own_words(tmp_pa
     assert checkpoint.load_newest(run / "checkpoints", pytest.fail).state["counters"]["update"] == 0
 
 
-def test_killed_a_dozen_times_a_run_uses_every_finished_episode(tmp_path, mark):
+def test_killed_twenty_times_a_run_uses_every_finished_episode(tmp_path, mark):
     run, words, chance = run_path(tmp_path), [*TINY, "--steps", "4000"], random.Random(3)
     moments = [
         lambda: time.sleep(chance.uniform(0, 4)),  # Imports, workers, tracing.
@@ -126,7 +126,7 @@ def test_killed_a_dozen_times_a_run_uses_every_finished_episode(tmp_path, mark):
         lambda: wait_for_file(run / "checkpoints", ".tmp"),
     ]
     before, torn = {}, 0
-    for kill in range(12):
+    for kill in range(20):
         process = start(tmp_path, *words, **mark)
         moments[kill % len(moments)]()
         os.killpg(process.pid, signal.SIGKILL)
