@@ -66,11 +66,13 @@ AGENTS = {
         place="dreamer_tf.agents.d4pg:D4PG",
         description="Deterministic actor and a critic of return distributions, from replay.",
         sections={"d4pg": D4pgConfig, "optimizer": OptimizerConfig},
+        unused=frozenset(["devices"]),
     ),
     "a3c": Entry(
         place="dreamer_tf.agents.a3c:A3C",
         description="Advantage actor-critic on rollouts of parallel environments, from vectors.",
         sections={"a3c": A3cConfig},
+        unused=frozenset(["devices"]),
         at_once=True,
     ),
 }

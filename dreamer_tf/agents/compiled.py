@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from dreamer_tf.networks import devices
+
 
 def compiled(function, xla=False):
     """Returns a function as a graph, traced once for each shape of its arguments.
@@ -18,7 +20,8 @@ class CompiledAgent:
     """The part of the `Agent` protocol that crosses the border; arrays in and arrays out.
 
     A subclass has the methods `policy_graph`, `update_graph` and `report_graph` with the arguments
-    of `policy`, `update` and `report`, on tensors.
+    of `policy`, `update` and `report`, on tensors. Updates are shared by the devices of the
+    `devices.scope` in which the agent is made.
 
     Args:
         xla: whether XLA compiles updates.
@@ -26,7 +29,7 @@ class CompiledAgent:
 
     def __init__(self, xla):
         self._policy = compiled(self.policy_graph)
-        self._update = compiled(self.update_graph, xla)
+        self._update = compiled(devices.shared(self.update_graph), xla)
         self._report = compiled(self.report_graph)
 
     def policy(self, observation, is_first, state, seed, mode):

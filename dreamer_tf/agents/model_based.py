@@ -10,7 +10,7 @@ from dreamer_tf.agents.dreams import Dreams
 from dreamer_tf.agents.steps import Steps
 from dreamer_tf.behavior.imagination import Imagined
 from dreamer_tf.experience.sources import Sequences
-from dreamer_tf.networks import images
+from dreamer_tf.networks import devices, images
 from dreamer_tf.networks.layers import named_variables
 from dreamer_tf.networks.optimizer import Optimizer, adam
 from dreamer_tf.networks.precision import POLICIES
@@ -61,7 +61,7 @@ class ModelBased(CompiledAgent):
         discount = config.behavior.discount if predicts_ends else None
         self.world_model = WorldModel(config.model, spec, discount, config.seed, dtype)
         heads = self.make_heads(dtype)
-        self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
+        self.updates = devices.counter("updates", tf.int64)
         rate = config.model.learning_rate
         learning = {name: (part, rate) for name, part in self.world_model.parts.items()}
         learning |= {name: ([head], rate) for name, (head, rate) in heads.items()}
@@ -97,7 +97,8 @@ class ModelBased(CompiledAgent):
             losses: {name: scalar}.
             metrics: {name: scalar}.
         """
-        gradients = self.steps.gradients(tapes, losses)
+        gradients = devices.mean(self.steps.gradients(tapes, losses))
+        losses, metrics = devices.mean((losses, metrics))
         norms = {name: tf.linalg.global_norm(gradient) for name, gradient in gradients.items()}
         self.steps.apply(losses, gradients, norms)
         metrics = metrics | self.steps.metrics(losses, norms)
@@ -141,7 +142,9 @@ class ModelBased(CompiledAgent):
     def update_graph(self, batch, seed):
         """See `Agent.update`."""
         noise = self.update_noise(*batch["reward"].shape, seed)
-        learned = self.learn(self._dithered(batch, seed), noise)
+        # Of the noise, the second axis is that of sequences or of the states in their order.
+        shares = devices.part(self._dithered(batch, seed)), devices.part(noise, axis=1)
+        learned = self.learn(*shares)
         return {**learned.metrics, "expl_amount": self.exploration_amount()}
 
     def _dithered(self, batch, seed):

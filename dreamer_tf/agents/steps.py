@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from dreamer_tf.networks import devices
+
 
 class Steps:
     """Makes the steps of several optimisers as one; stops for good at a non-finite quantity.
@@ -19,7 +21,7 @@ class Steps:
         self.skip = skip
         self.updates = updates
         self.afterwards = afterwards
-        self.fault = tf.Variable(0, dtype=tf.int32, trainable=False, name="fault")
+        self.fault = devices.counter("fault", tf.int32)
 
     def gradients(self, tapes, losses):
         """Returns {name: gradients} of the losses, each from its own tape."""
@@ -79,7 +81,7 @@ class Steps:
 
     def check(self):
         """Raises `FloatingPointError` naming the first loss or gradient that was not finite."""
-        fault = int(self.fault)
+        fault = int(self.fault.numpy())
         if fault:
             names = [f"{name}_loss" for name in self.optimizers]
             names += [f"{name}_grad_norm" for name in self.optimizers]

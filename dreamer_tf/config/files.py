@@ -171,7 +171,7 @@ def _check_used(given, agent):
     for key, where in given.items():
         section = key.partition(".")[0]
         if key not in used:
-            what = "it" if section in names else f"the section {section}"
+            what = f"the section {section}" if "." in key and section not in names else "it"
             raise UserError(f"{where} has no effect: the agent {agent} does not use {what}")
 
 

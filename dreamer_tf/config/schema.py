@@ -58,12 +58,26 @@ class TrainConfig(Section):
         """See `Section.problem`: a run learns before it ends."""
         if self.overlap and catalog.AGENTS[config.agent].at_once:
             return f"train.overlap true: the agent {config.agent} learns from steps as they come"
+        if config.devices > 1 and self._unshared(config):
+            return f"devices {config.devices}: {self._unshared(config)}"
         if catalog.AGENTS[config.agent].at_once or config.steps >= self.prefill:
             return None
         return (
             f"steps {config.steps} is less than train.prefill {self.prefill}: "
             "the run would end before it learns"
         )
+
+    def _unshared(self, config):
+        """Returns why several devices cannot share an update, None where they can."""
+        if self.batch_size % config.devices:
+            return f"they cannot have equal shares of train.batch_size {self.batch_size}"
+        if config.precision == "float16":
+            return "each would have a loss scale of its own; set precision bfloat16 or float32"
+        if config.xla:
+            return "XLA cannot compile what they tell each other; leave xla false"
+        if config.model.objective == "contrastive":
+            return "model.objective contrastive compares all states of a batch, on one device"
+        return None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +125,7 @@ KEYS = {
     "precision": (str, one_of(("auto", "float32", "bfloat16", "float16"))),
     "xla": (bool, switch()),
     "envs": (int, count(1, maximum=1024)),
+    "devices": (int, count(1, maximum=64)),
 }
 """{key: (type, field)} outside all sections."""
 

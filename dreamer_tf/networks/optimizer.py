@@ -8,7 +8,19 @@ SMALLEST_LOSS_SCALE = 1.0
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam by TensorFlow's kernel for it: one pass over a variable instead of a dozen."""
+    """Keras' Adam by TensorFlow's kernel for it: one pass over a variable instead of a dozen.
+
+    With several devices each of them makes the same step on its own copy, from gradients that are
+    the same everywhere. Keras would add them up once more, and clip before that.
+    """
+
+    def apply(self, gradients, variables):
+        """Clips the gradients by their global norm and makes one step."""
+        rate = self.learning_rate
+        for gradient, variable in zip(self._clip_gradients(gradients), variables, strict=True):
+            self.update_step(gradient, variable, rate)
+        count = self.iterations
+        tf.raw_ops.AssignAddVariableOp(resource=count.value.handle, value=tf.ones((), count.dtype))
 
     def update_step(self, gradient, variable, learning_rate):
         """Changes a variable and its moments."""

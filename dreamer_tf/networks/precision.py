@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow.python.framework import config as settings
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.networks import devices
 
 POLICIES = {
     "float32": "float32",
@@ -17,12 +18,18 @@ POLICIES = {
 }
 
 
-def prepare_devices():
-    """Sets TensorFlow's global state for a program; returns a description of the device.
+def prepare_devices(count=1):
+    """Sets TensorFlow's global state for a program; returns a description of the devices.
 
     GPU memory is taken as it is needed; on a CPU operations are deterministic, after which random
     numbers without a seed raise errors. What float32 multiplies has all its bits, also where a GPU
     could leave some out (TF32). What ~/.keras/keras.json says of types and images is not followed.
+
+    Args:
+        count: how many devices share an update, see `devices`.
+
+    Raises:
+        UserError: there are not so many.
     """
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
@@ -32,10 +39,15 @@ def prepare_devices():
         tf.config.experimental.set_memory_growth(gpu, True)
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
-        return f"GPU ({details.get('device_name', 'unknown')})"
+        if len(gpus) < count:
+            raise UserError(f"devices {count}: TensorFlow finds {len(gpus)} here", status=1)
+        name = details.get("device_name", "unknown")
+        return f"GPU ({name})" if count == 1 else f"{count} GPUs ({name})"
     # Sums in a fixed order, so that a resumed run equals an uninterrupted one bit for bit.
     tf.config.experimental.enable_op_determinism()
-    return "CPU"
+    if count > 1:
+        devices.split_cpu(count)
+    return "CPU" if count == 1 else f"CPU in {count} parts"
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ BUSY = os.EX_TEMPFAIL
 HARMLESS = (
     *("checkpoint.", "evaluate.", "replay.keep", "env.timeout", "env.close_timeout"),
     "train.skip_nonfinite",  # It changes what would have been the end.
+    "devices",  # Of what they compute, the last digits.
 )
 # Of the differences between two configurations, so many are shown.
 SHOWN_CHANGES = 4

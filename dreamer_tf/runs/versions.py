@@ -12,6 +12,7 @@ from dreamer_tf.envs.spec import EnvSpec
 
 KEYS = {
     "agent": "dreamer",
+    "devices": 1,
     "env.life_loss": True,
     "env.close_timeout": 15.0,
     "env.image_size": 64,

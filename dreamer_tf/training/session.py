@@ -185,13 +185,14 @@ def train(config, run, display, start_worker, workers, backend, weights, extras)
     """Makes or restores the parts of a run and trains; returns the `Outcome`."""
     display.doing("loading TensorFlow")
     with terminal.quiet_start():
-        from dreamer_tf.networks import precision
+        from dreamer_tf.networks import devices, precision
         from dreamer_tf.training.startup import describe
 
-        device = precision.prepare_devices()
+        device = precision.prepare_devices(config.devices)
         resolved = precision.resolve(config.precision)
         display.doing("making the networks")
-        agent = agents.make(config, workers[0].spec, resolved)
+        with devices.scope(config.devices):
+            agent = agents.make(config, workers[0].spec, resolved)
     described = agent.describe()
     display.describe(described.progress)
     saved = versions.to_current(checkpoint.load_newest(run.checkpoints, display.warn))

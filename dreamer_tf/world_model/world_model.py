@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from dreamer_tf.networks import distributions, images, perceptrons
+from dreamer_tf.networks import devices, distributions, images, perceptrons
 from dreamer_tf.networks.layers import LayerFactory
 from dreamer_tf.world_model import contrast
 from dreamer_tf.world_model.rssm import RSSM, Observed, State, scan, swap_time
@@ -243,7 +243,9 @@ class WorldModel:
         """Returns the KL without what the free nats allow, in nats."""
         if self.config.free_nats_per == "step":
             return tf.reduce_mean(tf.maximum(kl, self.config.free_nats))
-        return tf.maximum(mean, self.config.free_nats)
+        # Free is what the whole batch has, whatever part of it is here.
+        above = devices.mean(tf.stop_gradient(mean)) >= self.config.free_nats
+        return tf.where(above, mean, self.config.free_nats)
 
     def _state_metrics(self, reconstruction, divergence):
         observed = reconstruction.observed
