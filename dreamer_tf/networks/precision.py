@@ -8,6 +8,7 @@ import tensorflow as tf
 # Of determinism, the public module has only the switching on.
 from tensorflow.python.framework import config as settings
 
+from dreamer_tf.basics import allocation
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.networks import devices
 
@@ -43,6 +44,7 @@ def prepare_devices(count=1):
             raise UserError(f"devices {count}: TensorFlow finds {len(gpus)} here", status=1)
         name = details.get("device_name", "unknown")
         return f"GPU ({name})" if count == 1 else f"{count} GPUs ({name})"
+    allocation.keep_freed_memory()
     # Sums in a fixed order, so that a resumed run equals an uninterrupted one bit for bit.
     tf.config.experimental.enable_op_determinism()
     if count > 1:
