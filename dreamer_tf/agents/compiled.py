@@ -1,5 +1,7 @@
 """The border between arrays and TensorFlow's graphs."""
 
+import contextlib
+
 import tensorflow as tf
 
 from dreamer_tf.networks import devices
@@ -31,6 +33,7 @@ class CompiledAgent:
         self._policy = compiled(self.policy_graph)
         self._update = compiled(devices.shared(self.update_graph), xla)
         self._report = compiled(self.report_graph)
+        self.together = contextlib.nullcontext  # `Team.lead` in the first of several processes.
 
     def policy(self, observation, is_first, state, seed, mode):
         """See `Agent.policy`; one compiled call."""
@@ -43,7 +46,8 @@ class CompiledAgent:
 
     def update(self, batch, seed):
         """See `Agent.update`; one compiled call."""
-        return self._update(batch, seed)
+        with self.together():
+            return self._update(batch, seed)
 
     def report(self, batch, seed):
         """See `Agent.report`; one compiled call."""

@@ -124,8 +124,8 @@ KEYS = {
     "steps": (int, count(1)),
     "precision": (str, one_of(("auto", "float32", "bfloat16", "float16"))),
     "xla": (bool, switch()),
-    "envs": (int, count(1, maximum=1024)),
     "devices": (int, count(1, maximum=64)),
+    "envs": (int, count(1, maximum=1024)),
 }
 """{key: (type, field)} outside all sections."""
 

@@ -11,6 +11,7 @@ import functools
 
 import tensorflow as tf
 
+from dreamer_tf.basics import cluster
 from dreamer_tf.basics.errors import UserError
 
 
@@ -41,6 +42,8 @@ def scope(count):
 @functools.cache
 def _strategy(count):
     """Returns the strategy of a process; a second one of the same devices would not work."""
+    if not cluster.place(count).alone:
+        return tf.distribute.MultiWorkerMirroredStrategy()
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     names = [f"{kind}:{number}" for number in range(count)]
     return tf.distribute.MirroredStrategy(names)
@@ -50,14 +53,20 @@ def shared(function):
     """Returns a function of tensors as the devices of the `scope` of this moment run it together.
 
     Args:
-        function: returns a nest of tensors that are the same on all devices.
+        function: returns a nest of tensors that are the same on all devices. Of several processes
+            it gets the arguments of the first.
     """
     strategy = tf.distribute.get_strategy()
     if strategy.num_replicas_in_sync == 1:
         return function
 
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+    def handed_out(*arguments):
+        return function(*(from_first(arguments) if arguments else ()))
+
     def run(*arguments):
-        found = strategy.run(function, arguments)
+        found = strategy.run(handed_out if several else function, arguments)
         return tf.nest.map_structure(
             lambda each: strategy.experimental_local_results(each)[0], found
         )
@@ -104,6 +113,40 @@ def part(tensors, axis=0):
         return tf.slice(tensor, begin, [*tensor.shape[:axis], size, *tensor.shape[axis + 1 :]])
 
     return tf.nest.map_structure(cut, tensors)
+
+
+def from_first(tensors):
+    """Returns the tensors of a nest as the first device of the first process has them.
+
+    Args:
+        tensors: nest of tensors, of the same shapes and types on all devices.
+    """
+    context = tf.distribute.get_replica_context()
+    first = tf.equal(context.replica_id_in_sync_group, 0)
+    flat = tf.nest.flatten(tensors)
+    words = [_to_words(each) for each in flat]
+    # Bits are added to zeros: what arrives is what was sent, whatever it is.
+    words = [tf.where(first, each, tf.zeros_like(each)) for each in words]
+    words = context.all_reduce(tf.distribute.ReduceOp.SUM, words)
+    flat = [_from_words(*pair) for pair in zip(words, flat, strict=True)]
+    return tf.nest.pack_sequence_as(tensors, flat)
+
+
+def _to_words(tensor):
+    """Returns a tensor as int32 with the same bits, or for small integers the same numbers."""
+    if tensor.dtype in (tf.float32, tf.int64):
+        return tf.bitcast(tensor, tf.int32)
+    if tensor.dtype == tf.uint8 and tensor.shape.num_elements() % 4 == 0:
+        return tf.bitcast(tf.reshape(tensor, [-1, 4]), tf.int32)
+    return tf.cast(tensor, tf.int32)
+
+
+def _from_words(words, like):
+    if like.dtype in (tf.float32, tf.int64):
+        return tf.bitcast(words, like.dtype)
+    if like.dtype == tf.uint8 and like.shape.num_elements() % 4 == 0:
+        return tf.reshape(tf.bitcast(words, tf.uint8), like.shape)
+    return tf.cast(words, like.dtype)
 
 
 def _sharing():

@@ -8,7 +8,7 @@ import tensorflow as tf
 # Of determinism, the public module has only the switching on.
 from tensorflow.python.framework import config as settings
 
-from dreamer_tf.basics import allocation
+from dreamer_tf.basics import allocation, cluster
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.networks import devices
 
@@ -35,18 +35,26 @@ def prepare_devices(count=1):
     keras.config.set_floatx("float32")
     keras.config.set_image_data_format("channels_last")
     tf.config.experimental.enable_tensor_float_32_execution(False)
+    processes = len(cluster.place(count).addresses)
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
-        if len(gpus) < count:
+        own = count // processes
+        if len(gpus) < own:
             raise UserError(f"devices {count}: TensorFlow finds {len(gpus)} here", status=1)
+        if own < len(gpus) and processes > 1:
+            tf.config.set_visible_devices(gpus[:own], "GPU")
         name = details.get("device_name", "unknown")
         return f"GPU ({name})" if count == 1 else f"{count} GPUs ({name})"
     allocation.keep_freed_memory()
     # Sums in a fixed order, so that a resumed run equals an uninterrupted one bit for bit.
     tf.config.experimental.enable_op_determinism()
+    if processes > 1:
+        if count != processes:
+            raise UserError(f"devices {count}: {processes} processes have a CPU each", status=1)
+        return f"CPU in {count} processes"
     if count > 1:
         devices.split_cpu(count)
     return "CPU" if count == 1 else f"CPU in {count} parts"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dreamer_tf import agents
 from dreamer_tf.agents.acting import Acting
+from dreamer_tf.basics import cluster
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import to_yaml
 from dreamer_tf.config.schema import check_environment, flatten
@@ -26,6 +27,7 @@ from dreamer_tf.reports.display import Display
 from dreamer_tf.reports.means import Means
 from dreamer_tf.runs import checkpoint, resume, run_directory, saved_agent, versions
 from dreamer_tf.runs.run_directory import RunDirectory
+from dreamer_tf.training import helping
 from dreamer_tf.training.evaluator import Evaluator
 from dreamer_tf.training.schedule import Schedule
 
@@ -120,6 +122,8 @@ def after_interrupt(arguments):
 
 def _run_with(arguments, extras, opened):
     """As `run_to_end`; an `ExitStack` closes what is opened here."""
+    if cluster.place(arguments.config.devices).number > 0:
+        return Outcome(helping.help_with(arguments, extras.factory))
     run = open_existing(arguments)
     if run is not None:
         opened.callback(run.close)
@@ -150,7 +154,8 @@ def _run_with(arguments, extras, opened):
     if run is None:
         run = RunDirectory.open(arguments)
         opened.callback(run.close)
-    return train(arguments.config, run, display, start_worker, workers, backend, weights, extras)
+    parts = run, display, start_worker, workers, backend, weights, extras
+    return train(arguments.config, *parts, opened)
 
 
 def open_existing(arguments):
@@ -181,7 +186,7 @@ def initial_weights(source, run):
     return saved_agent.load_checkpoint(source, lambda text: print(f"warning: {text}"))
 
 
-def train(config, run, display, start_worker, workers, backend, weights, extras):
+def train(config, run, display, start_worker, workers, backend, weights, extras, opened):
     """Makes or restores the parts of a run and trains; returns the `Outcome`."""
     display.doing("loading TensorFlow")
     with terminal.quiet_start():
@@ -193,6 +198,7 @@ def train(config, run, display, start_worker, workers, backend, weights, extras)
         display.doing("making the networks")
         with devices.scope(config.devices):
             agent = agents.make(config, workers[0].spec, resolved)
+            opened.enter_context(helping.leading(agent, cluster.place(config.devices)))
     described = agent.describe()
     display.describe(described.progress)
     saved = versions.to_current(checkpoint.load_newest(run.checkpoints, display.warn))

@@ -1,6 +1,9 @@
 """A run whose updates two devices share: resume, the number of devices, and what it leaves."""
 
+import json
+import os
 import signal
+import socket
 
 import numpy as np
 import pytest
@@ -12,9 +15,12 @@ from runs_for_tests import (
     run_path,
     start,
     train,
+    wait_for,
 )
 
 import dreamer_tf
+from dreamer_tf.basics import cluster
+from dreamer_tf.basics.errors import UserError
 
 ONE = ["--train.batch_size", "4", "--train.overlap", "true"]
 TWO = ["--devices", "2", *ONE]
@@ -45,6 +51,68 @@ def test_it_resumes_exactly_and_goes_on_with_one_device(shared, tmp_path):
     assert "devices is 1, before it was 2" in result.stdout
     state, _ = final_arrays(run_path(tmp_path))
     assert state["counters"]["step"] == 800
+
+
+def team(logdir):
+    """Starts the two processes of a run; returns them, the first one first."""
+    with socket.socket() as one, socket.socket() as two:
+        for each in (one, two):
+            each.bind(("localhost", 0))
+        addresses = [f"localhost:{each.getsockname()[1]}" for each in (one, two)]
+    return [
+        start(
+            logdir,
+            *TWO,
+            TF_CONFIG=json.dumps(
+                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": number}}
+            ),
+        )
+        for number in (0, 1)
+    ]
+
+
+def test_two_processes_make_the_same_run_and_tell_when_one_is_gone(shared, tmp_path):
+    run = run_path(tmp_path)
+    first, second = team(tmp_path)
+    wait_for(lambda: (run / "metrics.jsonl").exists() and len(learned(run)) >= 1)
+    for each in (second, first):
+        os.killpg(each.pid, signal.SIGTERM)
+    assert "continues the run" in first.communicate(timeout=120)[0]
+    assert "and so does this one" in second.communicate(timeout=120)[0]
+    assert first.returncode == second.returncode == 0
+
+    first, second = team(tmp_path)
+    wait_for(lambda: len(learned(run)) >= 3)
+    os.killpg(second.pid, signal.SIGKILL)
+    output, _ = first.communicate(timeout=120)
+    assert first.returncode == 1
+    assert "error: another process of this run has ended: start all of them again" in output
+    assert "Traceback" not in output
+    second.communicate()
+    # What is left is a run like any other.
+    assert train(tmp_path, *TWO).returncode == 0
+    assert_same_run(run, shared)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{", "names no process of this run"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "names no"),
+        ('{"cluster": {"chief": ["a:1"]}, "task": {"type": "chief", "index": 0}}', "names no"),
+        (
+            '{"cluster": {"worker": ["a:1", "b:1", "c:1"]}, '
+            '"task": {"type": "worker", "index": 1}}',
+            "no divisor",
+        ),
+    ],
+)
+def test_a_team_that_cannot_be_is_told_in_one_line(given, said, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", given)
+    with pytest.raises(UserError, match=said) as caught:
+        cluster.place(4)
+    assert "\n" not in str(caught.value)
+    assert cluster.place(1).alone  # It may be meant for other programs.
 
 
 def test_it_learns_what_one_device_learns(shared, tmp_path):
