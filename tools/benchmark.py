@@ -96,6 +96,12 @@ def run(options):
     return rows + runs.overlapped(TASK, "cpu", 1200 + 100 * options.rounds, (1,))
 
 
+def trace(options):
+    from benchmarks import trace
+
+    return trace.measure(options.sizes, 5, options.trace)
+
+
 def peer(options):
     from benchmarks import peer
 
@@ -117,6 +123,7 @@ SECTIONS = {
         scale,
         start,
         run,
+        trace,
     )
 }
 TITLES = {
@@ -130,6 +137,7 @@ TITLES = {
     "scale": "With many finished episodes: seconds of each thing, and their ratios",
     "start": "Start-up, seconds",
     "run": "A whole run, environment steps a second and shares of the time",
+    "trace": "A block of updates in the profiler, which slows it down, seconds",
     "peer": "Beside another implementation, seconds per update",
 }
 
@@ -202,6 +210,7 @@ def parse(words):
         "--episodes", type=int, default=50_000, help="most of the section scale (default 50000)"
     )
     parser.add_argument("--rounds", type=int, default=8, help="calls of each variant (default 8)")
+    parser.add_argument("--trace", type=Path, help="folder for the files of the section trace")
     parser.add_argument(
         "--xla", action="store_true", help="also compile with XLA, which takes minutes a variant"
     )

@@ -49,6 +49,17 @@ def test_memory_of_the_replay_is_measured_in_processes_of_its_own(tmp_path):
     assert all(row["windows"] > 0 for row in rows)
 
 
+def test_a_traced_block_has_its_updates_and_leaves_its_file(tmp_path):
+    path = tmp_path / "found.json"
+    found = benchmark("trace", "--sizes", "debug", "--json", path, "--trace", tmp_path / "trace")
+    assert found.returncode == 0, found.stderr
+    (row,) = json.loads(path.read_text())["trace"]
+    assert row["updates"] == 5
+    assert 0 < row["between two"] <= row["at most"] and 0 < row["of an update"]
+    assert row["fetching all metrics"] > 0 and row["making a batch tensors"] > 0
+    assert len(list((tmp_path / "trace").rglob("*.xplane.pb"))) == 1
+
+
 def test_scale_tells_what_grows_with_the_number_of_episodes(tmp_path):
     path = tmp_path / "found.json"
     found = benchmark("scale", "--episodes", 6000, "--json", path)
