@@ -104,8 +104,8 @@ def check_packages():
         return Finding("packages", "ok", f"all {len(pins)} as pinned in requirements.txt")
     pip = f"{sys.executable} -m pip install"
     advice = (
-        f"in {CHECKOUT}: {pip} -r requirements.txt -c requirements-lock.txt && "
-        f"{pip} --no-deps -r requirements-no-deps.txt"
+        f"in {CHECKOUT}: {pip} -r requirements.txt -c requirements/lock.txt && "
+        f"{pip} --no-deps -r requirements/no-deps.txt"
     )
     return Finding("packages", "bad", ", ".join(differences), advice)
 
@@ -267,7 +267,7 @@ CHECKS = {
 
 def report_packages():
     """Prints what differs from the pins of the run-time and test requirements; the exit status."""
-    names = ("requirements.txt", "requirements-dev.txt")
+    names = ("requirements.txt", "requirements/dev.txt")
     pins = {key: pin for name in names for key, pin in read_pins(CHECKOUT / name).items()}
     differences = compare_packages(pins)
     print("\n".join(differences) or f"all {len(pins)} packages as pinned")

@@ -110,6 +110,12 @@ def peer(options):
     )
 
 
+def peer_run(options):
+    from benchmarks import peer_runs
+
+    return peer_runs.compare(options.peer, options.peer_python, options.sizes)
+
+
 SECTIONS = {
     function.__name__: function
     for function in (
@@ -139,6 +145,7 @@ TITLES = {
     "run": "A whole run, environment steps a second and shares of the time",
     "trace": "A block of updates in the profiler, which slows it down, seconds",
     "peer": "Beside another implementation, seconds per update",
+    "peer_run": "Beside another implementation, environment steps a second of whole runs",
 }
 
 
@@ -262,7 +269,7 @@ def main(words):
     names = options.sections or ([] if options.peer else SECTIONS)
     chosen = {name: SECTIONS[name] for name in names}
     if options.peer:
-        chosen["peer"] = peer
+        chosen |= {"peer": peer, "peer_run": peer_run}
     for name, section in chosen.items():
         found[name] = section(options)
         show(name, found[name])

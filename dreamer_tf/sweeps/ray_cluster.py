@@ -33,8 +33,8 @@ class RayLauncher:
     def __init__(self, needed, attempts, address=None):
         if not available():
             raise UserError(
-                "Ray is not installed: tools/run python -m pip install -r requirements-sweeps.txt "
-                "-c requirements-lock.txt"
+                "Ray is not installed: tools/run python -m pip install -r requirements/sweeps.txt "
+                "-c requirements/lock.txt"
             )
         # Anyone who reaches the ports of a cluster without a token can run programs on it. Ray
         # looks at this when it is imported, and makes a token in ~/.ray where there is none.

@@ -56,7 +56,7 @@ class SlurmLauncher:
         if not available():
             raise UserError(
                 "submitit is not installed: tools/run python -m pip install "
-                "-r requirements-sweeps.txt -c requirements-lock.txt"
+                "-r requirements/sweeps.txt -c requirements/lock.txt"
             )
         if cluster == "slurm" and shutil.which("sbatch") is None:
             raise UserError("Slurm is not here (no sbatch): start this on a node that submits jobs")

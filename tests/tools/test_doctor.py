@@ -1,5 +1,6 @@
 """The check of the machine: what is good, and each bad thing made for real."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -61,6 +62,7 @@ def test_little_memory_is_low_or_bad(monkeypatch):
 
 
 def test_an_environment_that_cannot_start_is_bad(monkeypatch, tmp_path):
+    importlib.import_module("gymnasium")  # Only the worker meets the broken one.
     (tmp_path / "gymnasium.py").write_text("raise ImportError('half installed')")
     monkeypatch.syspath_prepend(tmp_path)
     finding = doctor.check_worker()

@@ -19,10 +19,10 @@ import dreamer_tf
 CHECKOUT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = (
     "requirements.txt",
-    "requirements-dev.txt",
-    "requirements-gpu.txt",
-    "requirements-no-deps.txt",
-    "requirements-sweeps.txt",
+    "requirements/dev.txt",
+    "requirements/gpu.txt",
+    "requirements/no-deps.txt",
+    "requirements/sweeps.txt",
 )
 
 
@@ -32,7 +32,7 @@ def pins(name):
 
 
 def test_pins_are_installed_and_agree_with_the_lock():
-    locked = pins("requirements-lock.txt")
+    locked = pins("requirements/lock.txt")
     assert len(locked) > 60
     for name in REQUIREMENTS:
         for package, pin in pins(name).items():
@@ -63,7 +63,7 @@ def test_citation_names_the_paper():
 def test_no_file_names_a_package_index_or_a_home_folder():
     """Packages come from wherever the user's pip is told to look."""
     forbidden = re.compile(r"--(extra-)?index-url\b|\bpypi\.org|/simple\b|/home/\w|/root/")
-    names = [*REQUIREMENTS, "requirements-lock.txt", "pyproject.toml", "tools/run", ".ci/run"]
+    names = [*REQUIREMENTS, "requirements/lock.txt", "pyproject.toml", "tools/run", ".ci/run"]
     paths = [*(CHECKOUT / name for name in names), *CHECKOUT.glob("*.md")]
     for folder in ("dreamer_tf", "configs", "tools", "docs"):
         files = [path for path in (CHECKOUT / folder).rglob("*.*") if path.is_file()]
@@ -84,7 +84,7 @@ def test_every_pin_is_within_its_range():
     sweeps = {
         each.name: each for each in map(Requirement, project["optional-dependencies"]["sweeps"])
     }
-    pinned = pins("requirements-sweeps.txt")
+    pinned = pins("requirements/sweeps.txt")
     assert sweeps.keys() == pinned.keys()
     assert all(each.specifier.contains(pinned[name]) for name, each in sweeps.items())
 

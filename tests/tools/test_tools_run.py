@@ -14,9 +14,9 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = (
     "requirements.txt",
-    "requirements-dev.txt",
-    "requirements-gpu.txt",
-    "requirements-no-deps.txt",
+    "requirements/dev.txt",
+    "requirements/gpu.txt",
+    "requirements/no-deps.txt",
 )
 
 
@@ -60,8 +60,9 @@ def copy(tmp_path):
     """
     checkout = tmp_path / "a checkout"
     (checkout / "tools").mkdir(parents=True)
+    (checkout / "requirements").mkdir()
     shutil.copy(CHECKOUT / "tools/run", checkout / "tools/run")
-    for name in (*REQUIREMENTS, "requirements-lock.txt"):
+    for name in (*REQUIREMENTS, "requirements/lock.txt"):
         (checkout / name).touch()
     envs = checkout / "dreamer_tf/envs"
     envs.mkdir(parents=True)
@@ -186,7 +187,7 @@ def test_set_up_happens_once_and_again_when_requirements_change(copy):
     assert first.stdout == f"{copy / '.venv'}\n"
     assert "setting up" in first.stderr
     assert "setting up" not in start_copy(copy, "python", "-c", "").stderr
-    (copy / "requirements-lock.txt").write_text("# another\n")
+    (copy / "requirements/lock.txt").write_text("# another\n")
     assert "setting up" in start_copy(copy, "python", "-c", "").stderr
     assert "setting up" not in start_copy(copy, "python", "-c", "").stderr
 

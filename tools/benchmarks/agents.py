@@ -27,9 +27,13 @@ def make(size, precision, xla=False):
 
     It has no entropy bonus, as neither the author's code nor others that it is compared with do.
     """
+    return Dreamer(config_of(size, xla), walker_spec(), precision)
+
+
+def config_of(size, xla=False):
+    """Returns the `Config` of a size in `PRESETS`, see `make`."""
     overrides = [("behavior.entropy_scale", "0"), ("xla", str(xla).lower())]
-    config = files.load_config(PRESETS[size], overrides)
-    return Dreamer(config, walker_spec(), precision)
+    return files.load_config(PRESETS[size], overrides)
 
 
 def random_batch(agent):
