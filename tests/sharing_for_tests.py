@@ -15,7 +15,11 @@ UPDATES = 3
 BATCH = 4
 CASES = {
     "dreamer": {"agent": "dreamer", "model__kl_scale": 100},
-    "no_value": {"agent": "no_value", "train__skip_nonfinite": "true"},
+    "no_value": {
+        "agent": "no_value",
+        "train__skip_nonfinite": "true",
+        "model__objective": "reward_only",
+    },
     "planet": {"agent": "planet"},
     "bfloat16": {"agent": "planet", "precision": "bfloat16"},
 }

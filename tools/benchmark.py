@@ -132,6 +132,7 @@ SECTIONS = {
         trace,
     )
 }
+PEER_SECTIONS = {"peer": peer, "peer_run": peer_run}
 TITLES = {
     "update": "Seconds per update",
     "parts": "What an update consists of, forward and backward, seconds",
@@ -224,7 +225,8 @@ def parse(words):
     parser.add_argument(
         "--peer",
         choices=["sheeprl"],
-        help="time this implementation beside ours, and only that unless sections are named",
+        help="time this implementation's update beside ours, and only that unless sections are "
+        "named; the section peer_run does so with whole runs",
     )
     parser.add_argument(
         "--peer-python",
@@ -233,7 +235,9 @@ def parse(words):
     )
     options = parser.parse_args(words)
     for name in options.sections:
-        if name not in SECTIONS:
+        if name in PEER_SECTIONS and not options.peer:
+            parser.error(f"the section {name} needs --peer")
+        if name not in SECTIONS | PEER_SECTIONS:
             parser.error(f"no section {name!r}: choose from {', '.join(SECTIONS)}")
     for name in ("rounds", "episodes"):
         if getattr(options, name) < 1:
@@ -267,9 +271,10 @@ def main(words):
     found = {"machine": machine()}
     print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
     names = options.sections or ([] if options.peer else SECTIONS)
-    chosen = {name: SECTIONS[name] for name in names}
+    chosen = {name: SECTIONS[name] for name in names if name in SECTIONS}
     if options.peer:
-        chosen |= {"peer": peer, "peer_run": peer_run}
+        named = [name for name in options.sections if name in PEER_SECTIONS]
+        chosen |= {name: PEER_SECTIONS[name] for name in named or ["peer"][: not names]}
     for name, section in chosen.items():
         found[name] = section(options)
         show(name, found[name])

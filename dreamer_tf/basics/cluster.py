@@ -41,7 +41,8 @@ def place(count):
         given = json.loads(text)
         kinds, task = given["cluster"], given["task"]
         addresses, number = tuple(map(str, kinds["worker"])), int(task["index"])
-        understood = list(kinds) == [task["type"]] == ["worker"] and 0 <= number < len(addresses)
+        understood = isinstance(kinds["worker"], list) and 0 <= number < len(addresses)
+        understood = understood and list(kinds) == [task["type"]] == ["worker"]
     except (ValueError, KeyError, TypeError):
         understood = False
     if not understood:

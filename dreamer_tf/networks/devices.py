@@ -8,11 +8,15 @@ on its own weights. With one device, and outside of updates, the functions retur
 
 import contextlib
 import functools
+import signal
+import threading
 
 import tensorflow as tf
 
 from dreamer_tf.basics import cluster
 from dreamer_tf.basics.errors import UserError
+
+UNUSED = "only a process that has not used TensorFlow yet can have them"
 
 
 def split_cpu(count):
@@ -27,11 +31,7 @@ def split_cpu(count):
         if len(tf.config.get_logical_device_configuration(cpu) or [None]) < count:
             tf.config.set_logical_device_configuration(cpu, parts)
     except RuntimeError:
-        raise UserError(
-            f"devices {count}: without a GPU they are parts of the CPU, which only a process that "
-            "has not used TensorFlow yet can make",
-            status=1,
-        ) from None
+        raise UserError(f"devices {count}, parts of the CPU: {UNUSED}", status=1) from None
 
 
 def scope(count):
@@ -41,12 +41,39 @@ def scope(count):
 
 @functools.cache
 def _strategy(count):
-    """Returns the strategy of a process; a second one of the same devices would not work."""
-    if not cluster.place(count).alone:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+    """Returns the strategy of a process; a second one of the same devices would not work.
+
+    With several processes it waits for all of them, which Ctrl-C can end.
+
+    Raises:
+        UserError: TensorFlow has been used in this process, or the processes do not all come.
+    """
     kind = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    if not cluster.place(count).alone:
+        return _among_processes(kind)
     names = [f"{kind}:{number}" for number in range(count)]
     return tf.distribute.MirroredStrategy(names)
+
+
+def _among_processes(kind):
+    how = tf.distribute.experimental
+    by = how.CommunicationImplementation
+    options = how.CommunicationOptions(implementation=by.NCCL if kind == "GPU" else by.RING)
+    # TensorFlow waits outside of Python, whose handler would wait with it.
+    main = threading.current_thread() is threading.main_thread()
+    earlier = signal.signal(signal.SIGINT, signal.SIG_DFL) if main else None
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    except RuntimeError:
+        raise UserError(f"several processes: {UNUSED}", status=1) from None
+    except tf.errors.OpError as error:
+        reason = error.message.splitlines()[0]
+        raise UserError(
+            f"the processes of {cluster.VARIABLE} do not find each other: {reason}", status=1
+        ) from None
+    finally:
+        if main:
+            signal.signal(signal.SIGINT, earlier)
 
 
 def shared(function):
@@ -133,20 +160,28 @@ def from_first(tensors):
 
 
 def _to_words(tensor):
-    """Returns a tensor as int32 with the same bits, or for small integers the same numbers."""
-    if tensor.dtype in (tf.float32, tf.int64):
-        return tf.bitcast(tensor, tf.int32)
-    if tensor.dtype == tf.uint8 and tensor.shape.num_elements() % 4 == 0:
-        return tf.bitcast(tf.reshape(tensor, [-1, 4]), tf.int32)
-    return tf.cast(tensor, tf.int32)
+    """Returns a tensor as int64 with the same bits, or for integers the same numbers.
+
+    Smaller integers are not added up on GPUs.
+    """
+    if tensor.dtype == tf.float32:
+        return tf.cast(tf.bitcast(tensor, tf.int32), tf.int64)
+    if _is_packed(tensor):
+        return tf.bitcast(tf.reshape(tensor, [-1, 8]), tf.int64)
+    return tf.cast(tensor, tf.int64)
 
 
 def _from_words(words, like):
-    if like.dtype in (tf.float32, tf.int64):
-        return tf.bitcast(words, like.dtype)
-    if like.dtype == tf.uint8 and like.shape.num_elements() % 4 == 0:
+    """Returns the tensor that `_to_words` made words of; `like` has its type and shape."""
+    if like.dtype == tf.float32:
+        return tf.bitcast(tf.cast(words, tf.int32), tf.float32)
+    if _is_packed(like):
         return tf.reshape(tf.bitcast(words, tf.uint8), like.shape)
     return tf.cast(words, like.dtype)
+
+
+def _is_packed(tensor):
+    return tensor.dtype == tf.uint8 and tensor.shape.num_elements() % 8 == 0
 
 
 def _sharing():

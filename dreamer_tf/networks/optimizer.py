@@ -14,10 +14,10 @@ class FusedAdam(keras.optimizers.Adam):
     the same everywhere. Keras would add them up once more, and clip before that.
     """
 
-    def apply(self, gradients, variables):
+    def apply(self, grads, trainable_variables):
         """Clips the gradients by their global norm and makes one step."""
-        rate = self.learning_rate
-        for gradient, variable in zip(self._clip_gradients(gradients), variables, strict=True):
+        rate, clipped = self.learning_rate, self._clip_gradients(grads)
+        for gradient, variable in zip(clipped, trainable_variables, strict=True):
             self.update_step(gradient, variable, rate)
         count = self.iterations
         tf.raw_ops.AssignAddVariableOp(resource=count.value.handle, value=tf.ones((), count.dtype))

@@ -45,7 +45,10 @@ def prepare_devices(count=1):
         if len(gpus) < own:
             raise UserError(f"devices {count}: TensorFlow finds {len(gpus)} here", status=1)
         if own < len(gpus) and processes > 1:
-            tf.config.set_visible_devices(gpus[:own], "GPU")
+            try:
+                tf.config.set_visible_devices(gpus[:own], "GPU")
+            except RuntimeError:
+                raise UserError(f"devices {count}: {devices.UNUSED}", status=1) from None
         name = details.get("device_name", "unknown")
         return f"GPU ({name})" if count == 1 else f"{count} GPUs ({name})"
     allocation.keep_freed_memory()
@@ -62,7 +65,10 @@ def prepare_devices(count=1):
 
 @contextlib.contextmanager
 def restored():
-    """Gives back in the end what `prepare_devices` sets, but for the growth of GPU memory."""
+    """Gives back in the end what `prepare_devices` sets in TensorFlow and Keras.
+
+    But for what TensorFlow cannot give back: the growth of GPU memory, and which devices there are.
+    """
     floatx, layout = keras.config.floatx(), keras.config.image_data_format()
     tensor_float = tf.config.experimental.tensor_float_32_execution_enabled()
     deterministic = settings.is_op_determinism_enabled()
@@ -76,14 +82,17 @@ def restored():
             settings.disable_op_determinism()
 
 
-def resolve(precision):
+def resolve(precision, count=1):
     """Returns `"float32"`, `"bfloat16"` or `"float16"` for a `precision` that may be `"auto"`.
+
+    `count` is how many devices share an update.
 
     Auto is bfloat16 on GPUs that compute in it (Ampere and newer), float16 with loss scaling on
     older ones, float32 on CPUs.
 
     Raises:
-        UserError: Keras computes with something else than TensorFlow in this process.
+        UserError: Keras computes with something else than TensorFlow in this process, or it would
+            be float16 on several devices.
     """
     if keras.backend.backend() != "tensorflow":
         raise UserError(
@@ -97,4 +106,12 @@ def resolve(precision):
     if not gpus:
         return "float32"
     details = tf.config.experimental.get_device_details(gpus[0])
-    return "bfloat16" if details.get("compute_capability", (0, 0)) >= (8, 0) else "float16"
+    if details.get("compute_capability", (0, 0)) >= (8, 0):
+        return "bfloat16"
+    if count > 1:
+        raise UserError(
+            f"devices {count}: precision auto is float16 on these GPUs, of which each would have a "
+            "loss scale of its own: set precision float32",
+            status=1,
+        )
+    return "float16"

@@ -5,9 +5,13 @@ TensorFlow is imported late, see `session.py`.
 
 import contextlib
 import signal
+import threading
+import zlib
 
 from dreamer_tf import agents
 from dreamer_tf.basics import cluster, stopping
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.files import to_yaml
 from dreamer_tf.config.schema import check_environment
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
@@ -15,15 +19,42 @@ from dreamer_tf.reports import terminal
 from dreamer_tf.runs import run_directory
 
 
+def make_agent(config, spec, precision, say):
+    """Returns the agent of a run and its `Team`, None where the run has one process.
+
+    Args:
+        config: `Config`.
+        spec: `EnvSpec` of the environments.
+        precision: resolved compute precision.
+        say: function that prints one line.
+
+    Raises:
+        UserError: the other processes do not come.
+    """
+    from dreamer_tf.agents.team import Team, all_there
+    from dreamer_tf.networks import devices
+
+    alone = cluster.place(config.devices).alone
+    if not alone:
+        others = ", ".join(cluster.place(config.devices).addresses)
+        say(f"processes  waits until all of {others} are there")
+    with (
+        all_there("another process of this run has ended while it started"),
+        devices.scope(config.devices),
+    ):
+        agent = agents.make(config, spec, precision)
+        if alone:
+            return agent, None
+        text = f"{to_yaml(config)}{spec.to_json()}{precision}"
+        return agent, Team(agent, zlib.crc32(text.encode()))
+
+
 @contextlib.contextmanager
-def leading(agent, place):
+def leading(agent, team):
     """Has the other processes of a run, where there are any, make an agent's updates, too."""
-    if place.alone:
+    if team is None:
         yield
         return
-    from dreamer_tf.agents.team import Team
-
-    team = Team(agent)
     agent.together = team.lead
     try:
         yield
@@ -33,6 +64,9 @@ def leading(agent, place):
 
 def help_with(arguments, factory):
     """Makes a run's updates with its first process until that ends; writes nothing.
+
+    A signal is for all processes, and the first one's to follow: it ends the others. After a second
+    Ctrl-C this one does not wait for that.
 
     Args:
         arguments: the `Arguments`, the same in all processes.
@@ -51,17 +85,41 @@ def help_with(arguments, factory):
     count, first = len(place.addresses), place.addresses[0]
     print(f"process {place.number + 1} of {count} helps the one of {first}", flush=True)
     with terminal.quiet_start():
-        from dreamer_tf.agents.team import Team
-        from dreamer_tf.networks import devices, precision
+        from dreamer_tf.networks import precision
 
         precision.prepare_devices(config.devices)
-        with devices.scope(config.devices):
-            team = Team(agents.make(config, spec, precision.resolve(config.precision)))
-    # A signal for all of them is the first one's to follow: it ends the others in its own time.
-    stopping.handle(lambda number, frame: signal.signal(signal.SIGINT, signal.default_int_handler))
-    team.follow()
+        resolved = precision.resolve(config.precision, config.devices)
+    _, team = make_agent(config, spec, resolved, lambda line: print(line, flush=True))
+    try:
+        stopping.handle(_wait)
+        _follow(team)
+    except KeyboardInterrupt:
+        raise UserError("interrupted: this process no longer helps the run", status=130) from None
     print("the first process has ended, and so does this one")
     return run_directory.run_path(arguments.logdir, config.task, arguments.name, config.seed)
+
+
+def _wait(number, frame):
+    print("the first process ends this one; Ctrl-C does so at once", flush=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _follow(team):
+    """Follows in a thread: waiting for the first process, TensorFlow lets no signal through."""
+    failed = []
+
+    def follow():
+        try:
+            team.follow()
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=follow, name="follow", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(0.2)
+    if failed:
+        raise failed[0]
 
 
 def _environment_spec(config, factory):

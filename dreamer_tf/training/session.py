@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import signal
 from pathlib import Path
+from typing import NamedTuple
 
 from dreamer_tf import agents
 from dreamer_tf.agents.acting import Acting
@@ -61,6 +62,14 @@ class Outcome:
 
     path: Path
     stop_signal: int | None = None
+
+
+class Machine(NamedTuple):
+    """What a session runs on: device for people, resolved precision, GL back end or None."""
+
+    device: str
+    precision: str
+    gl: str | None
 
 
 def run_to_end(arguments, extras=Extras()):  # noqa: B008 - it cannot be changed
@@ -151,11 +160,26 @@ def _run_with(arguments, extras, opened):
     check_environment(arguments.config, spec)
     if weights is not None:
         saved_agent.check_same_networks(arguments.init_from, weights, arguments.config, spec)
+    machine = machine_of(arguments.config, backend, display)
     if run is None:
         run = RunDirectory.open(arguments)
         opened.callback(run.close)
-    parts = run, display, start_worker, workers, backend, weights, extras
+    parts = run, display, start_worker, workers, machine, weights, extras
     return train(arguments.config, *parts, opened)
+
+
+def machine_of(config, backend, display):
+    """Returns the `Machine` that TensorFlow finds, with the GL back end.
+
+    Raises:
+        UserError: it has not what the configuration asks for.
+    """
+    display.doing("loading TensorFlow")
+    with terminal.quiet_start():
+        from dreamer_tf.networks import precision
+
+        device = precision.prepare_devices(config.devices)
+        return Machine(device, precision.resolve(config.precision, config.devices), backend)
 
 
 def open_existing(arguments):
@@ -186,19 +210,15 @@ def initial_weights(source, run):
     return saved_agent.load_checkpoint(source, lambda text: print(f"warning: {text}"))
 
 
-def train(config, run, display, start_worker, workers, backend, weights, extras, opened):
+def train(config, run, display, start_worker, workers, machine, weights, extras, opened):
     """Makes or restores the parts of a run and trains; returns the `Outcome`."""
-    display.doing("loading TensorFlow")
+    device, resolved, backend = machine
+    display.doing("making the networks")
     with terminal.quiet_start():
-        from dreamer_tf.networks import devices, precision
         from dreamer_tf.training.startup import describe
 
-        device = precision.prepare_devices(config.devices)
-        resolved = precision.resolve(config.precision)
-        display.doing("making the networks")
-        with devices.scope(config.devices):
-            agent = agents.make(config, workers[0].spec, resolved)
-            opened.enter_context(helping.leading(agent, cluster.place(config.devices)))
+        agent, team = helping.make_agent(config, workers[0].spec, resolved, display.say)
+        opened.enter_context(helping.leading(agent, team))
     described = agent.describe()
     display.describe(described.progress)
     saved = versions.to_current(checkpoint.load_newest(run.checkpoints, display.warn))

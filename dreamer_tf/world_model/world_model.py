@@ -244,8 +244,8 @@ class WorldModel:
         if self.config.free_nats_per == "step":
             return tf.reduce_mean(tf.maximum(kl, self.config.free_nats))
         # Free is what the whole batch has, whatever part of it is here.
-        above = devices.mean(tf.stop_gradient(mean)) >= self.config.free_nats
-        return tf.where(above, mean, self.config.free_nats)
+        free = devices.mean(tf.stop_gradient(mean)) < self.config.free_nats
+        return tf.where(free, self.config.free_nats, mean)
 
     def _state_metrics(self, reconstruction, divergence):
         observed = reconstruction.observed
@@ -255,7 +255,9 @@ class WorldModel:
         if not self.reconstructs:
             # Where it goes to zero, all observations have the same state.
             features = tf.reshape(observed.states.features, [-1, self.features])
-            metrics["feature_std"] = tf.reduce_mean(tf.math.reduce_std(features, 0))
+            distance = features - devices.mean(tf.reduce_mean(features, 0))
+            variance = devices.mean(tf.reduce_mean(tf.square(distance), 0))
+            metrics["feature_std"] = tf.reduce_mean(tf.sqrt(variance))
         if reconstruction.accuracy is not None:
             metrics["contrast_accuracy"] = reconstruction.accuracy
         return metrics

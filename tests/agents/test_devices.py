@@ -93,6 +93,15 @@ def test_what_cannot_be_shared_is_refused_in_one_line(keys, said):
     assert "\n" not in str(caught.value)
 
 
+def test_auto_does_not_become_float16_on_several_devices(monkeypatch):
+    monkeypatch.setattr(precision.tf.config, "list_physical_devices", lambda kind: ["one", "two"])
+    old = {"compute_capability": (7, 0)}
+    monkeypatch.setattr(precision.tf.config.experimental, "get_device_details", lambda _: old)
+    assert precision.resolve("auto") == "float16"
+    with pytest.raises(UserError, match="precision float32"):
+        precision.resolve("auto", 2)
+
+
 def test_more_devices_than_there_are_gpus_are_refused(monkeypatch):
     monkeypatch.setattr(precision.tf.config, "list_physical_devices", lambda kind: ["one"])
     monkeypatch.setattr(precision.tf.config.experimental, "set_memory_growth", lambda *_: None)

@@ -156,6 +156,9 @@ def test_free_nats_switch_the_kl_gradient_off(free_nats_per):
     prior = agent.world_model.rssm.prior_parameters.trainable_variables
     for gradient in tape.gradient(found["model"], prior):
         assert gradient is None or not np.any(gradient)
+    # What is no number is not within the free nats.
+    broken = reconstruction._replace(kl=tf.fill(reconstruction.kl.shape, np.nan))
+    assert np.isnan(agent.world_model.losses(broken)[0]["model"])
 
 
 @pytest.mark.parametrize("field", ["reward", "action"])

@@ -99,6 +99,7 @@ def test_two_processes_make_the_same_run_and_tell_when_one_is_gone(shared, tmp_p
     [
         ("{", "names no process of this run"),
         ('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}', "names no"),
+        ('{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}', "names no"),
         ('{"cluster": {"chief": ["a:1"]}, "task": {"type": "chief", "index": 0}}', "names no"),
         (
             '{"cluster": {"worker": ["a:1", "b:1", "c:1"]}, '

@@ -83,7 +83,7 @@ def _write(folder, dtype):
 def _stretches(place):
     """Returns {name: [(begin, end), ...]} in seconds, in order, of a trace."""
     space = xplane_pb2.XSpace()
-    (path,) = place.rglob("*.xplane.pb")
+    path = max(place.rglob("*.xplane.pb"), key=lambda each: each.stat().st_mtime)
     space.ParseFromString(path.read_bytes())
     found = {}
     for plane in space.planes:
