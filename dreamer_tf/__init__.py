@@ -40,7 +40,8 @@ def train(
     The same call continues a run that was stopped, and finds a complete one complete. Signals stop
     it at a checkpoint, as they do the program; then they reach the caller, Ctrl-C as
     KeyboardInterrupt. Signal handlers and TensorFlow's settings are the caller's again afterwards,
-    except that GPU memory is taken as it is needed.
+    except that GPU memory is taken as it is needed and that, on a CPU, freed memory stays with this
+    process, whose CPU is in parts after a run with several `devices`.
 
     Args:
         task: a task's name, a `gymnasium.Env`, or a function without arguments that makes one.
