@@ -40,7 +40,7 @@ def imagination(config, spec, discount_head, value):
     """
     model, behavior, train = config.model, config.behavior, config.train
     features = model.stoch + model.deter
-    starts = train.batch_size * (train.batch_length - discount_head)
+    starts = train.batch_size * ((train.batch_length - discount_head) // behavior.start_every)
     outputs = spec.action_size * (1 if spec.discrete else 2)
     actor = dense_stack(features, behavior.units, behavior.actor_layers, outputs)
     rewards = _rewards(model, features, discount_head)

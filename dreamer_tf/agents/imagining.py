@@ -23,7 +23,11 @@ class Imagining(ModelBased):
             horizon=config.behavior.horizon,
             action_size=spec.action_size,
             discrete=spec.discrete,
-            unused=int(self.world_model.discount_head is not None),
+            starts=functools.partial(
+                imagination.starts,
+                can_end=self.world_model.discount_head is not None,
+                every=config.behavior.start_every,
+            ),
         )
         score = config.behavior.onehot_gradient == "score"
         self.pathwise = not (spec.discrete and score)
@@ -48,7 +52,7 @@ class Imagining(ModelBased):
         return {"actor": (self.actor, behavior.actor_learning_rate)}
 
     def imagine(self, observed, batch, noise):
-        """Imagines from every posterior state of a batch.
+        """Imagines from the posterior states of a batch, see `imagination.start_states`.
 
         Args:
             observed: `Observed`.
@@ -63,6 +67,7 @@ class Imagining(ModelBased):
             observed.states,
             batch["is_terminal"],
             can_end=self.world_model.discount_head is not None,
+            every=self.config.behavior.start_every,
         )
         rollout = imagination.imagine(
             self.world_model.rssm,

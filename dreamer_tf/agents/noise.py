@@ -3,6 +3,7 @@
 Learning and acting take them as an argument, so that both are pure functions.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,18 +44,19 @@ class NoiseDraws:
         horizon: imagined steps H.
         action_size: size A of an action.
         discrete: whether actions are one-hot.
-        unused: last steps of each sequence from which nothing is imagined.
+        starts: function from the length of sequences to how many states of each start
+            imagination.
     """
 
     stoch: int
     horizon: int
     action_size: int
     discrete: bool
-    unused: int
+    starts: Callable[[int], int]
 
     def update(self, batch_size, length, seed):
         """Returns the `Noise` of an update on [batch_size, length] sequences."""
-        starts = batch_size * (length - self.unused)
+        starts = batch_size * self.starts(length)
         seeds = tf.unstack(tf.random.split(seed, 3))
         return Noise(
             distributions.standard_normal([length, batch_size, self.stoch], seeds[0]),

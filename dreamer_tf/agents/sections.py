@@ -52,6 +52,7 @@ class ModelConfig(Section):
     dither: bool = switch()
     reward_transform: str = one_of(("none", "tanh"))
     reward_scale: float = within(minimum=0)
+    vector_transform: str = one_of(("none", "symlog"))
     vector_scale: float = within(minimum=0)
     discount_scale: float = within(minimum=0)
     kl_scale: float = within(minimum=0)
@@ -88,6 +89,7 @@ class ModelConfig(Section):
 class BehaviorConfig(Section):
     """Actor and value function, learned from imagined trajectories."""
 
+    start_every: int = count(1)
     horizon: int = count(1)
     discount: float = within(above=0, maximum=1)
     lambda_: float = within(0, 1)
@@ -103,7 +105,13 @@ class BehaviorConfig(Section):
     value_learning_rate: float = within(above=0)
 
     def problem(self, config):
-        """See `Section.problem`: a return that ends with a value needs a state after the first."""
+        """See `Section.problem`: a state to imagine from, and another one after the first."""
+        length = config.train.batch_length - (config.model.discount_head != "off")
+        if self.start_every > max(1, length):
+            return (
+                f"behavior.start_every {self.start_every} leaves no state to imagine from in "
+                f"sequences of train.batch_length {config.train.batch_length}"
+            )
         if self.lambda_ is None or self.horizon >= 2:
             return None
         return (

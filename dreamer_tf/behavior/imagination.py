@@ -45,7 +45,7 @@ class Imagined(NamedTuple):
     weights: tf.Tensor
 
 
-def start_states(states, is_terminal, can_end):
+def start_states(states, is_terminal, can_end, every=1):
     """Flattens posterior states [B, L, ...] into start states [N, ...] for imagination.
 
     Args:
@@ -54,17 +54,25 @@ def start_states(states, is_terminal, can_end):
         can_end: whether the model predicts ends of episodes. If so, the last step of each
             sequence, which may be terminal, is left out, and trajectories that would begin after
             an end within the sequence get the weight 0.
+        every: one of so many states is taken, the last of them, which has seen the most.
 
     Returns:
-        (`State` [N, ...] without gradient, weights [N]). Row b * L' + t is step t of sequence b.
+        (`State` [N, ...] without gradient, weights [N]). Row b * L' + i is step
+        (i + 1) * every - 1 of sequence b, where L' is `starts(L, can_end, every)`.
     """
-    length = is_terminal.shape[1] - int(can_end)
+    length = starts(is_terminal.shape[1], can_end, every) * every
 
     def flatten(tensor):
-        return tf.stop_gradient(tf.reshape(tensor[:, :length], [-1, *tensor.shape[2:]]))
+        taken = tensor[:, every - 1 : length : every]
+        return tf.stop_gradient(tf.reshape(taken, [-1, *tensor.shape[2:]]))
 
     ended = is_terminal if can_end else tf.zeros_like(is_terminal)
     return State(*map(flatten, states)), flatten(1.0 - tf.cast(ended, tf.float32))
+
+
+def starts(length, can_end, every):
+    """Returns how many states of a sequence start imagination; as in `start_states`."""
+    return (length - int(can_end)) // every
 
 
 class Rollout(NamedTuple):

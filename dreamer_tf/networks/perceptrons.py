@@ -70,6 +70,16 @@ def build_stack(layers, size):
         size = layer.units
 
 
+def symlog(vector):
+    """Returns sign(x) log(1 + |x|): large numbers smaller, small ones as they are (DreamerV3)."""
+    return tf.sign(vector) * tf.math.log1p(tf.abs(vector))
+
+
+def symexp(vector):
+    """Returns the inverse of `symlog`."""
+    return tf.sign(vector) * tf.math.expm1(tf.abs(vector))
+
+
 def vector_normal(parameters):
     """Returns a unit-variance normal over vectors for their means [..., V]."""
     return distributions.unit_normal(parameters, event_dims=1)

@@ -26,9 +26,11 @@ KEYS = {
     "model.dither": False,
     "model.reward_transform": "none",
     "model.reward_scale": 1.0,
+    "model.vector_transform": "none",
     "a3c.reward_scale": 1.0,
     "behavior.bootstrap": "horizon",
     "behavior.mean_scale": 5.0,
+    "behavior.start_every": 1,
     "behavior.onehot_gradient": "straight_through",
 }
 """{key of the configuration: what runs without it mean}."""

@@ -19,12 +19,16 @@ REPRESENTATION = {
 REWARDS = {"none": tf.identity, "tanh": tf.tanh}
 """{`model.reward_transform`: function of the rewards that are learned from}."""
 
+VECTORS = {"none": (tf.identity, tf.identity), "symlog": (perceptrons.symlog, perceptrons.symexp)}
+"""{`model.vector_transform`: function of the vectors that are read and predicted, its inverse}."""
+
 
 class Reconstruction(NamedTuple):
     """What the heads say of a filtered batch; log densities and KL are [B, L], in nats.
 
-    Means of what the environment does not observe or the model does not predict are None; the
-    accuracy is that of the contrastive objective.
+    Means of what the environment does not observe or the model does not predict are None; that of
+    the vectors is of what `model.vector_transform` makes of them. The accuracy is that of the
+    contrastive objective.
     """
 
     embed: tf.Tensor
@@ -61,6 +65,7 @@ class WorldModel:
         self.features = config.deter + config.stoch
         self.spec = spec
         self.vectors = [name for name in spec.observations if name != "image"]
+        self.transform, self.untransform = VECTORS[config.vector_transform]
         self.discount_head = self.state_model = None
         encoders = self._make_encoders(spec)
         self.embed_size = sum(each.embed_size for each in encoders)
@@ -132,12 +137,12 @@ class WorldModel:
         if self.encoder is not None:
             embeds.append(self.encoder(images.preprocess(observation["image"])))
         if self.vector_encoder is not None:
-            embeds.append(self.vector_encoder(self.concatenate_vectors(observation)))
+            embeds.append(self.vector_encoder(self.transformed_vectors(observation)))
         return tf.concat(embeds, -1)
 
-    def concatenate_vectors(self, observation):
-        """Returns all vectors of an observation as one, [..., V]."""
-        return tf.concat([observation[name] for name in self.vectors], -1)
+    def transformed_vectors(self, observation):
+        """Returns all vectors of an observation as one, [..., V], see `model.vector_transform`."""
+        return self.transform(tf.concat([observation[name] for name in self.vectors], -1))
 
     def reconstruct(self, batch, noise):
         """Filters a batch and evaluates every head on it.
@@ -158,7 +163,7 @@ class WorldModel:
             targets["image"] = images.preprocess(batch["image"])
         if self.vector_decoder is not None:
             predicted["vector"] = self.vector_decoder(shown)
-            targets["vector"] = self.concatenate_vectors(batch)
+            targets["vector"] = self.transformed_vectors(batch)
         if self.discount_head is not None:
             predicted["discount"] = self.discount_head(features)
             # Soft labels: gamma, or 0 where the episode terminated.
@@ -207,7 +212,7 @@ class WorldModel:
         if self.decoder is not None:
             found["image"] = images.to_pixels(self.decoder(features).mean())
         if self.vector_decoder is not None:
-            joined = self.vector_decoder(features).mean()
+            joined = self.untransform(self.vector_decoder(features).mean())
             parts = tf.split(
                 joined, [self.spec.observations[name][0][0] for name in self.vectors], -1
             )

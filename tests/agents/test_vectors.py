@@ -73,6 +73,31 @@ def test_the_order_of_an_observations_names_does_not_matter():
     np.testing.assert_array_equal(agent.world_model.embed(batch), agent.world_model.embed(turned))
 
 
+def test_vectors_can_be_read_and_predicted_as_their_symlog():
+    plain = tiny_agent(observations=VECTORS)
+    agent = tiny_agent(observations=VECTORS, model__vector_transform="symlog")
+    batch = random_batch(observations=VECTORS)
+    batch["velocity"] = 1000 * batch["velocity"]
+    small = {
+        name: (np.sign(x) * np.log(1 + np.abs(x.astype(np.float64)))).astype(np.float32)
+        for name, x in observation(batch).items()
+    }
+    embed = agent.world_model.embed(observation(batch))
+    np.testing.assert_allclose(embed, plain.world_model.embed(small), rtol=1e-4, atol=1e-5)
+    noise = tf.random.stateless_normal([5, 3, 3], [1, 2])
+    found = agent.world_model.reconstruct(batch, noise)
+    expected = plain.world_model.reconstruct(batch | small, noise)
+    np.testing.assert_allclose(
+        found.log_probs["vector"], expected.log_probs["vector"], rtol=1e-4, atol=1e-4
+    )
+    features = 10 * found.observed.states.features
+    shown, inner = agent.world_model.decode(features), plain.world_model.decode(features)
+    for name in VECTORS:
+        value = inner[name].numpy().astype(np.float64)
+        value = np.sign(value) * (np.exp(np.abs(value)) - 1)
+        np.testing.assert_allclose(shown[name], value, rtol=1e-4, atol=1e-5)
+
+
 def test_vector_likelihood_is_a_unit_variance_normals():
     agent = tiny_agent(observations=VECTORS, model__vector_layers=2, model__vector_scale=7)
     batch = random_batch(observations=VECTORS)

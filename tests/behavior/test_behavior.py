@@ -74,6 +74,22 @@ def test_start_states_keep_their_order_and_know_ended_episodes(can_end):
     np.testing.assert_array_equal(weight, expected)
 
 
+@pytest.mark.parametrize(
+    ("every", "can_end", "taken"),
+    [(2, False, [1, 3, 5]), (2, True, [1, 3]), (3, True, [2]), (4, False, [3]), (6, False, [5])],
+)
+def test_one_of_so_many_states_starts_imagination(every, can_end, taken):
+    states = State(tf.reshape(tf.range(24.0), [2, 6, 2]), tf.zeros([2, 6, 1]))
+    is_terminal = tf.constant([[False, True, False, False, False, False], [False] * 6])
+    start, weight = imagination.start_states(states, is_terminal, can_end, every)
+    rows = np.arange(24.0).reshape(2, 6, 2)[:, taken].reshape(-1, 2)
+    np.testing.assert_array_equal(start.stoch, rows)
+    assert imagination.starts(6, can_end, every) == len(taken)
+    # Step 1 of the first sequence is an episode's last, what follows it is another's.
+    counted = [float(not (can_end and step == 1)) for step in taken]
+    np.testing.assert_array_equal(weight, counted + [1] * len(taken))
+
+
 class Counting:
     """Dynamics that count: stoch grows by one a step, whatever the action."""
 
