@@ -39,6 +39,8 @@ class RayLauncher:
         # Anyone who reaches the ports of a cluster without a token can run programs on it. Ray
         # looks at this when it is imported, and makes a token in ~/.ray where there is none.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
+        # Seconds until its first server must be up; its own 30 are too few on a busy computer.
+        os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")
         import ray
 
         self.ray = ray
@@ -51,7 +53,8 @@ class RayLauncher:
                 log_to_driver=False,
                 logging_level="error",
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except Exception as error:  # Ray raises it bare where a server is not up in time.
+            ray.shutdown()
             reason = " ".join(str(error).split())[:300]
             raise UserError(f"Ray cannot be reached: {reason}", status=1) from None
         self.alone = address is None

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from ray_for_tests import SETTINGS
 from runs_for_tests import ENVIRONMENT, ROOT, wait_for
 
 from dreamer_tf.basics.errors import UserError
@@ -13,6 +14,7 @@ from dreamer_tf.sweeps import process, ray_cluster, resources
 from dreamer_tf.sweeps.local import LocalLauncher
 from dreamer_tf.sweeps.plans import Plan
 from dreamer_tf.sweeps.process import Attempts, bring_to_end
+from dreamer_tf.sweeps.ray_cluster import RayLauncher
 from dreamer_tf.sweeps.resources import Resources
 from dreamer_tf.sweeps.slurm import SlurmLauncher
 
@@ -112,15 +114,32 @@ def test_slurm_that_is_not_there_or_refuses_is_one_line(monkeypatch, tmp_path):
     launcher.close()
 
 
+@pytest.mark.skipif(not ray_cluster.available(), reason="Ray is not installed")
+def test_servers_of_ray_that_do_not_come_up_are_one_line(monkeypatch):
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    import ray
+
+    def init(**_):
+        raise Exception("The current node\ntimed out during startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(
+        UserError, match="^Ray cannot be reached: The current node timed out during"
+    ):
+        RayLauncher(Resources(1, 0, 1), attempts=1)
+
+
 RAY = """
 import json, signal, sys, time
+sys.path.insert(0, "tests/sweeps")
+from ray_for_tests import cluster as make_cluster
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.sweeps.plans import Plan
 from dreamer_tf.sweeps.ray_cluster import RayLauncher
 from dreamer_tf.sweeps.resources import Resources
-from ray.cluster_utils import Cluster
 
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+cluster = make_cluster(num_cpus=1)
 launcher = RayLauncher(Resources(3, None, 1e6), attempts=1, address=cluster.address)
 said = {"where": launcher.describe()}
 launcher.start([Plan("toy_reach", ("smoke",), "small", 0)], sys.argv[1])
@@ -148,10 +167,10 @@ def test_ray_says_what_no_node_has_and_can_be_left(tmp_path):
     result = subprocess.run(
         [sys.executable, "-c", RAY, str(tmp_path)],
         cwd=ROOT,
-        env={**ENVIRONMENT, "RAY_AUTH_MODE": "token"},
+        env=ENVIRONMENT | SETTINGS,
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=280,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     said = json.loads(result.stdout.strip().splitlines()[-1])

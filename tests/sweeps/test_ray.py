@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from ray_for_tests import SETTINGS
 from runs_for_tests import ENVIRONMENT, ROOT, metrics
 from test_running import plan
 
@@ -47,9 +48,9 @@ print("STATES", launcher.states())
 launcher.close()
 """
 LOST_NODE = """
-from ray.cluster_utils import Cluster
+from ray_for_tests import cluster as make_cluster
 
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+cluster = make_cluster(num_cpus=0)
 nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
 launcher = RayLauncher(Resources(1, 0, 1e8), attempts=3, address=cluster.address)
 print("WHERE", launcher.describe())
@@ -70,7 +71,7 @@ def script(text, folder):
     result = subprocess.run(
         [sys.executable, "-c", COMMON + text, str(folder)],
         cwd=ROOT,
-        env={**ENVIRONMENT, "RAY_AUTH_MODE": "token"},
+        env=ENVIRONMENT | SETTINGS,
         capture_output=True,
         text=True,
         timeout=280,
