@@ -9,11 +9,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import programs_for_tests
 import pytest
+from programs_for_tests import ENVIRONMENT, ROOT, Program
 
 from dreamer_tf.runs import checkpoint
 
-ROOT = Path(__file__).resolve().parent.parent
 # A preset of the tests' own; its runs are called debug.
 DEBUG = str(ROOT / "tests" / "data" / "debug.yaml")
 SMALL = [
@@ -27,21 +28,20 @@ SMALL = [
 ]
 VIDEOS = ("--evaluate.videos", "1")
 TIMINGS = ("fps", "wall_time")
-# Workers find the tests' own environments.
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
 # Discrete actions, a discount head, episodes shorter than the sequences, three at a time.
 WALK = ["--task", "environments_for_tests:Walk", "--envs", "3", "--env.action_repeat", "2"]
 
 
-def command(logdir, *words, program="train", small=SMALL):
-    return [sys.executable, "-m", f"dreamer_tf.{program}", "--logdir", str(logdir), *small, *words]
+def command(logdir, *words, small=SMALL):
+    return [sys.executable, "-m", "dreamer_tf.train", "--logdir", str(logdir), *small, *words]
 
 
-def start(logdir, *words, small=SMALL, **variables):
+def start_anew(logdir, *words, **variables):
+    """Starts a training as a shell does, imports included."""
     return subprocess.Popen(
-        command(logdir, *words, small=small),
+        command(logdir, *words),
         cwd=ROOT,
-        env={**ENVIRONMENT, **variables},
+        env=ENVIRONMENT | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -49,27 +49,29 @@ def start(logdir, *words, small=SMALL, **variables):
     )
 
 
-def train(logdir, *words, small=SMALL):
-    result = subprocess.run(
-        command(logdir, *words, small=small),
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=250,
+def start(logdir, *words, small=SMALL, **variables):
+    return Program(
+        *command(logdir, *words, small=small)[2:],
+        environment=ENVIRONMENT | variables,
+        together=True,
     )
+
+
+def train(logdir, *words, small=SMALL):
+    result = programs_for_tests.run(*command(logdir, *words, small=small)[2:])
     assert "Traceback" not in result.stderr, result.stderr
     return result
 
 
 def processes(mark):
-    """Returns the ids of living processes whose environment holds a text, oldest first."""
+    """Returns the ids of living processes whose environment holds NAME=value, oldest first."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             state = (path / "stat").read_text().rpartition(")")[2].split()
-            if state[0] != "Z" and mark.encode() in (path / "environ").read_bytes():
-                found.append((int(state[19]), int(path.name)))  # When it started, its id.
+            number, marked = int(path.name), mark.encode() in (path / "environ").read_bytes()
+            if state[0] != "Z" and (marked or programs_for_tests.has(number, mark)):
+                found.append((int(state[19]), number))  # When it started, its id.
         except OSError:  # It ended just now, or belongs to someone else.
             continue
     return [number for _, number in sorted(found)]

@@ -74,6 +74,7 @@ class Dreamer(Imagining):
                 imagined.weights,
                 rollout.entropies[1:],
                 behavior.entropy_scale,
+                self.entropy_limit,
             )
             found["value"] = losses.value_loss(imagined)
         tapes |= {"actor": actor_tape, "value": value_tape}

@@ -80,6 +80,12 @@ class Imagining(ModelBased):
         factors = None if self.pathwise else imagination.score_factors(rollout.log_probs)
         return rollout, weight, factors
 
+    @property
+    def entropy_limit(self):
+        """Nats of a whole action, see `behavior.entropy_limit`."""
+        numbers = 1 if self.spec.discrete else self.spec.action_size
+        return self.config.behavior.entropy_limit * numbers
+
     def update_noise(self, batch_size, length, seed):
         """See `ModelBased`."""
         return self.noise.update(batch_size, length, seed)

@@ -39,6 +39,7 @@ class NoValue(Imagining):
                 weight,
                 rollout.entropies,
                 behavior.entropy_scale,
+                self.entropy_limit,
             )
         tapes["actor"] = actor_tape
         return self.apply(reconstruction, None, tapes, found, metrics)

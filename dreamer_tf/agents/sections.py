@@ -100,6 +100,7 @@ class BehaviorConfig(Section):
     mean_scale: float = within(above=0)
     init_std: float = within(above=0)
     entropy_scale: float = within(minimum=0)
+    entropy_limit: float = within()
     onehot_gradient: str = one_of(("straight_through", "score"))
     actor_learning_rate: float = within(above=0)
     value_learning_rate: float = within(above=0)

@@ -12,12 +12,14 @@ entropy counts in no loss.
 The whole timeline is drawn in `imagination.py`.
 """
 
+import math
+
 import tensorflow as tf
 
-from dreamer_tf.networks import distributions
+from dreamer_tf.networks import devices, distributions
 
 
-def actor_loss(returns, weights, entropies, entropy_scale):
+def actor_loss(returns, weights, entropies, entropy_scale, entropy_limit=math.inf):
     """Returns the negative mean of the weighted returns (equation 7).
 
     Args:
@@ -25,10 +27,13 @@ def actor_loss(returns, weights, entropies, entropy_scale):
         weights: [T, N].
         entropies: [T, N], of the policy in the states of the returns.
         entropy_scale: reward for a nat of entropy; the paper has none.
+        entropy_limit: nats; while the mean of the entropies is above it, no entropy is rewarded.
     """
     objective = returns
     if entropy_scale:
-        objective = objective + entropy_scale * entropies
+        # The mean over the whole batch, whatever part of it is here.
+        mean = devices.mean(tf.stop_gradient(tf.reduce_mean(entropies)))
+        objective = objective + tf.where(mean < entropy_limit, entropy_scale, 0.0) * entropies
     return -tf.reduce_mean(weights * objective)
 
 

@@ -31,6 +31,7 @@ KEYS = {
     "behavior.bootstrap": "horizon",
     "behavior.mean_scale": 5.0,
     "behavior.start_every": 1,
+    "behavior.entropy_limit": 10.0,
     "behavior.onehot_gradient": "straight_through",
 }
 """{key of the configuration: what runs without it mean}."""

@@ -123,6 +123,18 @@ def test_actor_loss_adds_the_entropies_of_the_states_whose_returns_count():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("above", "counted"), [(0.01, 0.7), (-0.01, 0.0)])
+def test_entropy_is_rewarded_while_its_mean_is_below_the_limit(above, counted):
+    entropies = tf.constant([[-3.0, 1.0], [0.5, -1.5]])  # Their mean is -0.75.
+    with tf.GradientTape() as tape:
+        tape.watch(entropies)
+        weights = tf.constant([[1.0, 0.5], [0.9, 0.2]])
+        loss = losses.actor_loss(tf.ones([2, 2]), weights, entropies, 0.7, -0.75 + above)
+    expected = -np.mean(weights.numpy() * (1 + counted * entropies.numpy()))
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(loss, entropies), -counted * weights / 4, rtol=1e-5)
+
+
 def test_entropy_pulls_a_saturated_actor_back():
     parameters = tf.Variable([[6.0, -8.0]])
     noise = tf.random.stateless_normal([64, 1, 1], [0, 0])

@@ -23,6 +23,7 @@ from runs_for_tests import (
     processes,
     run_path,
     start,
+    start_anew,
     wait_for,
 )
 
@@ -334,7 +335,7 @@ def test_a_second_interrupt_does_not_wait(tmp_path, mark):
 @pytest.mark.parametrize("delay", [0.2, 1.2, 3.0])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_ended_while_it_starts_nothing_stays(delay, number, tmp_path, mark):
-    process = start(tmp_path, *TINY, **mark)
+    process = start_anew(tmp_path, *TINY, **mark)
     time.sleep(delay)
     os.killpg(process.pid, number)
     output, _ = process.communicate(timeout=60)

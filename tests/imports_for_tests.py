@@ -1,0 +1,12 @@
+"""What programs spend seconds on importing, for the fork server of `programs_for_tests`."""
+
+import os
+
+# As `dreamer_tf.reports.terminal` sets them before TensorFlow is imported.
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow_probability  # noqa: E402, F401
+
+import dreamer_tf.agents.dreamer  # noqa: E402
+import dreamer_tf.training.session  # noqa: E402, F401

@@ -1,0 +1,111 @@
+"""Programs of the package in processes of their own, which need not import TensorFlow first.
+
+A third of a short run's time goes into imports. A fork server makes them once; what it forks has
+its own environment, folder, output, session and signals, as a program that a shell starts.
+"""
+
+import multiprocessing
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import tempfile
+import weakref
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Workers find the tests' own environments.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["imports_for_tests"])
+_environments = {}
+
+
+class Program:
+    """A running `python -m MODULE WORDS`, used as a `subprocess.Popen` with pipes and text.
+
+    Args:
+        module: name of the module.
+        words: its arguments.
+        environment: {name: value} of all its environment variables. `/proc/<pid>/environ` has the
+            fork server's instead, see `has`.
+        together: whether standard error goes where standard output goes.
+    """
+
+    def __init__(self, module, *words, environment=ENVIRONMENT, together=False):
+        self.args = [module, *map(str, words)]
+        folder = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._files = [Path(folder, name) for name in ("stdout", "stderr")[: 1 if together else 2]]
+        for path in self._files:
+            path.touch()
+        arguments = (self.args, dict(environment), str(ROOT), self._files)
+        # A daemon ends with the tests, whatever they have left running.
+        self._process = _context.Process(target=_be, args=arguments, daemon=True)
+        self._process.start()
+        self.pid = self._process.pid
+        _environments[self.pid] = [f"{name}={value}" for name, value in environment.items()]
+
+    @property
+    def returncode(self):
+        """Its exit status, the negative number of the signal that ended it, or None."""
+        return self._process.exitcode
+
+    def poll(self):
+        """Returns `returncode`."""
+        return self.returncode
+
+    def wait(self, timeout=None):
+        """Returns the exit status; raises subprocess.TimeoutExpired."""
+        self._process.join(timeout)
+        if self.returncode is None:
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        return self.returncode
+
+    def communicate(self, timeout=None):
+        """Waits for the end; returns what it wrote, (standard output, standard error)."""
+        self.wait(timeout)
+        output, *errors = [path.read_text() for path in self._files]
+        return output, errors[0] if errors else None
+
+    def send_signal(self, number):
+        """Sends a signal to it, not to its children."""
+        os.kill(self.pid, number)
+
+    def kill(self):
+        """Ends it at once."""
+        self._process.kill()
+
+
+def run(module, *words, environment=ENVIRONMENT, timeout=250):
+    """Runs a program to its end; returns a `subprocess.CompletedProcess`."""
+    program = Program(module, *words, environment=environment)
+    try:
+        output = program.communicate(timeout)
+    except subprocess.TimeoutExpired:
+        program.kill()
+        raise
+    return subprocess.CompletedProcess(program.args, program.returncode, *output)
+
+
+def has(number, mark):
+    """Returns whether a process is a program whose environment holds the text NAME=value."""
+    return mark in _environments.get(number, [])
+
+
+def _be(words, environment, folder, files):
+    """Becomes the program: the target of a forked process."""
+    os.setsid()
+    os.chdir(folder)
+    streams = [os.open(os.devnull, os.O_RDONLY)]
+    streams += [os.open(path, os.O_WRONLY | os.O_APPEND) for path in (files[0], files[-1])]
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:0] = [folder, *environment["PYTHONPATH"].split(os.pathsep)]
+    sys.argv = words
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
