@@ -79,7 +79,7 @@ class Program:
         self._process.kill()
 
 
-def run(module, *words, environment=ENVIRONMENT, timeout=250):
+def run_program(module, *words, environment=ENVIRONMENT, timeout=250):
     """Runs a program to its end; returns a `subprocess.CompletedProcess`."""
     program = Program(module, *words, environment=environment)
     try:

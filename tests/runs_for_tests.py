@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import programs_for_tests
 import pytest
-from programs_for_tests import ENVIRONMENT, ROOT, Program
+from programs_for_tests import ENVIRONMENT, ROOT, Program, run_program
 
 from dreamer_tf.runs import checkpoint
 
@@ -58,7 +58,7 @@ def start(logdir, *words, small=SMALL, **variables):
 
 
 def train(logdir, *words, small=SMALL):
-    result = programs_for_tests.run(*command(logdir, *words, small=small)[2:])
+    result = run_program(*command(logdir, *words, small=small)[2:])
     assert "Traceback" not in result.stderr, result.stderr
     return result
 

@@ -19,6 +19,7 @@ import urllib.request
 import numpy as np
 import pytest
 from PIL import Image
+from programs_for_tests import run_program
 from runs_for_tests import ENVIRONMENT, ROOT, VIDEOS, fingerprint, run_path, train, wait_for
 
 import dreamer_tf
@@ -122,16 +123,9 @@ def test_tensorboard_serves_moving_pictures(run):
 
 def test_evaluate_films_and_predicts(run, tmp_path):
     before = fingerprint(run)
-    words = ["--episodes", "1", "--video", str(tmp_path / "out.gif")]
-    words += ["--predict", str(tmp_path / "predict.gif")]
-    result = subprocess.run(
-        [sys.executable, "-m", "dreamer_tf.evaluate", str(run), *words],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    words = ["--episodes", "1", "--video", tmp_path / "out.gif"]
+    words += ["--predict", tmp_path / "predict.gif"]
+    result = run_program("dreamer_tf.evaluate", run, *words)
     assert result.returncode == 0, result.stderr
     film = frames_of((tmp_path / "out.gif").read_bytes())
     assert film.shape[1:] == (240, 240, 3) and 80 < len(film) <= 101
@@ -255,9 +249,8 @@ def test_an_agent_without_images_dreams_beside_what_its_simulator_renders(tmp_pa
     finally:
         output = end(process)
     assert process.returncode == 0 and "Traceback" not in output, output
-    words = ["--episodes", "1", "--predict", str(tmp_path / "predict.gif")]
-    command = [sys.executable, "-m", "dreamer_tf.evaluate", str(folder), *words]
-    assert subprocess.run(command, cwd=ROOT, env=ENVIRONMENT).returncode == 0
+    words = ["--episodes", "1", "--predict", tmp_path / "predict.gif"]
+    assert run_program("dreamer_tf.evaluate", folder, *words).returncode == 0
     lines = np.asarray(Image.open(tmp_path / "predict_vectors.png"))
     assert lines.shape[2] == 3 and len((tmp_path / "predict.csv").read_text().splitlines()) > 6
     assert not (tmp_path / "predict.gif").exists()
@@ -279,10 +272,7 @@ def test_a_run_whose_task_is_a_module_is_opened_for_who_names_it(tmp_path):
     assert f"evaluate {folder} --task {task}" in result.stdout
 
     def evaluate(*words):
-        command = [sys.executable, "-m", "dreamer_tf.evaluate", str(folder), "--episodes", "1"]
-        return subprocess.run(
-            [*command, *words], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True
-        )
+        return run_program("dreamer_tf.evaluate", folder, "--episodes", "1", *words)
 
     for words in ([], ["--task", "environments_for_tests:Mixed"]):
         refused = evaluate(*words)

@@ -1,11 +1,10 @@
 """The agents that come with the project behave as learned ones on this machine, too."""
 
 import json
-import subprocess
-import sys
 
 import pytest
-from runs_for_tests import ENVIRONMENT, ROOT
+from programs_for_tests import run_program
+from runs_for_tests import ROOT
 
 from dreamer_tf.results import references
 
@@ -23,8 +22,8 @@ def test_there_are_some_and_they_are_small():
 @pytest.mark.parametrize("folder", AGENTS, ids=lambda path: path.name)
 def test_episodes_are_far_above_what_has_learned_nothing(folder, tmp_path):
     results = tmp_path / "results.json"
-    command = [sys.executable, "-m", "dreamer_tf.evaluate", str(folder), "--episodes", "3"]
-    subprocess.run([*command, "--json", str(results)], cwd=ROOT, env=ENVIRONMENT, check=True)
+    words = ["--episodes", "3", "--json", results]
+    run_program("dreamer_tf.evaluate", folder, *words).check_returncode()
     found = json.loads(results.read_text())
     highest = max(floor.mean for floor in references.floors(found["task"]))
     assert found["mean"] > 2.5 * highest

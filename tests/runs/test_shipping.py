@@ -2,12 +2,11 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from runs_for_tests import ENVIRONMENT, ROOT
+from programs_for_tests import run_program
+from runs_for_tests import ROOT
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.runs import checkpoint, saved_agent, versions
@@ -16,15 +15,8 @@ from dreamer_tf.runs.shipping import ship
 RUN = ROOT / "tests" / "data" / "run_format_2"
 
 
-def command(*words):
-    result = subprocess.run(
-        [sys.executable, *map(str, words)],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+def program(module, *words):
+    result = run_program(module, *words)
     assert "Traceback" not in result.stderr, result.stderr
     return result
 
@@ -48,19 +40,19 @@ def test_a_shipped_agent_holds_weights_and_where_they_are_from(tmp_path):
 
 
 def test_evaluating_it_repeats_the_run_and_training_begins_with_it(tmp_path):
-    made = command("tools/ship.py", RUN, "--out", tmp_path / "agent", "--full")
+    made = program("tools.ship", RUN, "--out", tmp_path / "agent", "--full")
     assert made.returncode == 0 and f"evaluate {tmp_path / 'agent'}" in made.stdout
     returns = []
     for folder in (RUN, tmp_path / "agent"):
         copy = tmp_path / f"of {folder.name}"
         shutil.copytree(folder, copy)
         words = ["--episodes", "2", "--json", tmp_path / "found.json"]
-        assert command("-m", "dreamer_tf.evaluate", copy, *words).returncode == 0
+        assert program("dreamer_tf.evaluate", copy, *words).returncode == 0
         returns.append(json.loads((tmp_path / "found.json").read_text())["returns"])
     assert returns[0] == returns[1]
     words = ["--configs", RUN / "config.yaml", "--name", "small", "--init_from", tmp_path / "agent"]
     words += ["--steps", "130", "--logdir", tmp_path / "runs"]
-    trained = command("-m", "dreamer_tf.train", *words)
+    trained = program("dreamer_tf.train", *words)
     assert trained.returncode == 0 and "weights    from" in trained.stdout, trained.stderr
 
 
@@ -68,7 +60,7 @@ def test_nothing_is_overwritten_and_a_wrong_folder_is_one_line(tmp_path):
     (tmp_path / "agent").mkdir()
     with pytest.raises(UserError, match="exists already"):
         ship(RUN, tmp_path / "agent", half=True, warn=pytest.fail)
-    refused = command("tools/ship.py", tmp_path, "--out", tmp_path / "other")
+    refused = program("tools.ship", tmp_path, "--out", tmp_path / "other")
     assert refused.returncode == 2 and "is not a run" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1 and not (tmp_path / "other").exists()
 

@@ -3,15 +3,14 @@
 import dataclasses
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from agents_for_tests import tiny_spec
 from environments_for_tests import run_python
-from runs_for_tests import ENVIRONMENT, ROOT, final_arrays, metrics
+from programs_for_tests import run_program
+from runs_for_tests import ROOT, final_arrays, metrics
 
 from dreamer_tf.agents import catalog
 from dreamer_tf.basics.errors import UserError
@@ -25,14 +24,7 @@ OLD = ROOT / "tests" / "data" / "run_format_2"
 
 
 def program(name, *words):
-    return subprocess.run(
-        [sys.executable, "-m", f"dreamer_tf.{name}", *map(str, words)],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+    return run_program(f"dreamer_tf.{name}", *words)
 
 
 def saved(state):

@@ -2,14 +2,11 @@
 
 import json
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from programs_for_tests import run_program
 from runs_for_tests import (
-    ENVIRONMENT,
-    ROOT,
     assert_same_run,
     final_arrays,
     interrupt,
@@ -52,17 +49,6 @@ def whole(request, tmp_path_factory):
     return request.param, run_path(logdir), result.stdout
 
 
-def program(*words):
-    return subprocess.run(
-        [sys.executable, "-m", *map(str, words)],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-
-
 def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(whole, tmp_path):
     agent, expected, _ = whole
     run = run_path(tmp_path)
@@ -103,12 +89,13 @@ def test_it_is_evaluated_but_not_dreamt(whole, tmp_path):
     agent, run, _ = whole
     found = []
     for name in ("one.json", "two.json"):
-        result = program("dreamer_tf.evaluate", run, "--episodes", "2", "--json", tmp_path / name)
+        words = ["--episodes", "2", "--json", tmp_path / name]
+        result = run_program("dreamer_tf.evaluate", run, *words)
         assert result.returncode == 0, result.stderr
         found.append(json.loads((tmp_path / name).read_text()))
     assert found[0] == found[1] and len(found[0]["returns"]) == 2
     for words in (("evaluate", run, "--predict", tmp_path / "p.gif"), ("dream", run)):
-        result = program(f"dreamer_tf.{words[0]}", *words[1:])
+        result = run_program(f"dreamer_tf.{words[0]}", *words[1:])
         assert result.returncode == 2 and result.stderr.count("\n") == 1
         assert f"the agent {agent} learns no world model" in result.stderr
 
@@ -137,7 +124,7 @@ def test_another_run_starts_from_its_weights(whole, tmp_path):
 )
 def test_what_an_agent_cannot_act_in_is_refused_before_anything_is_made(words, told, tmp_path):
     logdir = tmp_path / "runs"
-    result = program("dreamer_tf.train", "--logdir", logdir, "--configs", "debug", *words)
+    result = run_program("dreamer_tf.train", "--logdir", logdir, "--configs", "debug", *words)
     assert result.returncode == 2 and result.stderr.count("\n") == 1
     assert result.stderr.startswith("error: ") and told in result.stderr
     assert not logdir.exists()

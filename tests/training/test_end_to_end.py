@@ -3,14 +3,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
+from programs_for_tests import run_program
 from runs_for_tests import (
-    ROOT,
     VIDEOS,
     assert_same_run,
     final_arrays,
@@ -112,15 +110,7 @@ def test_another_precision_can_act_but_not_learn_on(whole, tmp_path):
     refused = train(logdir, "--precision", "float32", "--steps", "260")
     assert refused.returncode == 1
     assert "bfloat16" in refused.stderr and "float32" in refused.stderr
-    program = [
-        sys.executable,
-        "-m",
-        "dreamer_tf.evaluate",
-        str(run_path(logdir)),
-        "--episodes",
-        "1",
-    ]
-    result = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    result = run_program("dreamer_tf.evaluate", run_path(logdir), "--episodes", "1")
     assert result.returncode == 0, result.stderr
 
 
@@ -165,14 +155,8 @@ def test_evaluate_repeats_itself_and_writes_json(whole, tmp_path):
     before = fingerprint(run)
     found = []
     for name in ("first.json", "second.json"):
-        result = subprocess.run(
-            [sys.executable, "-m", "dreamer_tf.evaluate", str(run)]
-            + ["--episodes", "3", "--seed", "100", "--json", str(tmp_path / name)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        words = ["--episodes", "3", "--seed", "100", "--json", tmp_path / name]
+        result = run_program("dreamer_tf.evaluate", run, *words)
         assert result.returncode == 0, result.stderr
         found.append(json.loads((tmp_path / name).read_text()))
     assert found[0] == found[1]

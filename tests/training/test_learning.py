@@ -1,12 +1,11 @@
 """The preset `debug` learns: within minutes it clearly beats random actions."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from programs_for_tests import run_program
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -15,14 +14,8 @@ def run(folder, *presets, **changes):
     """Makes a run; returns its lines of metrics.jsonl and what it printed."""
     settings = {key.replace("__", "."): value for key, value in changes.items()}
     words = [word for key, value in settings.items() for word in (f"--{key}", str(value))]
-    program = [sys.executable, "-m", "dreamer_tf.train", "--logdir", str(folder)]
-    result = subprocess.run(
-        [*program, "--configs", *presets, "debug", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=1200,
-    )
+    words = ["--logdir", folder, "--configs", *presets, "debug", *words]
+    result = run_program("dreamer_tf.train", *words, timeout=1200)
     assert result.returncode == 0, result.stderr
     (path,) = folder.glob("*/*/0/metrics.jsonl")
     return [json.loads(line) for line in path.read_text().splitlines()], result.stdout
