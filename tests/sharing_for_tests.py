@@ -14,7 +14,12 @@ from dreamer_tf.networks import devices, precision
 UPDATES = 3
 BATCH = 4
 CASES = {
-    "dreamer": {"agent": "dreamer", "model__kl_scale": 100},
+    "dreamer": {
+        "agent": "dreamer",
+        "model__kl_scale": 100,
+        "behavior__entropy_scale": 10,
+        "behavior__start_every": 2,
+    },
     "no_value": {
         "agent": "no_value",
         "train__skip_nonfinite": "true",
@@ -31,7 +36,7 @@ def main(count, out):
     found = {}
     for case, keys in CASES.items():
         if case == "dreamer":
-            keys = keys | {"model__free_nats": between()}
+            keys = keys | between(keys)
         agent = make(count, keys)
         results = learn(agent, broken=case != "dreamer")
         found |= {f"{case}/{name}": value for name, value in (results | weights(agent)).items()}
@@ -75,14 +80,20 @@ def batch_of(number, agent):
     return batch
 
 
-def between():
-    """Returns free nats that one half of the first batch exceeds and all of it does not."""
-    agent = make(1, {"agent": "dreamer"})
+def between(keys):
+    """Returns free nats and an entropy limit that one half of the first batch exceeds and all of it
+    does not."""
+    agent = make(1, keys)
     batch = batch_of(0, "dreamer")
     noise = agent.update_noise(*batch["reward"].shape, np.array([7, 0], np.int32))
-    kl = agent.world_model.reconstruct(batch, noise.posterior).kl.numpy()
-    halves = kl[: BATCH // 2].mean(), kl[BATCH // 2 :].mean()
-    return (max(halves) + kl.mean()) / 2
+    reconstruction = agent.world_model.reconstruct(batch, noise.posterior)
+    rollout, _, _ = agent.imagine(reconstruction.observed, batch, noise)
+    limits = []
+    for values in (reconstruction.kl.numpy(), rollout.entropies[1:].numpy().T):
+        most = max(half.mean() for half in np.split(values, 2))
+        limits.append((most + values.mean()) / 2)
+    # The limit is given for each of an action's two numbers.
+    return {"model__free_nats": limits[0], "behavior__entropy_limit": limits[1] / 2}
 
 
 if __name__ == "__main__":
