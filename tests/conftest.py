@@ -21,7 +21,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Skips lengthy tests without `--all`."""
+    """Skips lengthy tests without `--all`; lets those begin first that may take longest."""
+    items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
     if config.getoption("--all"):
         return
     skip = pytest.mark.skip(reason="lengthy: run with --all")

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import weakref
 from pathlib import Path
 
@@ -46,6 +47,8 @@ class Program:
         self._process = _context.Process(target=_be, args=arguments, daemon=True)
         self._process.start()
         self.pid = self._process.pid
+        while not _leads(self.pid):
+            time.sleep(0.001)
         _environments[self.pid] = [f"{name}={value}" for name, value in environment.items()]
 
     @property
@@ -93,6 +96,14 @@ def run_program(module, *words, environment=ENVIRONMENT, timeout=250):
 def has(number, mark):
     """Returns whether a process is a program whose environment holds the text NAME=value."""
     return mark in _environments.get(number, [])
+
+
+def _leads(number):
+    """Returns whether a process has a session of its own, so that signals to its group reach it."""
+    try:
+        return os.getsid(number) == number
+    except ProcessLookupError:  # It has ended.
+        return True
 
 
 def _be(words, environment, folder, files):
