@@ -120,7 +120,7 @@ def test_an_environment_that_always_fails_ends_the_run_with_its_own_words(tmp_pa
 def test_killed_twenty_times_a_run_uses_every_finished_episode(tmp_path, mark):
     run, words, chance = run_path(tmp_path), [*TINY, "--steps", "4000"], random.Random(3)
     moments = [
-        lambda: time.sleep(chance.uniform(0, 4)),  # Imports, workers, tracing.
+        lambda: time.sleep(chance.uniform(0, 4)),  # Workers, tracing.
         lambda: wait_for_more(run / "episodes", chance.randint(1, 5)),
         lambda: wait_for_more(run / "episodes", chance.randint(6, 12)),
         lambda: wait_for_more(run / "checkpoints", 1),
