@@ -221,19 +221,23 @@ class Choosing(gymnasium.Env):
         return np.full(2, action / 10), 1.0, False, False, {}
 
 
-class Walk(ActionEcho):
-    """Two actions; terminates after a number of steps that the seed says."""
+class Walk(gymnasium.Env):
+    """Two actions, seen as a vector; terminates after a number of steps that the seed says."""
 
+    observation_space = Dict(vector=Box(0, 1, (1,), np.float32))
     action_space = Discrete(2)
 
     def reset(self, *, seed=None, options=None):
-        gymnasium.Env.reset(self, seed=seed)
+        super().reset(seed=seed)
         self._left = int(self.np_random.integers(3, 30))
         return self._observation(0.0), {}
 
     def step(self, action):
         self._left -= 1
         return self._observation(float(action)), float(action), self._left == 0, False, {}
+
+    def _observation(self, action):
+        return {"vector": np.array([action], np.float32)}
 
 
 class Scaled(ActionEcho):

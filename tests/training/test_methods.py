@@ -30,10 +30,14 @@ METHODS = {
         "env.observation": "vector",
         **{"planner.horizon": 3, "planner.candidates": 20, "planner.elites": 5},
     },
-    "no_value": IMAGINING,
+    "no_value": {**IMAGINING, "env.observation": "vector"},
     "contrastive": IMAGINING,
     "reward_only": {**IMAGINING, "env.observation": "both"},
-    "paper_tf1": {**IMAGINING, "task": "environments_for_tests:Walk"},
+    "paper_tf1": {
+        **IMAGINING,
+        "task": "environments_for_tests:Walk",
+        "env.observation": "vector",
+    },
 }
 # One process for all that happens to a method: TensorFlow is loaded once.
 PROGRAM = """

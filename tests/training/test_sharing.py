@@ -22,7 +22,7 @@ import dreamer_tf
 from dreamer_tf.basics import cluster
 from dreamer_tf.basics.errors import UserError
 
-ONE = ["--train.batch_size", "4", "--train.overlap", "true"]
+ONE = ["--env.observation", "vector", "--train.batch_size", "4", "--train.overlap", "true"]
 TWO = ["--devices", "2", *ONE]
 
 
@@ -128,6 +128,6 @@ def test_it_learns_what_one_device_learns(shared, tmp_path):
 def test_its_agent_acts_on_one_device(shared):
     player = dreamer_tf.load(shared)
     assert player.config.devices == 2
-    action, _ = player.act(np.zeros((64, 64, 3), np.uint8))
+    action, _ = player.act(np.zeros(player.spec.vector_size, np.float32))
     assert action.shape == (player.spec.action_size,)
     assert np.abs(action).max() <= 1
