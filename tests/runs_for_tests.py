@@ -26,6 +26,15 @@ SMALL = [
     # Predictions are traced for them, which costs more than all updates.
     *("--evaluate.videos", "0"),
 ]
+# An agent whose updates are traced in a moment, for what happens around its learning.
+BRIEF = [
+    *("--configs", "debug", "--agent", "d4pg", "--env.observation", "vector"),
+    *("--steps", "700", "--train.prefill", "200", "--train.pretrain", "10"),
+    *("--train.every", "100", "--train.updates", "10", "--checkpoint.minutes", "0.02"),
+    *("--env.action_repeat", "1", "--env.time_limit", "50"),
+    *("--evaluate.every", "250", "--evaluate.episodes", "2"),
+    *("--d4pg.actor_units", "16,16", "--d4pg.critic_units", "16,16"),
+]
 VIDEOS = ("--evaluate.videos", "1")
 TIMINGS = ("fps", "wall_time")
 # Discrete actions, a discount head, episodes shorter than the sequences, three at a time.

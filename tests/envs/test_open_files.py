@@ -3,14 +3,14 @@
 import subprocess
 
 import pytest
-from runs_for_tests import ENVIRONMENT, ROOT, command, processes
+from runs_for_tests import BRIEF, ENVIRONMENT, ROOT, command, processes
 
-WORDS = ["--env.observation", "vector", "--steps", "200", "--evaluate.episodes", "1"]
+WORDS = ["--steps", "200", "--evaluate.episodes", "1"]
 
 
 def train(logdir, envs, soft, hard, mark):
     limits = f'ulimit -Sn {soft} && ulimit -Hn {hard} && exec "$@"'
-    words = command(logdir, *WORDS, "--envs", str(envs))
+    words = command(logdir, *WORDS, "--envs", str(envs), small=BRIEF)
     return subprocess.run(
         ["sh", "-c", limits, "sh", *words],
         cwd=ROOT,

@@ -13,6 +13,7 @@ from episodes_for_tests import RECORD, draw, make_records, prefetched, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs_for_tests import (
+    BRIEF,
     assert_same_run,
     final_arrays,
     interrupt,
@@ -28,8 +29,7 @@ from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.runs import checkpoint
 from dreamer_tf.training import cost
 
-VECTOR = ["--env.observation", "vector"]
-BUDGET = [*VECTOR, "--replay.capacity", "200"]
+BUDGET = ["--env.observation", "vector", "--replay.capacity", "200"]
 
 
 def indices(folder):
@@ -144,9 +144,9 @@ def test_a_run_with_a_capacity_goes_on_exactly_and_keeps_no_more(tmp_path):
 
 
 def test_after_a_kill_dropped_episodes_are_counted(tmp_path):
-    run, words = run_path(tmp_path), [*VECTOR, "--replay.capacity", "60"]
+    run, words = run_path(tmp_path), ["--replay.capacity", "60"]
     words += ["--checkpoint.minutes", "9"]  # None before the kill, so nothing may be deleted.
-    process = start(tmp_path, *words)
+    process = start(tmp_path, *words, small=BRIEF)
     deadline = time.monotonic() + 120
     while len(indices(run / "episodes")) < 7 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -154,7 +154,7 @@ def test_after_a_kill_dropped_episodes_are_counted(tmp_path):
     process.communicate()
     finished = indices(run / "episodes")
     assert len(finished) >= 7
-    result = train(tmp_path, *words)
+    result = train(tmp_path, *words, small=BRIEF)
     assert result.returncode == 0, result.stderr
     assert f"{len(finished)} newer episodes adopted" in result.stdout
     lines = [line for line in metrics(run) if "train/return" in line]
@@ -166,15 +166,15 @@ def test_after_a_kill_dropped_episodes_are_counted(tmp_path):
 
 
 def test_episodes_are_deleted_when_the_run_is_complete(tmp_path):
-    run, words = run_path(tmp_path), [*VECTOR, "--replay.keep", "false"]
-    process = start(tmp_path, *words)
+    run, words = run_path(tmp_path), ["--replay.keep", "false"]
+    process = start(tmp_path, *words, small=BRIEF)
     assert interrupt(process, run, lambda n: n >= 8, signal.SIGTERM) == 0
     assert indices(run / "episodes"), "a stopped run needs them"
-    assert train(tmp_path, *words).returncode == 0
+    assert train(tmp_path, *words, small=BRIEF).returncode == 0
     assert not indices(run / "episodes")
-    again = train(tmp_path, *words)
+    again = train(tmp_path, *words, small=BRIEF)
     assert again.returncode == 0 and "complete" in again.stdout
-    longer = train(tmp_path, *words, "--steps", "900", "--extend")
+    longer = train(tmp_path, *words, "--steps", "900", "--extend", small=BRIEF)
     assert longer.returncode == 0, longer.stderr
     state = checkpoint.read_state(run / "checkpoints")
     assert state["counters"]["step"] == 900 and state["counters"]["update"] == 80

@@ -20,7 +20,16 @@ import numpy as np
 import pytest
 from PIL import Image
 from programs_for_tests import run_program
-from runs_for_tests import ENVIRONMENT, ROOT, VIDEOS, fingerprint, run_path, train, wait_for
+from runs_for_tests import (
+    BRIEF,
+    ENVIRONMENT,
+    ROOT,
+    VIDEOS,
+    fingerprint,
+    run_path,
+    train,
+    wait_for,
+)
 
 import dreamer_tf
 from dreamer_tf.basics.errors import UserError
@@ -266,7 +275,7 @@ def test_an_agent_without_images_dreams_beside_what_its_simulator_renders(tmp_pa
 
 def test_a_run_whose_task_is_a_module_is_opened_for_who_names_it(tmp_path):
     task = "environments_for_tests:Many"
-    result = train(tmp_path, "--task", task, "--env.observation", "vector", "--steps", "450")
+    result = train(tmp_path, "--task", task, "--steps", "450", small=BRIEF)
     assert result.returncode == 0, result.stderr
     folder = run_path(tmp_path, task="environments_for_tests-Many")
     assert f"evaluate {folder} --task {task}" in result.stdout
@@ -283,9 +292,7 @@ def test_a_run_whose_task_is_a_module_is_opened_for_who_names_it(tmp_path):
         dreamer_tf.load(folder)
     # Two hundred vectors, some with Greek and Chinese names, were written and are read again.
     assert dreamer_tf.load(folder, trust=True).spec.vector_size == 202
-    again = train(
-        tmp_path, "--task", task, "--env.observation", "vector", "--steps", "600", "--extend"
-    )
+    again = train(tmp_path, "--task", task, "--steps", "600", "--extend", small=BRIEF)
     assert again.returncode == 0 and "warning" not in again.stderr + again.stdout
     assert "resumed    at step 450" in again.stdout
 

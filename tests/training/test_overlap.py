@@ -22,6 +22,7 @@ from runs_for_tests import (
 from dreamer_tf.agents.acting import Acting
 
 OVERLAP = ["--train.overlap", "true"]
+VECTOR = ["--env.observation", "vector"]
 WALK_RUN = "environments_for_tests-Walk"
 
 
@@ -35,7 +36,8 @@ def uninterrupted(logdir, task, *words):
 @pytest.fixture(scope="module")
 def one(tmp_path_factory):
     """Updates take longer than the steps beside them, so that a stop comes amid a block."""
-    return uninterrupted(tmp_path_factory.mktemp("one"), "toy_reach", "--train.updates", "60")
+    words = (*VECTOR, "--train.updates", "100")
+    return uninterrupted(tmp_path_factory.mktemp("one"), "toy_reach", *words)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(kind, tmp_path, 
         count = 8 + (len(metrics(run)) if run.exists() else 0)
         process = start(tmp_path, *words)
         # A block has just ended; a moment later the next one is under way.
-        ready = lambda n, count=count: n >= count and time.sleep(0.4) is None  # noqa: E731
+        ready = lambda n, count=count: n >= count and time.sleep(0.1) is None  # noqa: E731
         assert interrupt(process, run, ready, number) == 0
         _, arrays = final_arrays(run)
         amid += any(name.startswith("acting/") for name in arrays)
@@ -91,12 +93,12 @@ def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(kind, tmp_path, 
 
 def test_killed_it_goes_on_with_every_episode_that_was_experience(tmp_path):
     run = run_path(tmp_path)
-    process = start(tmp_path, *OVERLAP)
+    process = start(tmp_path, *OVERLAP, *VECTOR)
     wait_for(lambda: (run / "metrics.jsonl").exists() and len(metrics(run)) > 12)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     before = {n: v for n, v in fingerprint(run / "episodes").items() if n.endswith(".npy")}
-    assert train(tmp_path, *OVERLAP).returncode == 0
+    assert train(tmp_path, *OVERLAP, *VECTOR).returncode == 0
     after = fingerprint(run / "episodes")
     assert before and before.items() <= after.items()
     assert max(line["step"] for line in metrics(run)) == 700
