@@ -1,6 +1,6 @@
 """Makes the runs behind the paper's figures and tables, draws them, and compares.
 
-    python tools/reproduce.py fig7 --scale paper|cpu|smoke --logdir DIR [--plan | --plot]
+    python tools/reproduce.py fig7 --scale paper|cpu|smoke --logdir DIR [--plan | --plot [RUNS]]
     python tools/reproduce.py curves RUNS [--out DIR]
     python tools/reproduce.py check RUNS
     python tools/reproduce.py statistics RUNS [--out DIR]
@@ -45,7 +45,13 @@ def add_items(subparsers):
     for name, item in items.ITEMS.items():
         parser = subparsers.add_parser(name, help=item.title, description=item.title)
         parser.add_argument("--scale", choices=items.SCALES, default="paper", help="(paper)")
-        parser.add_argument("--plot", action="store_true", help="only draw from what exists")
+        parser.add_argument(
+            *("--plot",),
+            nargs="*",
+            type=Path,
+            metavar="RUNS",
+            help="only draw from what exists: of the item's own runs, or in these folders",
+        )
         parser.add_argument("--bin", type=_steps, help="environment steps in a bin of our curves")
         add_band(parser)
         program.add_options(parser)
@@ -107,19 +113,27 @@ def reproduce(arguments):
         0,
         items.plans(arguments.item, arguments.scale, program.overrides(arguments.set)),
     )
-    if not arguments.plot:
+    if arguments.plot is None:
         status = program.run(plans, arguments, arguments.scale)
         if arguments.plan or status == program.STOPPED:
             return status
     out = arguments.logdir / "figures"
     if arguments.item == "fig5":
+        if arguments.plot:
+            raise UserError(
+                "fig5 is drawn from its own runs; of another run: tools/run evaluate RUN --predict"
+            )
         paths, remarks = predictions.write(plans, arguments.logdir, out)
     else:
-        # Only the item's own runs, and of those the ones that are there.
-        folders = [plan.folder(arguments.logdir) for plan in plans]
-        folders = [folder for folder in folders if folder.is_dir()]
+        # Without others only the item's own runs, and of those the ones that are there.
+        folders = arguments.plot or [plan.folder(arguments.logdir) for plan in plans]
+        if not arguments.plot:
+            folders = [folder for folder in folders if folder.is_dir()]
         if not folders:
-            raise UserError(f"{arguments.logdir} holds none of the runs of {arguments.item}")
+            raise UserError(
+                f"{arguments.logdir} holds none of the runs of {arguments.item} at --scale "
+                f"{arguments.scale}; --plot RUNS draws it from others"
+            )
         paths, remarks = item_figures.write(
             arguments.item, folders, out, arguments.bin, arguments.band
         )

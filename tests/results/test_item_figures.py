@@ -257,3 +257,16 @@ def test_an_item_draws_only_its_own_runs(tmp_path, capsys):
     assert str(tmp_path / "figures" / "fig7.csv") in capsys.readouterr().out
     text = (tmp_path / "figures" / "fig7.csv").read_text()
     assert "toy_reach,Dreamer,ours" in text and "mine" not in text
+
+
+def test_an_item_is_drawn_from_any_runs_that_are_named(tmp_path, capsys):
+    reproduce = program("reproduce")
+    write_run(tmp_path / "theirs", "toy_reach", [1, 5, 7], name="mine")
+    words = ["--scale", "cpu", "--logdir", str(tmp_path / "out"), "--plot"]
+    assert reproduce.main(["fig7", *words, str(tmp_path / "theirs" / "toy_reach" / "mine")]) == 0
+    text = (tmp_path / "out" / "figures" / "fig7.csv").read_text()
+    assert "toy_reach,Dreamer,ours" in text
+    assert reproduce.main(["fig7", *words, str(tmp_path / "nowhere")]) in (1, 2)
+    assert "nowhere" in capsys.readouterr().err
+    assert reproduce.main(["fig5", *words, str(tmp_path / "theirs")]) == 2
+    assert "fig5 is drawn from its own runs" in capsys.readouterr().err
