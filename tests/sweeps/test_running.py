@@ -15,7 +15,11 @@ from dreamer_tf.sweeps.process import bring_to_end
 from dreamer_tf.sweeps.resources import Resources
 from dreamer_tf.sweeps.slurm import SlurmLauncher
 
-SMALL = ("env.observation=vector", "evaluate.videos=0", "checkpoint.minutes=0.02")
+SMALL = (
+    # An agent whose updates are traced in a moment.
+    *("agent=d4pg", "d4pg.actor_units=16,16", "d4pg.critic_units=16,16"),
+    *("env.observation=vector", "evaluate.videos=0", "checkpoint.minutes=0.02"),
+)
 SETTINGS = tuple(tuple(each.split("=")) for each in SMALL)
 
 
