@@ -136,7 +136,8 @@ class Imagining(ModelBased):
 
     def symptoms(self, metrics):
         """See `Agent.symptoms`."""
-        found = symptoms.of_actor(metrics, self.spec.discrete, self.spec.action_size)
+        spec, behavior = self.spec, self.config.behavior
+        found = symptoms.of_actor(metrics, spec.discrete, spec.action_size, behavior)
         return found | super().symptoms(metrics)
 
     def describe_as(self, name, flops, charts):

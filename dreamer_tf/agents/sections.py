@@ -110,7 +110,7 @@ class BehaviorConfig(Section):
         length = config.train.batch_length - (config.model.discount_head != "off")
         if self.start_every > max(1, length):
             return (
-                f"behavior.start_every {self.start_every} leaves no state to imagine from in "
+                f"behavior.start_every {self.start_every} may leave no state to imagine from in "
                 f"sequences of train.batch_length {config.train.batch_length}"
             )
         if self.lambda_ is None or self.horizon >= 2:

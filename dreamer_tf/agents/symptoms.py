@@ -5,30 +5,37 @@
 DEAD_GRADIENT = 1e-3
 # Nats for each continuous action; exploration noise on top changes nothing of a saturated mean.
 COLLAPSED_ENTROPY = -7.0
+# An entropy limit from here on limits nothing.
+NO_LIMIT = 10.0
 # Nats of a choice: the most likely action has a probability of 0.998.
 DECIDED_ENTROPY = 0.015
 
 
-def of_actor(metrics, discrete, actions):
+def of_actor(metrics, discrete, actions, behavior):
     """Returns {name: what is wrong and what to try} of an actor that cannot learn any more.
 
     Args:
         metrics: {name: float}, those of `docs/metrics.md`, means over a block of updates.
         discrete: whether actions are choices.
         actions: size of an action.
+        behavior: section of the configuration.
     """
     found = {}
+    if behavior.entropy_limit < NO_LIMIT:
+        cure = f"try a --behavior.entropy_limit above {behavior.entropy_limit:g}"
+    else:
+        cure = f"try a --behavior.entropy_scale above {behavior.entropy_scale:g}"
+        cure += "" if discrete else ", or 0.3 with --behavior.entropy_limit -1"
     norm, entropy = metrics["actor_grad_norm"], metrics["action_ent"]
     if norm < DEAD_GRADIENT:
         found["gradient"] = (
-            f"the actor has had no gradient (norm {norm:.1g}), so it cannot change any more: "
-            "try a larger --behavior.entropy_scale, such as 1e-2"
+            f"the actor has had no gradient (norm {norm:.1g}), so it cannot change any more: {cure}"
         )
     floor = DECIDED_ENTROPY if discrete else COLLAPSED_ENTROPY * actions
     if entropy < floor:
         found["entropy"] = (
             f"the actor's entropy has been collapsed ({entropy:.1f} nats), so it tries nothing "
-            "new: try a larger --behavior.entropy_scale, such as 1e-2"
+            f"new: {cure}"
         )
     return found
 

@@ -1,4 +1,4 @@
-"""Encoders, decoder and dense heads (paper, appendix A; sizes of the author's TF2 code)."""
+"""Encoder and decoder of images (paper, appendix A; sizes of the author's TF2 code)."""
 
 import keras
 import tensorflow as tf

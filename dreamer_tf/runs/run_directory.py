@@ -25,7 +25,7 @@ from dreamer_tf.basics import atomic, child
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import from_yaml, to_yaml
 from dreamer_tf.config.schema import flatten
-from dreamer_tf.runs import versions
+from dreamer_tf.runs import checkpoint, versions
 
 CONFIG = "config.yaml"
 META = "meta.json"
@@ -296,6 +296,8 @@ def changes(stored, arguments):
     now = flatten(arguments.config)
     different = differences(earlier, now)
     longer = different == ["steps"] and now["steps"] > earlier["steps"]
+    if longer and arguments.extend:
+        _check_experience(stored.parent, earlier)
     if not different or (longer and arguments.extend):
         changed = [key for key in now if key in earlier and now[key] != earlier[key]]
         return [f"{key} is {now[key]}, before it was {earlier[key]}" for key in changed]
@@ -310,6 +312,18 @@ def changes(stored, arguments):
         advice = f"--extend continues it up to {now['steps']} steps; or {advice}"
     message = f"{stored.parent} holds a run with a different configuration:"
     raise UserError("\n".join([message, f"  {'; '.join(shown)}", advice]))
+
+
+def _check_experience(path, earlier):
+    """Raises a UserError where a complete run has deleted what it would go on learning from."""
+    if earlier["replay.keep"] or any((path / EPISODES).glob("*.npy")):
+        return
+    state = checkpoint.read_state(path / CHECKPOINTS)
+    if state is not None and not state.get("at_once", False):
+        raise UserError(
+            f"{path} cannot be prolonged: its episodes were deleted when it was complete "
+            f"(replay.keep false); --init_from {path} begins another run with its weights"
+        )
 
 
 def _clear(path):

@@ -10,6 +10,11 @@ from dreamer_tf.reports import terminal
 from dreamer_tf.runs import checkpoint, run_directory, versions
 
 PREFIX = "agent/"
+# Keys that change no weight's shape, but what the networks' inputs or outputs mean.
+MEANINGS = (
+    *("model.vector_transform", "model.reward_transform", "model.min_std"),
+    *("behavior.mean_scale", "behavior.init_std"),
+)
 
 
 def variable_arrays(agent):
@@ -90,6 +95,16 @@ def check_same_networks(run, saved, settings, spec):
                 f"--init_from {run}: its environment's {name} is {before}, here it is "
                 f"{now}; the networks cannot be the same"
             )
+
+
+def other_meanings(run, settings):
+    """Returns texts about keys that say what weights mean, and are not those of a run's folder."""
+    there, here = schema.flatten(load_config(run)), schema.flatten(settings)
+    return [
+        f"{key} is {there[key]} in {run}, {here[key]} here: its weights mean something else"
+        for key in MEANINGS
+        if key in there and key in here and there[key] != here[key]
+    ]
 
 
 def load_config(run):

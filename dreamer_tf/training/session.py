@@ -160,6 +160,8 @@ def _run_with(arguments, extras, opened):
     check_environment(arguments.config, spec)
     if weights is not None:
         saved_agent.check_same_networks(arguments.init_from, weights, arguments.config, spec)
+        for text in saved_agent.other_meanings(arguments.init_from, arguments.config):
+            display.say(f"note: {text}")
     machine = machine_of(arguments.config, backend, display)
     if run is None:
         run = RunDirectory.open(arguments)

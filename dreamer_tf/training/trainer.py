@@ -138,9 +138,10 @@ class Trainer:
             self._save_if_due()
 
     def _evaluation_comes_first(self):
-        """Where steps are made beside updates, more updates are always due."""
+        """Where steps are made beside updates, more updates are due until all steps are made."""
+        steps_left = not self.schedule.collected(self.counters)
         trained = self.schedule.pretrained(self.counters)
-        return trained and self.schedule.evaluation_due(self.counters)
+        return steps_left and trained and self.schedule.evaluation_due(self.counters)
 
     def _request_stop(self, number, frame):
         self.stop_signal = number

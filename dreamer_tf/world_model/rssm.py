@@ -80,7 +80,7 @@ class RSSM(keras.Model):
         make: `LayerFactory` of this model.
         config: `ModelConfig`.
         action_size: length A of action vectors.
-        embed_size: length E of image embeddings.
+        embed_size: length E of what an observation is encoded as.
     """
 
     def __init__(self, make, config, action_size, embed_size):
@@ -122,11 +122,11 @@ class RSSM(keras.Model):
         return State(*(tf.zeros([batch_size, size]) for size in self.sizes))
 
     def call(self, embed, action, is_first, noise):
-        """Filters sequences of images: posterior and prior of every step.
+        """Filters sequences of observations: posterior and prior of every step.
 
         Args:
-            embed: [B, L, E] image embeddings.
-            action: [B, L, A] float32, the action that led to the image at the same index.
+            embed: [B, L, E], the encoded observations.
+            action: [B, L, A] float32, the action that led to the observation at the same index.
             is_first: [B, L] bool, where an episode begins: state and action are zeroed there.
             noise: [L, B, S] standard normal.
 

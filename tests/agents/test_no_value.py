@@ -55,7 +55,7 @@ def test_the_horizon_may_be_as_long_as_the_paper_tried(agent):
 def test_a_horizon_without_a_return_is_refused():
     assert np.isfinite(make(behavior__horizon=1).update(random_batch(), SEED)["actor_loss"])
     with pytest.raises(
-        UserError, match=r"behavior\.start_every 50 leaves no state .*batch_length 50"
+        UserError, match=r"behavior\.start_every 50 may leave no state .*batch_length 50"
     ):
         make(behavior__start_every=50)
     make(behavior__start_every=49)

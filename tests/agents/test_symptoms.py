@@ -1,5 +1,7 @@
 """Signs that an agent cannot learn: told once, after they lasted, and not of healthy runs."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from dreamer_tf.agents import symptoms
@@ -10,18 +12,31 @@ STUCK = {"actor_grad_norm": 2e-5, "action_ent": -13.0, "div": 2.4}
 LEARNING = {"actor_grad_norm": 0.3, "action_ent": -4.5, "div": 0.9}
 
 
+def of_actor(metrics, discrete, actions, scale=0.01, limit=10.0):
+    behavior = SimpleNamespace(entropy_scale=scale, entropy_limit=limit)
+    return symptoms.of_actor(metrics, discrete, actions, behavior)
+
+
 def test_a_stuck_actor_shows_both_signs_and_a_learning_one_none():
-    assert set(symptoms.of_actor(STUCK, False, 1)) == {"gradient", "entropy"}
-    assert symptoms.of_actor(LEARNING, False, 1) == {}
+    assert set(of_actor(STUCK, False, 1)) == {"gradient", "entropy"}
+    assert of_actor(LEARNING, False, 1) == {}
     # The same entropy over six actions is none to worry about.
-    assert set(symptoms.of_actor(STUCK, False, 6)) == {"gradient"}
-    assert "--behavior.entropy_scale" in symptoms.of_actor(STUCK, False, 1)["gradient"]
+    assert set(of_actor(STUCK, False, 6)) == {"gradient"}
+
+
+def test_what_to_try_is_not_what_the_run_has():
+    cure = of_actor(STUCK, False, 1)["gradient"]
+    assert "a --behavior.entropy_scale above 0.01, or 0.3 with --behavior.entropy_limit -1" in cure
+    limited = of_actor(STUCK, False, 1, scale=0.3, limit=-1.0)
+    assert all("a --behavior.entropy_limit above -1" in each for each in limited.values())
+    decided = of_actor(STUCK, True, 2, scale=1e-3)
+    assert all(each.endswith("a --behavior.entropy_scale above 0.001") for each in decided.values())
 
 
 def test_choices_have_entropies_of_their_own():
     decided = {"actor_grad_norm": 0.1, "action_ent": 0.001}
-    assert set(symptoms.of_actor(decided, True, 2)) == {"entropy"}
-    assert symptoms.of_actor(decided | {"action_ent": 0.3}, True, 2) == {}
+    assert set(of_actor(decided, True, 2)) == {"entropy"}
+    assert of_actor(decided | {"action_ent": 0.3}, True, 2) == {}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from runs_for_tests import (
     BRIEF,
     assert_same_run,
     final_arrays,
+    fingerprint,
     interrupt,
     metrics,
     run_path,
@@ -174,11 +175,14 @@ def test_episodes_are_deleted_when_the_run_is_complete(tmp_path):
     assert not indices(run / "episodes")
     again = train(tmp_path, *words, small=BRIEF)
     assert again.returncode == 0 and "complete" in again.stdout
-    longer = train(tmp_path, *words, "--steps", "900", "--extend", small=BRIEF)
-    assert longer.returncode == 0, longer.stderr
-    state = checkpoint.read_state(run / "checkpoints")
-    assert state["counters"]["step"] == 900 and state["counters"]["update"] == 80
-    assert not indices(run / "episodes")
+    before = fingerprint(run)
+    for keep in ("false", "true"):
+        more = ["--steps", "900", "--extend", "--replay.keep", keep]
+        longer = train(tmp_path, *words, *more, small=BRIEF)
+        assert longer.returncode == 2 and longer.stderr.count("\n") == 1
+        assert "cannot be prolonged: its episodes were deleted" in longer.stderr
+        assert f"--init_from {run}" in longer.stderr
+        assert fingerprint(run) == before
 
 
 @pytest.mark.parametrize("capacity", ["all", "300"])

@@ -185,8 +185,10 @@ def test_a_run_starts_from_another_ones_weights(whole, tmp_path):
     refused = train(tmp_path, *words, "--model.deter", "16")
     assert refused.returncode == 2 and "model.deter is 32 there and 16 here" in refused.stderr
     assert not list(tmp_path.iterdir())
-    result = train(tmp_path, *words)
+    result = train(tmp_path, *words, "--behavior.init_std", "2")
     assert result.returncode == 0 and "weights    from" in result.stdout, result.stderr
+    told = f"note: behavior.init_std is 5.0 in {source}, 2.0 here: its weights mean something else"
+    assert told in result.stdout
     run = run_path(tmp_path, seed=1)
     _, expected = final_arrays(source)
     first = checkpoint.load(run / "checkpoints" / "0000000000-00000000.npz").arrays
