@@ -1,7 +1,8 @@
 """The agents by name, free of TensorFlow.
 
 A new agent is a class that fulfils `protocol.Agent` in a file of its own, its section in
-`sections.py` or `baseline_sections.py` with values and explanations in `configs/dreamer.yaml`, a row here, and a preset.
+`sections.py` or `baseline_sections.py` with values and explanations in `configs/dreamer.yaml`, a
+row here, and a preset.
 """
 
 import dataclasses

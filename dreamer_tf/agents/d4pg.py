@@ -19,7 +19,7 @@ from dreamer_tf.experience.sources import Windows
 from dreamer_tf.networks import distributions
 from dreamer_tf.networks.categorical import Support
 from dreamer_tf.networks.layers import named_variables
-from dreamer_tf.networks.optimizer import Optimizer, adam
+from dreamer_tf.networks.optimizer import optimizers
 from dreamer_tf.networks.precision import POLICIES
 from dreamer_tf.networks.targets import Targets
 from dreamer_tf.networks.trunk import stack_frames
@@ -68,7 +68,11 @@ class D4PG(CompiledAgent):
         self.networks, self.copies = Networks(*parts), Networks(*parts, prefix="target_")
         self.targets = Targets(self.networks.models, self.copies.models, settings.target_period)
         self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
-        self.optimizers = self._optimizers(scale_loss=precision == "float16")
+        learning = {
+            "critic": (self.networks.critic_models, settings.critic_learning_rate),
+            "actor": (self.networks.actor_models, settings.actor_learning_rate),
+        }
+        self.optimizers = optimizers(learning, config.optimizer, precision == "float16")
         self.steps = Steps(
             self.optimizers,
             self.updates,
@@ -79,22 +83,6 @@ class D4PG(CompiledAgent):
         for optimizer in self.optimizers.values():
             self.variables.update(optimizer.variables)
         self.variables["updates"] = self.updates
-
-    def _optimizers(self, scale_loss):
-        shared, settings = self.config.optimizer, self.settings
-        parts = {
-            "critic": (self.networks.critic_models, settings.critic_learning_rate),
-            "actor": (self.networks.actor_models, settings.actor_learning_rate),
-        }
-        return {
-            name: Optimizer(
-                name,
-                [weight for model in models for weight in model.trainable_variables],
-                adam(rate, shared.clip, shared.epsilon),
-                scale_loss,
-            )
-            for name, (models, rate) in parts.items()
-        }
 
     def learn(self, batch):
         """Makes one update of both networks, both gradients taken with the old weights.

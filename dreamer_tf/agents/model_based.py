@@ -12,7 +12,7 @@ from dreamer_tf.behavior.imagination import Imagined
 from dreamer_tf.experience.sources import Sequences
 from dreamer_tf.networks import devices, images
 from dreamer_tf.networks.layers import named_variables
-from dreamer_tf.networks.optimizer import Optimizer, adam
+from dreamer_tf.networks.optimizer import optimizers
 from dreamer_tf.networks.precision import POLICIES
 from dreamer_tf.world_model.rssm import State
 from dreamer_tf.world_model.world_model import Reconstruction, WorldModel
@@ -65,7 +65,7 @@ class ModelBased(CompiledAgent):
         rate = config.model.learning_rate
         learning = {name: (part, rate) for name, part in self.world_model.parts.items()}
         learning |= {name: ([head], rate) for name, (head, rate) in heads.items()}
-        self.optimizers = self._optimizers(learning, scale_loss=precision == "float16")
+        self.optimizers = optimizers(learning, config.optimizer, precision == "float16")
         self.steps = Steps(self.optimizers, self.updates, skip=config.train.skip_nonfinite)
         self.models = [*self.world_model.models, *(head for head, _ in heads.values())]
         self.variables = named_variables(self.models)
@@ -78,15 +78,6 @@ class ModelBased(CompiledAgent):
     def make_heads(self, dtype):
         """Returns {name: (head, learning rate)} of what learns beside the world model."""
         return {}
-
-    def _optimizers(self, learning, scale_loss):
-        """Returns {name: `Optimizer`} for {name: (models, learning rate)}."""
-        settings, found = self.config.optimizer, {}
-        for name, (models, rate) in learning.items():
-            variables = [variable for model in models for variable in model.trainable_variables]
-            method = adam(rate, settings.clip, settings.epsilon)
-            found[name] = Optimizer(name, variables, method, scale_loss)
-        return found
 
     def apply(self, reconstruction, imagined, tapes, losses, metrics):
         """Takes all gradients with the old weights, makes the steps and returns `Learned`.

@@ -16,28 +16,29 @@ class FusedAdam(keras.optimizers.Adam):
 
     def apply(self, grads, trainable_variables):
         """Clips the gradients by their global norm and makes one step."""
-        rate, clipped = self.learning_rate, self._clip_gradients(grads)
-        for gradient, variable in zip(clipped, trainable_variables, strict=True):
-            self.update_step(gradient, variable, rate)
+        step = tf.cast(self.iterations + 1, tf.float32)
+        # Made once for all variables: in a graph each would be a handful of operations again.
+        scalars = {
+            "beta1_power": tf.pow(self.beta_1, step),
+            "beta2_power": tf.pow(self.beta_2, step),
+            "lr": tf.convert_to_tensor(self.learning_rate),
+            "beta1": tf.constant(self.beta_1),
+            "beta2": tf.constant(self.beta_2),
+            "epsilon": tf.constant(self.epsilon),
+        }
+        for gradient, variable in zip(
+            self._clip_gradients(grads), trainable_variables, strict=True
+        ):
+            index = self._get_variable_index(variable)
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=self._momentums[index].value.handle,
+                v=self._velocities[index].value.handle,
+                grad=gradient,
+                **scalars,
+            )
         count = self.iterations
         tf.raw_ops.AssignAddVariableOp(resource=count.value.handle, value=tf.ones((), count.dtype))
-
-    def update_step(self, gradient, variable, learning_rate):
-        """Changes a variable and its moments."""
-        index = self._get_variable_index(variable)
-        step = tf.cast(self.iterations + 1, tf.float32)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=tf.pow(self.beta_1, step),
-            beta2_power=tf.pow(self.beta_2, step),
-            lr=learning_rate,
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
 
 
 def adam(learning_rate, clip, epsilon):
@@ -64,6 +65,25 @@ def rmsprop(learning_rate, decay, damping, updates):
     """
     rate = keras.optimizers.schedules.PolynomialDecay(learning_rate, updates, 0.0)
     return keras.optimizers.RMSprop(rate, rho=decay, epsilon=damping)
+
+
+def optimizers(parts, settings, scale_loss):
+    """Returns {name: `Optimizer`} of parts that learn by Adam.
+
+    Args:
+        parts: {name: (models, learning rate)}.
+        settings: section `optimizer` of the configuration.
+        scale_loss: as for `Optimizer`.
+    """
+    return {
+        name: Optimizer(
+            name,
+            [variable for model in models for variable in model.trainable_variables],
+            adam(rate, settings.clip, settings.epsilon),
+            scale_loss,
+        )
+        for name, (models, rate) in parts.items()
+    }
 
 
 class Optimizer:

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from dreamer_tf.networks.perceptrons import build_stack
+
 CHANNELS = 32
 
 
@@ -55,11 +57,8 @@ class NormedPerceptron(keras.Model):
 
     def build(self, input_shape):
         """Creates the weights."""
-        size = input_shape[-1]
         last = () if self.out is None else (self.out,)
-        for layer in (self.first, *self.hidden, *last):
-            layer.build((None, size))
-            size = layer.units
+        build_stack((self.first, *self.hidden, *last), input_shape[-1])
         self.norm.build((None, self.first.units))
         self.built = True
 

@@ -262,6 +262,23 @@ def train(config, run, display, start_worker, workers, machine, weights, extras,
         raise
     finally:
         trainer.close()
+    return say_end(config, run, trainer, complete, agent.dreams is not None, extras)
+
+
+def say_end(config, run, trainer, complete, dreams, extras):
+    """Writes and prints why a session ended and, of a complete run, what was learned.
+
+    Args:
+        config: `Config`.
+        run: `RunDirectory`.
+        trainer: the `Trainer`, closed.
+        complete: whether nothing is left to do.
+        dreams: whether the agent has a world model to dream in.
+        extras: `Extras`.
+
+    Returns:
+        `Outcome`.
+    """
     if not complete and trainer.stop_signal is None:
         run_directory.write_end(run, "stopped by a logger", trainer.counters.step)
         print("stopped by a logger; the same command continues the run")
@@ -273,7 +290,7 @@ def train(config, run, display, start_worker, workers, machine, weights, extras,
         print(f"stopped{by}; the same command continues the run")
         return Outcome(run.path, trainer.stop_signal)
     run_directory.write_end(run, "complete", trainer.counters.step)
-    dreams, lives = agent.dreams is not None, config.env.life_loss and is_atari(config.task)
+    lives = config.env.life_loss and is_atari(config.task)
     given = extras.factory is not None
     prefill = trainer.schedule.prefill
     for line in summary.lines(run.path, config.task, prefill, dreams, lives, given):
