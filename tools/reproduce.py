@@ -46,7 +46,7 @@ def add_items(subparsers):
         parser = subparsers.add_parser(name, help=item.title, description=item.title)
         parser.add_argument("--scale", choices=items.SCALES, default="paper", help="(paper)")
         parser.add_argument(
-            *("--plot",),
+            "--plot",
             nargs="*",
             type=Path,
             metavar="RUNS",

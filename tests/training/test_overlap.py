@@ -60,6 +60,8 @@ def test_updates_and_evaluations_come_when_they_do_without(one, tmp_path):
     # An evaluation waits for the steps that are made beside the updates, a block's at most.
     assert len(found) == len(expected)
     assert all(0 <= late[0] - due[0] < 100 for late, due in zip(found, expected, strict=True))
+    # The last one is that of the agent that the run ends with.
+    assert found[-1] == expected[-1] and found[-1][1] == with_overlap[-1]["update"]
     # The first block learns from the same; what comes after it was collected by an older policy.
     first = [
         next(line for line in each if "model_loss" in line) for each in (with_overlap, without)
