@@ -14,13 +14,8 @@ from dreamer_tf.envs import check_task
 from dreamer_tf.envs.tasks import default_repeat
 from dreamer_tf.runs import checkpoint, versions
 from dreamer_tf.runs.counters import Counters
-from dreamer_tf.runs.run_directory import (
-    CHECKPOINTS,
-    CONFIG,
-    METRICS,
-    differences,
-    run_path,
-)
+from dreamer_tf.runs.going_on import CHECKPOINTS, differences
+from dreamer_tf.runs.run_directory import CONFIG, METRICS, run_path
 from dreamer_tf.training.schedule import Schedule
 
 ROOT = Path(__file__).resolve().parents[2]

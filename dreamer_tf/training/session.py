@@ -26,7 +26,7 @@ from dreamer_tf.experience.sources import make_source
 from dreamer_tf.reports import summary, terminal
 from dreamer_tf.reports.display import Display
 from dreamer_tf.reports.means import Means
-from dreamer_tf.runs import checkpoint, resume, run_directory, saved_agent, versions
+from dreamer_tf.runs import checkpoint, going_on, resume, run_directory, saved_agent, versions
 from dreamer_tf.runs.run_directory import RunDirectory
 from dreamer_tf.training import helping
 from dreamer_tf.training.evaluator import Evaluator
@@ -105,7 +105,7 @@ def plan(arguments):
     state, changes = None, []
     if (path / run_directory.CONFIG).exists() and not arguments.fresh:
         state = checkpoint.read_state(path / run_directory.CHECKPOINTS)
-        changes = run_directory.changes(path / run_directory.CONFIG, arguments)
+        changes = going_on.changes(path / run_directory.CONFIG, arguments)
     if state is None:
         how = "starts at step 0"
     elif Schedule(config, state.get("at_once", False)).finished(resume.counters(state)):
