@@ -15,10 +15,11 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from dreamer_tf.basics.nameless import nameless_file
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
@@ -230,7 +231,7 @@ def check_disk(logdir):
     """The folder of the runs: can files be written and locked there, is there space?"""
     folder = next(each for each in (logdir, *logdir.absolute().parents) if each.exists())
     try:
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with nameless_file(dir=folder) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):

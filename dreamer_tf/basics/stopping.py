@@ -1,6 +1,8 @@
 """The signals that ask a run to save and end."""
 
+import contextlib
 import signal
+import threading
 
 # Ctrl-C, whoever started it, a closed terminal, and what cluster managers send before a limit.
 SIGNALS = frozenset(
@@ -16,3 +18,27 @@ def handle(handler):
     for number in SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def deferred():
+    """Has these signals wait until the end of the block, so that it is done whole or not at all.
+
+    Elsewhere than in the main thread it does nothing: signals interrupt only that.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came = []
+    earlier = {number: signal.getsignal(number) for number in SIGNALS}
+    # What is ignored stays so for programs started meanwhile; None was not set from Python.
+    handlers = {n: each for n, each in earlier.items() if each not in (signal.SIG_IGN, None)}
+    for number in handlers:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)

@@ -4,10 +4,10 @@ import contextlib
 import errno
 import os
 import sys
-import tempfile
 
 from dreamer_tf.basics import streams
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.nameless import nameless_file
 from dreamer_tf.envs.process.remote import WorkerError
 
 
@@ -66,7 +66,7 @@ def quiet_start():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
+    with nameless_file() as notes:
         os.dup2(notes.fileno(), 2)
         try:
             yield

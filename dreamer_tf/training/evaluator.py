@@ -7,6 +7,7 @@ import numpy as np
 
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.nameless import nameless_file
 from dreamer_tf.envs.process.remote import WorkerError
 from dreamer_tf.experience.growing_file import write_all
 from dreamer_tf.reports.pictures import Film
@@ -137,7 +138,7 @@ class Tape:
 
     def __init__(self, first):
         self._dtype = first.dtype
-        self._file = tempfile.TemporaryFile(buffering=0)
+        self._file = nameless_file(buffering=0)
         self.add(first)
 
     def add(self, record):

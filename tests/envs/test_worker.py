@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -216,7 +217,7 @@ class TestFailures:
         assert state(worker.pid) is None
 
     def test_no_temporary_files(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(remote.tempfile, "tempdir", str(tmp_path))
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         with RemoteEnv(describe("Printing")) as worker:
             reset(worker)
             step(worker, 0.0)

@@ -8,7 +8,6 @@ import select
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from dreamer_tf.basics import child
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.nameless import nameless_file
 from dreamer_tf.envs.gl import rendering_variables, requires_gl
 from dreamer_tf.envs.process import wire
 from dreamer_tf.envs.spec import EnvSpec
@@ -74,7 +74,7 @@ class RemoteEnv:
         self._spec = None
         self._dtype = None
         self._received = bytearray()
-        self._log = tempfile.TemporaryFile()
+        self._log = nameless_file()
         # Appending keeps the log's end where it is when the log is cut.
         fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
         self._renders = requires_gl(
