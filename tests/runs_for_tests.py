@@ -66,8 +66,9 @@ def start(logdir, *words, small=SMALL, **variables):
     )
 
 
-def train(logdir, *words, small=SMALL):
-    result = run_program(*command(logdir, *words, small=small)[2:])
+def train(logdir, *words, small=SMALL, **variables):
+    given = command(logdir, *words, small=small)[2:]
+    result = run_program(*given, environment=ENVIRONMENT | variables)
     assert "Traceback" not in result.stderr, result.stderr
     return result
 

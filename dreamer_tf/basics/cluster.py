@@ -52,3 +52,10 @@ def place(count):
             f"devices {count}: {VARIABLE} has {len(addresses)} processes, which is no divisor"
         )
     return Place(addresses, number)
+
+
+def notes(count):
+    """Returns, in a list, what a person should know who set TF_CONFIG for one device."""
+    if count > 1 or not os.environ.get(VARIABLE):
+        return []
+    return [f"{VARIABLE} is set but not used: this run is its own, --devices N shares its updates"]

@@ -226,12 +226,9 @@ def train(config, run, display, start_worker, workers, machine, weights, extras,
     saved = versions.to_current(checkpoint.load_newest(run.checkpoints, display.warn))
     resume.check_fits(saved, agent.spec, resolved)
     describe(display.say, config, run, agent, described, device, resolved, backend)
-    for text in run.changes:
+    unlimited = [] if workers[0].limited else [UNLIMITED.format(agent.spec.time_limit)]
+    for text in (*run.changes, *workers[0].notes, *unlimited, *cluster.notes(config.devices)):
         display.say(f"note: {text}")
-    for text in workers[0].notes:
-        display.say(f"note: {text}")
-    if not workers[0].limited:
-        display.say(f"note: {UNLIMITED.format(agent.spec.time_limit)}")
     session = {
         "device": device,
         "precision": resolved,

@@ -114,10 +114,15 @@ def test_a_team_that_cannot_be_is_told_in_one_line(given, said, monkeypatch):
         cluster.place(4)
     assert "\n" not in str(caught.value)
     assert cluster.place(1).alone  # It may be meant for other programs.
+    assert "--devices N" in cluster.notes(1)[0] and cluster.notes(4) == []
+    monkeypatch.delenv("TF_CONFIG")
+    assert cluster.notes(1) == []
 
 
 def test_it_learns_what_one_device_learns(shared, tmp_path):
-    assert train(tmp_path, *ONE).returncode == 0
+    result = train(tmp_path, *ONE, TF_CONFIG="{}")  # Meant for another program, or forgotten.
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("note: TF_CONFIG is set but not used") == 1
     pairs = list(zip(learned(shared), learned(run_path(tmp_path)), strict=True))
     for name in ("model_loss", "value_loss", "model_grad_norm", "actor_grad_norm"):
         # Ten updates each. What differs in the last digits changes the later ones more and more.
