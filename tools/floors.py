@@ -1,13 +1,16 @@
 """Measures what policies return that have learned nothing: the floors of a learning curve.
 
     python tools/floors.py [--task TASK ...] [--episodes N] [--out FLOORS.csv]
+        [--action_repeat N] [--time_limit N]
 
 The policies are uniformly random actions, the zero action, the constant +1, and an untrained actor:
-tanh of N(0, 5) plus exploration noise of 0.3, clipped. Episodes have 1000 environment steps and
-action repeat 2 as in the paper; episode i has the seed 1000 + i, whatever the policy. Nothing is
-rendered. Twenty episodes of each policy take some 20 seconds a task; without --task all tasks of
-the paper are measured. The return of an episode in which bodies tumble depends on the last bit of
-every action: two machines agree within the standard errors, not to the digit.
+tanh of N(0, 5) plus exploration noise of 0.3, clipped. Where actions are choices they are uniformly
+random ones, always the first and always the last. Action repeat and time limit are those that a run
+of the task has: in the control suite 2 and 1000 environment steps, as in the paper. Episode i has
+the seed 1000 + i, whatever the policy. Nothing is rendered. Twenty episodes of each policy take
+some 20 seconds a task; without --task all tasks of the paper are measured. The return of an episode
+in which bodies tumble depends on the last bit of every action: two machines agree within the
+standard errors, not to the digit.
 """
 
 import argparse
@@ -23,7 +26,6 @@ from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs import make_env
 from dreamer_tf.envs.tasks import PAPER_TASKS
 
-ACTION_REPEAT = 2
 FIRST_SEED = 1000
 INIT_STD, NOISE = 5.0, 0.3
 COLUMNS = ("task", "policy", "episodes", "mean", "standard_error", "min", "max")
@@ -38,26 +40,47 @@ POLICIES = {
         1,
     ),
 }
+# The same where actions are choices.
+CHOICES = {
+    "uniform": lambda random, count: random.integers(count),
+    "first": lambda random, count: 0,
+    "last": lambda random, count: count - 1,
+}
 
 
 def measure(env, policy, episodes):
     """Returns the returns of a policy, float [episodes].
 
     Args:
-        env: a `gymnasium.Env` with actions in [-1, 1].
-        policy: one of the functions in `POLICIES`.
+        env: a `gymnasium.Env` of choices, or of actions between bounds, for which [-1, 1] stands.
+        policy: one of the functions in `POLICIES`, or in `CHOICES`.
     """
+    space = env.action_space
     returns = np.zeros(episodes)
     for episode in range(episodes):
         random = np.random.default_rng(episode)
         env.reset(seed=FIRST_SEED + episode)
         over = False
         while not over:
-            action = policy(random, env.action_space.shape[0])
+            action = act(space, policy, random)
             _, reward, terminated, truncated, _ = env.step(action)
             returns[episode] += reward
             over = terminated or truncated
     return returns
+
+
+def act(space, policy, random):
+    """Returns a policy's action as an action of a space."""
+    if is_discrete(space):
+        return policy(random, int(space.n))
+    return space.low + (np.clip(policy(random, space.shape[0]), -1, 1) + 1) / 2 * (
+        space.high - space.low
+    )
+
+
+def is_discrete(space):
+    """Returns whether the actions of a space are choices."""
+    return hasattr(space, "n")
 
 
 def row(task, name, returns):
@@ -67,32 +90,37 @@ def row(task, name, returns):
     return [task, name, str(len(returns)), *(f"{number:.1f}" for number in numbers)]
 
 
-def make(task):
-    """Returns the environment of a task whose actions are continuous."""
-    env = make_env(task, observation="vector", action_repeat=ACTION_REPEAT)
-    if not hasattr(env.action_space, "low"):
-        env.close()
-        raise UserError(f"task '{task}' has discrete actions, these policies do not")
-    return env
-
-
-def main(words):
-    """Measures; returns the exit status."""
+def parse(words):
+    """Returns the arguments, and the keywords of `make_env` that are among them."""
     parser = argparse.ArgumentParser(
         prog="floors.py", description="Measures policies that have learned nothing."
     )
     parser.add_argument("--task", nargs="+", default=PAPER_TASKS, help="default: the paper's 20")
+    for name in ("action_repeat", "time_limit"):
+        text = f"environment steps, the run's key env.{name}; default: the task's own"
+        parser.add_argument(f"--{name}", type=int, help=text)
     parser.add_argument("--episodes", type=int, default=20, help="of each policy, default 20")
     parser.add_argument("--out", type=Path, help="file to write; default: only print")
     arguments = parser.parse_args(words)
     if arguments.episodes < 2:
         parser.error("--episodes must be at least 2: an error has to be estimated")
+    given = {name: getattr(arguments, name) for name in ("action_repeat", "time_limit")}
+    given = {name: value for name, value in given.items() if value is not None}
+    if any(value < 1 for value in given.values()):
+        parser.error("--action_repeat and --time_limit must be at least 1")
+    return arguments, given
+
+
+def main(words):
+    """Measures; returns the exit status."""
+    arguments, given = parse(words)
     try:
         rows = [COLUMNS]
         print(",".join(COLUMNS))
         for task in arguments.task:
-            env = make(task)
-            for name, policy in POLICIES.items():
+            env = make_env(task, observation="vector", **given)
+            policies = CHOICES if is_discrete(env.action_space) else POLICIES
+            for name, policy in policies.items():
                 rows.append(row(task, name, measure(env, policy, arguments.episodes)))
                 print(",".join(rows[-1]), flush=True)
             env.close()

@@ -8,10 +8,14 @@ The rules, all on bins of 100 000 environment steps that the run has completed:
   theirs. `within` says no more than that: one seed beside five that differ a lot is within
   nearly always, and the limit is printed for that reason.
 * **At a floor.** Our mean is not `TOLERANCES` standard errors above the mean of a policy that has
-  learned nothing, both errors counted.
+  learned nothing, both errors counted. Of a single evaluation the error is that of its episodes, as
+  the log has it.
 * **Below.** Less than their mean minus the tolerance; or at a floor that the author's runs have
   clearly left at that bin or at an earlier one, so that a run that forgets everything is found
   between the bins that are known, too. Or not a finite number.
+* **Not comparable.** Another method, or one that observes vectors, is not expected to be where
+  Dreamer from pixels is at as many steps: only the floors count. It is below if it is at one of
+  them in its last bin; it may take longer than the author's runs to leave them.
 """
 
 import dataclasses
@@ -19,13 +23,14 @@ import math
 
 import numpy as np
 
-from dreamer_tf.results import binning, references, scores
+from dreamer_tf.results import binning, item_runs, references, scores
 
 TOLERANCES = 2.0
 LEAST_DEVIATION = 25.0
 # Where their deviation is not known, they have left the floors for certain if this far above.
 CLEAR = 100.0
 BELOW, WITHIN, ABOVE, NOT_FINITE, UNKNOWN = "below", "within", "above", "not finite", "not judged"
+LEARNED = "above the floors"
 # Windows before the points of `references.early`, in steps.
 EARLY_WINDOW = 20_000
 
@@ -39,10 +44,11 @@ class Verdict:
         evaluations: in the bin, of all seeds together.
         theirs: the author's `references.Bin`, None if it is not known.
         limits: returns between which ours is within; NaN if nothing is known.
-        distance: (ours - theirs) / standard error of the difference.
+        distance: (ours - theirs) / standard error of the difference; NaN if nothing is known.
         rank: our place among us and their seeds, 1 the best, and how many we are; or None.
         floor: the highest `references.Floor` that ours is not clearly above, or None.
-        word: BELOW, WITHIN, ABOVE, NOT_FINITE or UNKNOWN.
+        word: BELOW, WITHIN, ABOVE, NOT_FINITE, UNKNOWN, or of other runs than the author's LEARNED.
+        other: what the runs are, if not Dreamer from pixels as the author's; else "".
     """
 
     task: str
@@ -58,6 +64,7 @@ class Verdict:
     rank: tuple | None
     floor: references.Floor | None
     word: str
+    other: str = ""
 
     @property
     def failed(self):
@@ -74,16 +81,14 @@ def judge(runs, peers=None):
     Returns:
         The list of `Verdict` and a list of lines that say what could not be judged and why.
     """
-    verdicts, remarks = [], []
-    known = references.tf2_bins()
-    for (task, name), group in groups(runs).items():
+    found, remarks = item_runs.apart(runs)
+    verdicts, known = [], references.tf2_bins()
+    for (task, name), group in found.items():
         theirs = {(each.low, each.high): each for each in known if each.task == task}
         floors = references.floors(task)
         if not theirs and not floors:
             remarks.append(f"{task}, {name}: nothing to compare with")
             continue
-        if any(run.observation == "vector" for run in group):
-            remarks.append(f"{task}, {name}: observes vectors, the author's runs pixels")
         bins = complete_bins(group, theirs)
         if not bins:
             furthest = max(run.reached for run in group)
@@ -91,23 +96,40 @@ def judge(runs, peers=None):
                 f"{task}, {name}: no complete bin, at {furthest} of "
                 f"{binning.OFFSET + binning.WIDTH} steps"
             )
+        other = next(filter(None, map(other_than_theirs, group)), "")
         for edges, means in sorted(bins.items()):
             seeds = (peers or {}).get(task, ())
             ranked = [curve[edges[1]] for curve in seeds if edges[1] in curve]
-            verdicts.append(_judge_bin(task, name, edges, means, theirs, floors, ranked))
+            verdict = _judge_bin(task, name, edges, means, theirs, floors, ranked)
+            if other:
+                verdict = _by_floors(verdict, floors, other, last=edges == max(bins))
+            verdicts.append(verdict)
     return verdicts, remarks
 
 
 def groups(runs):
-    """Returns {(task, name): [run, ...]}: the seeds of each set-up."""
-    found = {}
-    for run in runs:
-        found.setdefault((run.task, run.name), []).append(run)
-    return found
+    """Returns {(task, label): [run, ...]}: the seeds of each set-up, see `item_runs.apart`."""
+    return item_runs.apart(runs)[0]
+
+
+def other_than_theirs(run):
+    """Returns what a run is in words, if not Dreamer from pixels as the author's runs, else "".
+
+    A log that says nothing of its method is taken for the same: those of the author's code do not.
+    """
+    method = item_runs.method_of(run)
+    if method is None and run.setting("agent") is None:
+        method = "Dreamer"
+    seen = item_runs.other_input(run)
+    if method == "Dreamer" and not seen:
+        return ""
+    return " ".join(filter(None, [method or "another method", seen]))
 
 
 def complete_bins(group, wanted):
     """Returns {(low, high): [BinMean of a seed, ...]} of complete bins.
+
+    The error of a single evaluation is the one that the log has, NaN if it has none.
 
     Args:
         group: runs of one set-up.
@@ -121,12 +143,15 @@ def complete_bins(group, wanted):
         for low, high in sorted({*wanted, *last}):
             found = binning.mean_within(curve.steps, curve.values, low, high, run.reached)
             if found is not None and found.complete:
+                if found.count == 1:
+                    (error,) = curve.errors[(curve.steps > low) & (curve.steps <= high)]
+                    found = dataclasses.replace(found, error=float(error))
                 bins.setdefault((low, high), []).append(found)
     return bins
 
 
 def standard_error(means):
-    """Returns the error of the mean over seeds; of one seed that of its evaluations, or NaN."""
+    """Returns the error of the mean over seeds; of one seed that of its bin, which may be NaN."""
     if len(means) == 1:
         return means[0].error
     return float(np.std([each.mean for each in means], ddof=1) / math.sqrt(len(means)))
@@ -182,6 +207,24 @@ def _judge_bin(task, name, edges, means, known, floors, ranked):
     return Verdict(
         task, name, *edges, seeds, evaluations, ours, theirs, limits, distance, rank, floor, word
     )
+
+
+def _by_floors(verdict, floors, other, last):
+    """Returns the `Verdict` on a bin of runs that are not comparable with the author's.
+
+    Args:
+        verdict: as if they were.
+        floors: of the task.
+        other: what they are.
+        last: whether it is their last bin.
+    """
+    word = verdict.word
+    if word != NOT_FINITE:
+        word = LEARNED if floors else UNKNOWN
+        if verdict.floor is not None:
+            word = BELOW if last else UNKNOWN
+    unknown = (math.nan, math.nan)
+    return dataclasses.replace(verdict, limits=unknown, distance=math.nan, word=word, other=other)
 
 
 def _has_left(floors, theirs):
@@ -240,6 +283,8 @@ def _cells(verdict):
     word = verdict.word
     if verdict.floor is not None:
         word += f", at a floor ({verdict.floor.label}: {verdict.floor.mean:.0f})"
+    if verdict.other:
+        word += f"; not comparable: {verdict.other}"
     return [
         verdict.task,
         verdict.name,

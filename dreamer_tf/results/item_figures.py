@@ -7,9 +7,9 @@ import numpy as np
 
 from dreamer_tf.basics import atomic
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.results import item_rows, item_runs, item_table, scores
+from dreamer_tf.results import binning, item_rows, item_runs, item_table, scores
 from dreamer_tf.results.figures import DOTS_PER_INCH, STYLE
-from dreamer_tf.results.item_rows import CURVE, CURVES, FLOOR, OURS, TABLE
+from dreamer_tf.results.item_rows import CURVE, CURVES, FLOOR, OURS, TABLE, TF2
 from dreamer_tf.results.item_runs import SETTINGS
 
 COLOURS = {
@@ -18,7 +18,9 @@ COLOURS = {
 }
 COLUMNS = 4
 PALER = 0.75  # How much the last of several sets of runs of one method is.
-LABEL_WIDTH, LABEL_HEIGHT = 2.6, 0.16  # Inches of an entry of the legend.
+LABEL_WIDTH, LABEL_HEIGHT = 2.6, 0.16  # Inches of an entry of the legend, at least.
+LINE_WIDTH, LETTER_WIDTH = 0.5, 0.052  # Inches of its line with what is around it, of a letter.
+THEIRS = "#0b2545"  # The author's TF2 runs.
 DASHES = {"D4PG": (4, 2), "A3C": (1, 2)}
 
 
@@ -157,7 +159,10 @@ def _panel(panel, item, found, looks):
     for row in found:
         if row.source == TABLE:
             look = {"color": COLOURS[row.method], "dashes": DASHES.get(row.method, (3, 3))}
-            panel.axhline(row.value, lw=1, label=f"{row.method}, paper", **look)
+            steps = f"{row.x:.0e}".replace("e+0", "e")
+            panel.axhline(row.value, lw=1, label=f"{row.method}, paper after {steps} steps", **look)
+        if row.source == TF2:
+            _bin(panel, row)
         if row.source == FLOOR:
             panel.axhline(row.value, lw=1, color="#bbbbbb", label="floor (nothing learned)")
     for method in dict.fromkeys(row.method for row in found if row.source == CURVE):
@@ -169,6 +174,15 @@ def _panel(panel, item, found, looks):
     if item in CURVES:
         panel.set_xlim(left=0)
         panel.ticklabel_format(axis="x", style="sci", scilimits=(0, 4))
+
+
+def _bin(panel, row):
+    """Draws a bin of the author's TF2 runs, as wide as it is, its seeds' deviation as a box."""
+    left, look = row.x - binning.WIDTH, {"color": THEIRS, "zorder": 1}
+    label = f"{row.method}, author's TF2 runs, bins of {binning.WIDTH // 1000}k"
+    panel.plot([left, row.x], [row.value] * 2, lw=2, solid_capstyle="butt", label=label, **look)
+    if row.low is not None:
+        panel.fill_between([left, row.x], row.low, row.high, alpha=0.12, lw=0, **look)
 
 
 def colour(label, labels):
@@ -261,7 +275,8 @@ def _legend(figure, panels):
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             shown.setdefault(label, handle)
     width, height = figure.get_size_inches()
-    columns = max(1, int(width / LABEL_WIDTH))
+    longest = LINE_WIDTH + LETTER_WIDTH * max(map(len, shown))
+    columns = max(1, int(width / max(LABEL_WIDTH, longest)))
     lines = -(-len(shown) // columns)
     figure.set_size_inches(width, height + LABEL_HEIGHT * lines)
     figure.legend(

@@ -11,9 +11,10 @@ import numpy as np
 
 from dreamer_tf.envs.tasks import PAPER_TASKS
 from dreamer_tf.results import binning, references, scores, statistics
-from dreamer_tf.results.item_runs import COMPARED, SCORES, chosen, finals, sets
+from dreamer_tf.results.item_runs import COMPARED, SCORES, chosen, finals, other_input, sets
 
 OURS, CURVE, TABLE, FLOOR = "ours", "paper's figure", "paper's table", "floor"
+TF2 = "author's TF2 runs"
 # What the paper calls Dreamer where it compares representations.
 SAME = {"Reconstruction": "Dreamer"}
 CURVES = {"fig7": 7, "fig8": 8, "fig9": None, "fig10": 7, "fig11": 8}
@@ -28,8 +29,9 @@ class Row:
     """A number.
 
     Attributes:
-        source: OURS, CURVE, TABLE or FLOOR.
-        x: environment steps, or a setting's value; None where it is one number for all.
+        source: OURS, CURVE, TF2, TABLE or FLOOR.
+        x: environment steps, or a setting's value; None where it is one number for all. TF2's
+            points are means over the `binning.WIDTH` steps up to it.
         low, high: ends of a band, None without one.
         seeds: how many runs the value is the mean of, None where that is not known; of a mean
             over tasks, how many tasks.
@@ -59,9 +61,13 @@ def rows(item, runs, width=binning.WIDTH, band=DEVIATION):
     # The author's bins begin where training does; runs that are over by then have their own.
     offset = binning.OFFSET if longest >= binning.OFFSET + width else 0
     found = []
-    for (task, label, setting), group in sorted(sets(item, shown).items(), key=str):
+    parts, said = sets(item, shown)
+    remarks += said
+    for (task, label, setting), group in sorted(parts.items(), key=str):
         if item in CURVES:
-            found += _curve(task, label, group, width, offset, band)
+            points, said = _curve(task, label, group, width, offset, band)
+            found += points
+            remarks += said
             continue
         values, said = finals(group, width)
         remarks += said
@@ -133,26 +139,62 @@ def _row(task, label, x, values, band):
 
 
 def _curve(task, label, group, width, offset, band):
-    """Returns the mean over seeds of every bin that has a finite one."""
-    bins = {}
+    """Returns the mean over seeds of every bin that has a finite one, and lines about others."""
+    bins, remarks = {}, []
     for run in group:
-        curve = run.curve(scores.EVALUATION)
-        for each in binning.binned(curve.steps, curve.values, run.reached, width, offset):
-            if each.complete and np.isfinite(each.mean):
-                bins.setdefault(each.high, []).append(each.mean)
-    return [_row(task, label, high, values, band) for high, values in sorted(bins.items())]
+        curve, name = run.curve(scores.EVALUATION), f"{run.task}, {run.name}, seed {run.seed}"
+        own = binning.binned(curve.steps, curve.values, run.reached, width, offset)
+        complete = [each for each in own if each.complete]
+        finite = [each for each in complete if np.isfinite(each.mean)]
+        for each in finite:
+            bins.setdefault(each.high, []).append(each.mean)
+        if not complete:
+            remarks.append(
+                f"{name}: no evaluation in a complete bin of {width} steps, at {run.reached}"
+            )
+        elif len(finite) < len(complete):
+            remarks.append(f"{name}: {len(complete) - len(finite)} of its bins are not finite")
+    points = [_row(task, label, high, values, band) for high, values in sorted(bins.items())]
+    return points, remarks
 
 
 def _from_vectors(shown, tasks):
     found = {
-        (run.task, run.name)
+        (run.task, run.name, other_input(run))
         for run in shown
-        if run.observation == "vector" and run.task in tasks and run.task.startswith("dmc_")
+        if other_input(run) and run.task in tasks and run.task.startswith("dmc_")
     }
     return [
-        f"{task}, {name}: shown, but from vectors; all but A3C in the paper are from pixels"
-        for task, name in sorted(found)
+        f"{task}, {name}: shown, but {seen}; all but A3C in the paper are from pixels"
+        for task, name, seen in sorted(found)
     ]
+
+
+def _finals(tasks, methods):
+    """Returns the paper's final scores."""
+    return [
+        Row(score.task, score.method, TABLE, score.steps, score.value)
+        for score in references.paper_table()
+        if score.task in tasks and score.method in methods
+    ]
+
+
+def _instead(item, furthest):
+    """Returns what stands for the paper's curves where none of their points is within reach.
+
+    These are the final scores of methods that the paper's figure compares, and the curve of the
+    author's own runs with the other code base, of which the first bin is always shown.
+    """
+    found = _finals(furthest, [each for each in ("Dreamer", "PlaNet") if each in COMPARED[item]])
+    for each in references.tf2_bins():
+        if each.task not in furthest:
+            continue
+        if each.high <= max(binning.OFFSET + binning.WIDTH, BEYOND * furthest[each.task]):
+            known = np.isfinite(each.deviation)
+            ends = [each.mean + sign * each.deviation if known else None for sign in (-1, 1)]
+            point = (each.high, float(each.mean), *ends, each.seeds)
+            found.append(Row(each.task, "Dreamer", TF2, *point))
+    return found
 
 
 def _references(item, furthest):
@@ -169,11 +211,10 @@ def _references(item, furthest):
         ]
     lines = COMPARED[item] if item in SCORES else ("D4PG", "A3C")
     if item != "fig12":
-        found += [
-            Row(score.task, score.method, TABLE, None, score.value)
-            for score in references.paper_table()
-            if score.task in furthest and score.method in lines
-        ]
+        found += _finals(furthest, lines)
+    if item in CURVES:
+        drawn = {row.task for row in found if (row.method, row.source) == ("Dreamer", CURVE)}
+        found += _instead(item, {task: x for task, x in furthest.items() if task not in drawn})
     for task in sorted(furthest):
         known = references.floors(task)
         if known:

@@ -1,17 +1,25 @@
 """Which runs a figure of the paper shows: their methods, their settings, which are averaged."""
 
+import itertools
 import re
 
 import numpy as np
 
-from dreamer_tf.envs.tasks import default_repeat
+from dreamer_tf.envs.tasks import PAPER_TASKS, default_repeat
 from dreamer_tf.results import binning, scores
+from dreamer_tf.runs import versions
+from dreamer_tf.runs.going_on import differences
 
 OBJECTIVES = {"contrastive": "Contrastive", "reward_only": "Reward only"}
 METHODS = {"no_value": "No value", "planet": "PlaNet", "d4pg": "D4PG", "a3c": "A3C"}
 SETTINGS = {"fig4": "horizon", "fig12": "action repeat"}
 SWEPT = re.compile(r"-([hr])(\d+)$")
 SCORES = ("fig6", "table")
+INPUTS = {"vector": "from vectors", "both": "from pixels and vectors"}
+SMOKE = "toy_reach"  # The task of the control suite's items at the scale smoke.
+# Keys that make no different set-up of runs of one name; a run that was prolonged has more steps.
+ALIKE = ("task", "seed", "steps")
+MOST_KEYS = 3  # In a label.
 COMPARED = {
     **dict.fromkeys(("fig4", "fig7", "fig10"), ("Dreamer", "No value", "PlaNet")),
     **dict.fromkeys(("fig8", "fig11"), ("Dreamer", "Contrastive", "Reward only")),
@@ -50,6 +58,11 @@ def swept_by(run):
     return item if str(_setting(item, run)) == found[2] else None
 
 
+def other_input(run):
+    """Returns what a run is from if not, as far as it says, from pixels alone; else ""."""
+    return INPUTS.get(run.observation, "")
+
+
 def chosen(item, runs):
     """Returns the `scores.Run`s that an item shows, and lines about those that it does not.
 
@@ -57,16 +70,18 @@ def chosen(item, runs):
         item: "fig4", "fig6" to "fig12", "table" or "statistics".
         runs: `scores.Run`s.
     """
-    found, remarks = [], []
-    prefix = "atari_" if item == "fig9" else "dmc_"
-    # Where there is none of the paper's kind, whatever there is: a toy task, others' environments.
-    wanted = {run.task for run in runs if run.task.startswith(prefix)} or {run.task for run in runs}
+    wanted = _tasks(item, {run.task for run in runs})
+    found, remarks, left = [], [], [run.task for run in runs if run.task not in wanted]
+    if left:
+        tasks, count = list(dict.fromkeys(left)), f"{len(left)} run{'s' * (len(left) > 1)}"
+        kind = "a task" if len(tasks) == 1 else "tasks"
+        remarks.append(f"{', '.join(tasks)}: not {kind} of {item}, {count} left out")
     for run in runs:
         method = method_of(run)
         name = f"{run.task}, {run.name}"
         if run.task not in wanted:
-            remarks.append(f"{name}: not a task of {item}")
-        elif method not in COMPARED[item]:
+            continue
+        if method not in COMPARED[item]:
             remarks.append(f"{name}: not a method of {item}")
         elif swept_by(run) not in (None, item):
             remarks.append(f"{name}: a part of {swept_by(run)}")
@@ -80,21 +95,49 @@ def chosen(item, runs):
 
 
 def sets(item, runs):
-    """Returns {(task, label, setting): runs that differ in their seed alone}.
+    """Returns {(task, label, setting): runs that differ in their seed alone}, and lines about it.
 
-    The label is the method's name, with that of the runs where the method has several: those
+    The label is the method's name, with that of `apart` where the method has several: those
     differ in more than the seed and are not averaged.
     """
-    names = {}
+    alike = {}
     for run in runs:
-        names.setdefault((method_of(run), _setting(item, run)), set()).add(run.name)
-    found = {}
+        alike.setdefault((method_of(run), _setting(item, run)), []).append(run)
+    found, remarks = {}, []
+    for (method, setting), group in alike.items():
+        parts, said = apart(group)
+        remarks += said
+        several = len({label for _, label in parts}) > 1
+        for (task, label), each in parts.items():
+            found[task, f"{method} ({label})" if several else method, setting] = each
+    return found, list(dict.fromkeys(remarks))
+
+
+def apart(runs):
+    """Returns {(task, label): runs that differ in their seed alone}, and lines about it.
+
+    The label is the runs' name. Where runs of a name on a task have different configurations, it
+    has values of keys that differ, on all tasks of that name: as few as tell them apart, or all if
+    those are no more than `MOST_KEYS`.
+    """
+    named, keys, found, remarks = {}, {}, {}, []
     for run in runs:
-        method, setting = method_of(run), _setting(item, run)
-        several = len(names[method, setting]) > 1
-        label = f"{method} ({run.name})" if several else method
-        found.setdefault((run.task, label, setting), []).append(run)
-    return found
+        named.setdefault(run.name, {}).setdefault(run.task, []).append(run)
+    for name, tasks in named.items():
+        different = {task: _differing(group) for task, group in tasks.items()}
+        keys[name] = list(dict.fromkeys(itertools.chain(*different.values())))
+        if len(keys[name]) > MOST_KEYS:
+            keys[name] = _telling(keys[name], itertools.chain(*tasks.values()))
+        remarks += [
+            f"{task}, {name}: several configurations under one name, kept apart; they differ in "
+            f"{', '.join(those)}"
+            for task, those in different.items()
+            if those
+        ]
+    for run in runs:
+        words = [f"{key.rpartition('.')[2]} {_value(run, key)}" for key in keys[run.name]]
+        found.setdefault((run.task, ", ".join([run.name, *words])), []).append(run)
+    return found, remarks
 
 
 def finals(group, width):
@@ -107,8 +150,7 @@ def finals(group, width):
         group: runs that have evaluations.
         width: environment steps that a final return covers.
     """
-    ended = [run for run in group if run.finished] or group
-    values, remarks = [], []
+    ended, values, remarks = counted(group), [], []
     for run in group:
         value, name = final(run, width), f"{run.task}, {run.name}, seed {run.seed}"
         if run not in ended:
@@ -120,6 +162,11 @@ def finals(group, width):
             if not run.finished:
                 remarks.append(f"{name}: shown as it is at {run.reached} of {run.planned} steps")
     return values, remarks
+
+
+def counted(group):
+    """Returns those of a set's runs whose final returns count."""
+    return [run for run in group if run.finished] or group
 
 
 def final(run, width):
@@ -135,6 +182,60 @@ def fitting_width(runs):
     while width > 100 and usual < 3 * width:
         width //= 10
     return width
+
+
+def _tasks(item, tasks):
+    """Returns those of some runs' tasks that an item shows."""
+    if item == "fig9":
+        return {task for task in tasks if task.startswith("atari_")}
+    if item == "table":
+        return tasks & set(PAPER_TASKS) or tasks & {SMOKE}
+    # Where there is none of the paper's kind, whatever there is: a toy task, others' environments.
+    return {task for task in tasks if task.startswith("dmc_")} or tasks
+
+
+def _differing(group):
+    """Returns the keys in which runs of one name and task are known to differ, beside `ALIKE`."""
+    configurations = [_flat(run) for run in group]
+    found = {}
+    for one, other in itertools.combinations(configurations, 2):
+        found |= dict.fromkeys(differences(one, other))
+    return [
+        key for key in found if key not in ALIKE and len({_value(run, key) for run in group}) > 1
+    ]
+
+
+def _telling(keys, runs):
+    """Returns so few of the keys as tell the runs' configurations apart as all of them do."""
+    runs, kept, count = list(runs), [], 1
+    for key in keys:
+        kinds = {tuple(_value(run, each) for each in (*kept, key)) for run in runs}
+        if len(kinds) > count:
+            kept.append(key)
+            count = len(kinds)
+    return kept
+
+
+def _flat(run):
+    """Returns {key: value} of a run's configuration, with what older versions left out."""
+    flat = {"precision": "auto"}
+    for key, value in run.settings.items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{name}": each for name, each in value.items()}
+        else:
+            flat[str(key)] = value
+    for key, value in versions.KEYS.items():
+        section = key.rpartition(".")[0]
+        # Of a section that the agent does not have, and of no configuration, nothing is known.
+        if isinstance(run.settings.get(section), dict) if section else run.settings:
+            flat.setdefault(key, value)
+    return flat
+
+
+def _value(run, key):
+    value = _flat(run).get(key, "unknown")
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:.10g}" if number else str(value)
 
 
 def _setting(item, run):

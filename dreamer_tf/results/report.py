@@ -133,9 +133,10 @@ def _compares(item, ours):
 
 
 def _scores(runs, width, band):
-    shown, _ = item_runs.chosen("table", runs)
+    # Figure 6 has the numbers of the table, and also those of tasks that the paper does not have.
+    shown, _ = item_runs.chosen("fig6", runs)
     steps = width or item_runs.fitting_width(shown)
-    found, remarks = item_rows.rows("table", shown, steps, band)
+    found, remarks = item_rows.rows("fig6", shown, steps, band)
     if any(row.source == item_rows.OURS for row in found):
         yield f"<p class='note'>Mean of the evaluations in a run's last {steps:,} steps, over seeds"
         yield f", ± {BANDS[band]} (number of seeds). The paper's are after 5e6 steps of Dreamer"

@@ -38,10 +38,11 @@ class Number:
 
 
 def scores_of(runs, width):
-    """Returns {method: {task: scores [runs]}} of the control suite, and what was left out.
+    """Returns {method: {task: scores [runs]}} of the control suite, and lines of notes.
 
-    Scores are final returns divided by 1000; methods and runs are those of `item_runs.sets` and
-    `item_runs.finals`.
+    Notes say what was left out, and what makes methods hard to compare: what they are from if not
+    from pixels, and their steps if not all have the same. Scores are final returns divided by 1000;
+    methods and runs are those of `item_runs.sets` and `item_runs.finals`.
 
     Args:
         runs: `scores.Run`s; other tasks' are left out.
@@ -49,13 +50,47 @@ def scores_of(runs, width):
     """
     suite = of_suite(runs)
     shown, remarks = item_runs.chosen("statistics", suite)
-    found = {}
-    for (task, label, _), group in item_runs.sets("statistics", shown).items():
+    parts, said = item_runs.sets("statistics", shown)
+    remarks += said
+    found, counted = {}, {}
+    for (task, label, _), group in parts.items():
         values, said = item_runs.finals(group, width)
         remarks += said
         if values:
             found.setdefault(label, {})[task] = np.array(values) / statistics.MOST
-    return found, remarks
+            counted.setdefault(label, []).extend(item_runs.counted(group))
+    return found, remarks + _unlike(counted)
+
+
+def _unlike(counted):
+    """Returns a line for each method, {label: runs}, with what others may not share."""
+    steps = {label: sorted(map(_steps, runs)) for label, runs in counted.items()}
+    unequal = len({each for those in steps.values() for each in those}) > 1
+    lines = []
+    for label, runs in counted.items():
+        words = _inputs(runs)
+        if unequal:
+            ends = dict.fromkeys((steps[label][0], steps[label][-1]))
+            words.append(f"after {' to '.join(map(str, ends))} steps")
+        if words:
+            lines.append(f"{label}: {'; '.join(words)}")
+    return lines
+
+
+def _steps(run):
+    """Returns how long a run was; one at its end may have gone on to the end of an episode."""
+    return run.planned if run.planned is not None and run.finished else run.reached
+
+
+def _inputs(runs):
+    """Returns what runs are from if not from pixels, and on which tasks if not on all."""
+    found = []
+    for seen in item_runs.INPUTS.values():
+        tasks = sorted({run.task for run in runs if item_runs.other_input(run) == seen})
+        if tasks:
+            everywhere = all(item_runs.other_input(run) == seen for run in runs)
+            found.append(seen if everywhere else f"{seen} on {', '.join(tasks)}")
+    return found
 
 
 def of_suite(runs):

@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from results_for_tests import write_run
+from results_for_tests import write_lines, write_run
 
 from dreamer_tf.results import check, references, scores
 
@@ -96,20 +96,101 @@ def test_an_incomplete_bin_is_not_judged(tmp_path):
     assert remarks == [f"{WALK}, ours: no complete bin, at 104900 of 105000 steps"]
 
 
-def test_names_are_judged_apart_and_vectors_are_said(tmp_path):
+def test_names_are_judged_apart(tmp_path):
     write_run(tmp_path, WALK, curve(137))
-    write_run(tmp_path, WALK, curve(900), name="vectors", env="{observation: vector}")
+    write_run(tmp_path, WALK, curve(900), name="other")
     verdicts, remarks = check.judge(scores.find([tmp_path])[0])
-    assert [(each.name, each.word) for each in verdicts] == [
-        ("ours", "within"),
-        ("vectors", "above"),
+    assert [(each.name, each.word) for each in verdicts] == [("other", "above"), ("ours", "within")]
+    assert remarks == []
+
+
+def test_configurations_of_one_name_are_judged_apart(tmp_path):
+    for seed, limit, value in ((0, -1.0, 137), (1, -1.0, 150), (2, -3.0, 900)):
+        behavior = f"{{entropy_limit: {limit}}}"
+        write_run(tmp_path, WALK, curve(value), seed, behavior=behavior)
+    verdicts, remarks = check.judge(scores.find([tmp_path])[0])
+    assert [(each.name, each.seeds, each.ours, each.word) for each in verdicts] == [
+        ("ours, entropy_limit -1", 2, 143.5, "within"),
+        ("ours, entropy_limit -3", 1, 900, "above"),
     ]
-    assert remarks == [f"{WALK}, vectors: observes vectors, the author's runs pixels"]
+    (line,) = remarks
+    assert line.startswith(f"{WALK}, ours: ") and "behavior.entropy_limit" in line
+
+
+OTHERS = {
+    "A3C from vectors": {"agent": "a3c", "env": "{observation: vector}"},
+    "D4PG": {"agent": "d4pg", "env": "{observation: image}"},
+    "PlaNet": {"agent": "planet"},
+    "Contrastive": {"model": "{objective: contrastive}"},
+    "Dreamer from vectors": {"env": "{observation: vector}"},
+    "Dreamer from pixels and vectors": {"env": "{observation: both}"},
+    "another method": {"agent": "rainbow"},
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_what_is_not_dreamer_from_pixels_is_judged_by_the_floors_alone(tmp_path, what):
+    write_run(tmp_path, WALK, curve(137, 508, 700, 800, 300), **OTHERS[what])
+    peers = {WALK: [{505_000: 880.0}, {505_000: 200.0}]}
+    verdicts, remarks = judge(tmp_path, peers)
+    last = verdicts[505]  # 886 +- 28 there, of which 300 is far below.
+    assert not any(each.failed for each in verdicts.values()) and remarks == []
+    assert last.word == "above the floors" and math.isnan(last.limits[0])
+    assert (last.theirs.mean, last.rank) == (886, (2, 3))
+    assert check.table([last])[1].endswith(f"above the floors; not comparable: {what}")
+
+
+def test_what_is_not_comparable_and_ends_at_a_floor_is_below(tmp_path):
+    write_run(tmp_path, WALK, curve(60, 60, 60), agent="a3c")
+    first, *_, last = judge(tmp_path)[0].values()
+    # How long it may take is not known: before its end nothing has failed.
+    assert first.word == "not judged" and first.floor is not None
+    assert last.word == "below" and last.floor.policy == "untrained_actor"
+    write_run(tmp_path, WALK, curve(60, 60, 300, 60), name="forgets", agent="a3c")
+    write_run(tmp_path, WALK, curve(60, 60, math.nan), name="broken", agent="a3c")
+    verdicts, _ = check.judge(scores.find([tmp_path])[0])
+    words = {each.name: each.word for each in verdicts}
+    assert words == {"ours": "below", "forgets": "below", "broken": "not finite"}
+
+
+@pytest.mark.parametrize("name, word", [("mine", "below"), ("planet", "above the floors")])
+def test_a_log_of_other_code_is_taken_for_dreamer_unless_its_folder_says_more(tmp_path, name, word):
+    values = enumerate(curve(137, 508, 700, 800, 300))
+    rows = [{"step": 5000 + 10_000 * number, "test/return": value} for number, value in values]
+    write_lines(tmp_path / WALK / name / "1", rows)
+    assert judge(tmp_path)[0][505].word == word
+
+
+@pytest.mark.parametrize(
+    "error, floor", [(18.6, None), (50.0, "untrained_actor"), (None, "plus_one")]
+)
+def test_a_single_evaluation_has_the_error_of_its_own_episodes(tmp_path, error, floor):
+    """65 above the highest floor; an episode of another floor's policy varies by 118."""
+    row = {"step": 100_000, "test/return": 253.0}
+    row |= {} if error is None else {"test/return_error": error}
+    write_lines(tmp_path / "dmc_walker_stand" / "dreamer" / "0", [row, {"step": 105_000}])
+    verdict = judge(tmp_path)[0][105]
+    assert verdict.evaluations == 1
+    assert (verdict.floor and verdict.floor.policy) == floor
+
+
+def test_the_errors_of_several_evaluations_are_those_between_them(tmp_path):
+    values = enumerate([190.0, 310.0] * 5)
+    rows = [
+        {"step": 10_000 * (number + 1), "test/return": value, "test/return_error": 0.1}
+        for number, value in values
+    ]
+    write_lines(tmp_path / "dmc_walker_stand" / "dreamer" / "0", [*rows, {"step": 105_000}])
+    # 250 +- 20 of the ten, 62 above the floor of 188 +- 7.
+    assert judge(tmp_path)[0][105].floor is None
+    rows = [row | {"test/return": value} for row, value in zip(rows, [0, 500] * 5, strict=True)]
+    write_lines(tmp_path / "dmc_walker_stand" / "dreamer" / "0", [*rows, {"step": 105_000}])
+    assert judge(tmp_path)[0][105].floor.policy == "untrained_actor"
 
 
 def test_unknown_tasks_have_nothing_to_compare_with(tmp_path):
-    write_run(tmp_path, "gym_CartPole-v1", curve(500))
-    assert judge(tmp_path) == ({}, ["gym_CartPole-v1, ours: nothing to compare with"])
+    write_run(tmp_path, "gym_Acrobot-v1", curve(500))
+    assert judge(tmp_path) == ({}, ["gym_Acrobot-v1, ours: nothing to compare with"])
 
 
 def test_rank_among_their_seeds(tmp_path):

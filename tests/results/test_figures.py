@@ -129,10 +129,10 @@ def test_negative_returns_are_inside_the_panel(tmp_path):
 
 @pytest.mark.parametrize("values", [[1.0], [float("nan")] * 12, [0.0] * 12, [-30.0] * 12])
 def test_odd_curves_are_drawn_too(tmp_path, values):
-    write_run(tmp_path, "gym_CartPole-v1", values)
+    write_run(tmp_path, "gym_Acrobot-v1", values)
     runs, _ = scores.find([tmp_path])
-    drawn = series.of_task("gym_CartPole-v1", runs, 10_000)
-    paths = figures.write(tmp_path / "out", "gym_CartPole-v1", drawn, 10_000)
+    drawn = series.of_task("gym_Acrobot-v1", runs, 10_000)
+    paths = figures.write(tmp_path / "out", "gym_Acrobot-v1", drawn, 10_000)
     rows = read(paths[2])
     assert sum(row["kind"] == "seed" and row["panel"] == "steps" for row in rows) == len(values)
     assert {row["y"] for row in rows} == {"" if np.isnan(values[0]) else f"{values[0]:g}"}

@@ -1,16 +1,14 @@
 """The paper's figures from runs whose returns a test chose."""
 
 import csv
-import dataclasses
 import math
 
 import numpy as np
 import pytest
 from PIL import Image
-from results_for_tests import program, write_lines, write_run
+from results_for_tests import program, write_run
 
-from dreamer_tf.basics.errors import UserError
-from dreamer_tf.results import item_figures, item_rows, item_runs, item_table, references, scores
+from dreamer_tf.results import item_figures, item_rows, item_table, references, scores
 from dreamer_tf.sweeps import items
 
 WALKER = "dmc_walker_walk"
@@ -38,8 +36,6 @@ def test_curves_are_means_over_seeds_with_the_deviation_of_the_seeds(tmp_path):
     row = points["Dreamer", 25_000]
     assert (row.value, row.low, row.high, row.seeds) == (400, 200, 600, 2)
     assert points["No value", 15_000].low is None
-    table = {row.method: row.value for row in found if row.source == item_rows.TABLE}
-    assert table == {"D4PG": 968.3, "A3C": 311.0}
     # Theirs begins at 500 000 steps, which is far beyond ours.
     assert not [row for row in found if row.source == item_rows.CURVE]
     (floor,) = [row for row in found if row.source == item_rows.FLOOR]
@@ -54,6 +50,61 @@ def test_points_of_the_papers_curves_are_there_as_far_as_ours_goes(tmp_path):
         (method, x) for method in ("Dreamer", "No value", "PlaNet") for x in (500_000, 1_000_000)
     }
     assert max(row.x for row in ours(found)) == 705_000
+    table = {row.method: row.value for row in found if row.source == item_rows.TABLE}
+    assert table == {"D4PG": 968.3, "A3C": 311.0}
+    assert not [row for row in found if row.source == item_rows.TF2]
+
+
+@pytest.mark.parametrize("item, methods", [("fig10", {"Dreamer", "PlaNet"}), ("fig8", {"Dreamer"})])
+def test_short_runs_stand_beside_the_authors_bins_and_the_papers_final_scores(
+    item, methods, tmp_path
+):
+    write_run(tmp_path, "dmc_cartpole_swingup", [100] * 15, name="cpu")
+    write_run(tmp_path, "dmc_walker_stand", [100] * 3, name="cpu")
+    found, _ = rows_of(item, tmp_path)
+    bins = {
+        (row.task, row.x): (row.value, row.low, row.high, row.seeds)
+        for row in found
+        if row.source == item_rows.TF2
+    }
+    # The first bin, and what is not far beyond our own steps; at 205 000 no deviation is known.
+    assert bins == {
+        ("dmc_cartpole_swingup", 105_000): (139, 65, 213, 5),
+        ("dmc_cartpole_swingup", 205_000): (342, None, None, 5),
+        ("dmc_walker_stand", 105_000): (315, 246, 384, 5),
+    }
+    table = {
+        (row.method, row.x): row.value
+        for row in found
+        if row.source == item_rows.TABLE and row.task == "dmc_cartpole_swingup"
+    }
+    wanted = {
+        ("D4PG", 100_000_000): 862.0,
+        ("A3C", 100_000_000): 558.4,
+        ("Dreamer", 5_000_000): 833.66,
+        ("PlaNet", 5_000_000): 312.56,
+    }
+    methods = methods | {"D4PG", "A3C"}
+    assert table == {key: value for key, value in wanted.items() if key[0] in methods}
+
+
+def test_lines_say_after_how_many_steps_and_bins_are_as_wide_as_they_are(tmp_path):
+    write_run(tmp_path, "dmc_cartpole_swingup", [100] * 15, name="cpu")
+    figure = item_figures.draw("fig10", rows_of("fig10", tmp_path)[0], 10_000)
+    lines = {}
+    for line in figure.axes[0].lines:
+        lines.setdefault(line.get_label(), []).append(line)
+    (dreamer,), (planet,) = (
+        lines[f"{method}, paper after 5e6 steps"] for method in ("Dreamer", "PlaNet")
+    )
+    assert {*dreamer.get_ydata()} == {833.66} and {*planet.get_ydata()} == {312.56}
+    (bins,) = (each for label, each in lines.items() if "author's TF2 runs" in label)
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in bins] == [
+        (5000, 105_000, 139, 139),
+        (105_000, 205_000, 342, 342),
+    ]
+    shown = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert {"D4PG, paper after 1e8 steps", "Dreamer, paper after 5e6 steps"} <= shown
 
 
 def test_a_band_can_be_an_interval_of_the_mean(tmp_path):
@@ -90,68 +141,6 @@ def test_returns_that_are_no_numbers_are_left_out_and_said(tmp_path):
     found, remarks = rows_of("table", tmp_path)
     assert [(row.value, row.seeds) for row in ours(found)] == [(300, 1)]
     assert remarks == ["dmc_walker_walk, dreamer, seed 1: its last return is not finite"]
-
-
-@pytest.mark.parametrize(
-    "config, method",
-    [
-        ({}, "Dreamer"),
-        ({"agent": "null", "behavior": "{horizon: 15}"}, "Dreamer"),
-        ({"model": "{objective: reward_only}"}, "Reward only"),
-        ({"model": "{objective: {a: 1}}"}, "Dreamer"),
-        ({"agent": "[a, b]"}, None),
-        ({"agent": "{policy: x}"}, None),
-        ({"agent": "rainbow"}, None),
-        ({"agent": "null"}, None),
-    ],
-)
-def test_the_configuration_says_the_method(tmp_path, config, method):
-    run = scores.read(write_run(tmp_path, WALKER, [1], **config))
-    assert item_runs.method_of(run) == method
-
-
-@pytest.mark.parametrize(
-    "name, method", [("dreamer", "Dreamer"), ("planet", "PlaNet"), ("x", None)]
-)
-def test_logs_without_a_configuration_have_the_method_of_their_folder_or_none(
-    tmp_path, name, method
-):
-    rows = [{"step": 1000 * number, "test/return": 7.0} for number in range(30)]
-    write_lines(tmp_path / WALKER / name / "1", rows)
-    found, remarks = rows_of("table", tmp_path)
-    assert [row.method for row in ours(found)] == [method] * bool(method)
-    assert remarks == [f"{WALKER}, {name}: not a method of table"] * (not method)
-
-
-def test_a_sweep_over_a_setting_is_in_its_own_figure_alone(tmp_path):
-    write_run(tmp_path, WALKER, [0, 500], name="dreamer", behavior="{horizon: 15}")
-    write_run(tmp_path, WALKER, [0, 300], name="dreamer-h5", behavior="{horizon: 5}")
-    write_run(tmp_path, WALKER, [0, 400], name="mine-h5", behavior="{horizon: 7}")
-    found, remarks = rows_of("table", tmp_path)
-    assert {row.method: row.value for row in ours(found)} == {
-        "Dreamer (dreamer)": 500,
-        "Dreamer (mine-h5)": 400,
-    }
-    assert remarks == [f"{WALKER}, dreamer-h5: a part of fig4"]
-    found, _ = rows_of("fig4", tmp_path)
-    assert {(row.x, row.value) for row in ours(found)} == {(15, 500), (5, 300), (7, 400)}
-
-
-@pytest.mark.parametrize("item", ["fig4", "fig12"])
-def test_names_of_sweeps_are_those_that_the_plans_give(item):
-    for plan in items.plans(item, "smoke"):
-        config = dataclasses.asdict(plan.config())
-        run = scores.Run(None, plan.task, plan.name, "0", (), 0, None, config, ())
-        assert item_runs.swept_by(run) == item
-
-
-def test_action_repeats_are_those_of_the_task_where_the_configuration_says_auto(tmp_path):
-    write_run(tmp_path, WALKER, [0, 1], name="a", env="{action_repeat: auto}")
-    write_run(tmp_path, WALKER, [0, 2], name="b", env="{action_repeat: 4}")
-    write_run(tmp_path, WALKER, [0, 3], name="c", env="{action_repeat: many}")
-    found, remarks = rows_of("fig12", tmp_path)
-    assert {(row.x, row.value) for row in ours(found)} == {(2, 1), (4, 2)}
-    assert remarks == [f"{WALKER}, c: nothing tells its action repeat"]
 
 
 def test_figure_6_has_the_papers_order_and_the_table_the_papers_means():
@@ -196,35 +185,27 @@ def test_bins_that_a_run_has_not_finished_do_not_count(tmp_path):
     assert not ours(found)
 
 
-def test_horizons_are_read_from_the_section_of_the_method(tmp_path):
-    write_run(tmp_path, WALKER, [1, 10], name="a", behavior="{horizon: 5}")
-    write_run(tmp_path, WALKER, [1, 20], name="b", behavior="{horizon: 15}")
-    write_run(tmp_path, WALKER, [1, 30], name="c", planner="{horizon: 7}", **PLANET)
-    found, _ = rows_of("fig4", tmp_path)
-    values = {(row.method, row.x): row.value for row in ours(found)}
-    assert values == {("Dreamer", 5): 10, ("Dreamer", 15): 20, ("PlaNet", 7): 30}
+def test_a_legend_with_long_labels_is_as_wide_as_its_figure(tmp_path):
+    for task in ("dmc_cartpole_swingup", "dmc_walker_stand", WALKER):
+        for seed, limit in enumerate((-1, -1, -3)):
+            behavior = f"{{entropy_limit: {limit}, start_every: {seed}}}"
+            write_run(tmp_path, task, [100] * 3, seed, name="control", behavior=behavior)
+    figure = item_figures.draw("fig10", rows_of("fig10", tmp_path)[0], 10_000)
+    figure.draw_without_rendering()
+    extent = figure.legends[0].get_window_extent()
+    assert 0 <= extent.x0 and extent.x1 <= figure.bbox.x1
 
 
-def test_runs_that_differ_in_more_than_the_seed_are_not_averaged(tmp_path):
-    write_run(tmp_path, WALKER, [0, 100], name="dreamer")
-    write_run(tmp_path, WALKER, [0, 300], name="mine")
-    found, _ = rows_of("table", tmp_path)
-    values = {row.method: row.value for row in ours(found)}
-    assert values == {"Dreamer (dreamer)": 100, "Dreamer (mine)": 300}
-
-
-def test_what_is_left_out_is_said(tmp_path):
-    write_run(tmp_path, WALKER, [0, 100], name="dreamer")
-    write_run(tmp_path, WALKER, [0, 100], name="contrast", model="{objective: contrastive}")
-    write_run(tmp_path, "gym_CartPole-v1", [0, 100], name="dreamer")
-    found, remarks = rows_of("fig7", tmp_path)
-    assert {row.method for row in ours(found)} == {"Dreamer"}
-    assert sorted(remarks) == [
-        "dmc_walker_walk, contrast: not a method of fig7",
-        "gym_CartPole-v1, dreamer: not a task of fig7",
+def test_runs_without_a_complete_bin_and_bins_that_are_not_finite_are_said(tmp_path):
+    write_run(tmp_path, WALKER, [0, 100, 200, 300], 0, "dreamer")
+    write_run(tmp_path, WALKER, [0, 100], 1, "dreamer")
+    write_run(tmp_path, WALKER, [0, 100, 200, math.nan, 500], 2, "dreamer")
+    found, remarks = rows_of("fig7", tmp_path, width=20_000)
+    assert {(row.x, row.seeds) for row in ours(found)} == {(25_000, 2)}
+    assert remarks == [
+        f"{WALKER}, dreamer, seed 1: no evaluation in a complete bin of 20000 steps, at 15000",
+        f"{WALKER}, dreamer, seed 2: 1 of its bins are not finite",
     ]
-    with pytest.raises(UserError, match="nothing to draw for fig9"):
-        item_figures.write("fig9", [tmp_path / WALKER / "contrast"], tmp_path / "out")
 
 
 @pytest.mark.parametrize("item", [each for each in items.ITEMS if each != "fig5"])

@@ -57,7 +57,7 @@ def test_policies_are_what_they_are_called(floors):
     "words, message",
     [
         (["--task", "toy_rech"], "error: unknown task 'toy_rech'"),
-        (["--task", "gym_CartPole-v1"], "has discrete actions"),
+        (["--task", "gym_CarPole-v1"], "gym_CartPole-v1"),
     ],
 )
 def test_mistakes_are_told(capsys, floors, words, message):
@@ -69,3 +69,34 @@ def test_a_single_episode_has_no_error(capsys, floors):
     with pytest.raises(SystemExit):
         floors.main(["--episodes", "1"])
     assert "--episodes must be at least 2" in capsys.readouterr().err
+
+
+def test_choices_bounds_and_the_runs_own_steps(capsys, floors):
+    """CartPole falls within some steps by one action alone; Pendulum's torque goes up to 2."""
+    assert floors.main(["--task", "gym_CartPole-v1", "--episodes", "5"]) == 0
+    rows = [line.split(",") for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [each[1] for each in rows] == ["uniform", "first", "last"]
+    uniform, first, last = (float(each[3]) for each in rows)
+    assert 8 <= first <= 11 and 8 <= last <= 11 < uniform < 60
+
+    env = make_env("gym_Pendulum-v1", observation="vector")
+    random = np.random.default_rng(0)
+    assert floors.act(env.action_space, floors.POLICIES["plus_one"], random).tolist() == [2.0]
+    assert floors.act(env.action_space, floors.POLICIES["zero"], random).tolist() == [0.0]
+
+    words = [
+        "--task",
+        "toy_reach",
+        "--episodes",
+        "2",
+        "--time_limit",
+        "40",
+        "--action_repeat",
+        "20",
+    ]
+    assert floors.main(words) == 0
+    row = capsys.readouterr().out.splitlines()[1].split(",")
+    env = make_env("toy_reach", observation="vector", action_repeat=20, time_limit=40)
+    assert env.reset(seed=0) and env.step(np.zeros(2))[3] is False and env.step(np.zeros(2))[3]
+    expected = floors.measure(env, floors.POLICIES["uniform"], 2).mean()
+    assert row[1] == "uniform" and float(row[3]) == pytest.approx(expected, abs=0.051)

@@ -108,6 +108,19 @@ def test_verdicts_that_are_below_are_marked(tmp_path):
     assert "<td>bad<" in line and "below" in line
 
 
+def test_other_tasks_than_the_papers_have_their_scores_too(tmp_path):
+    write_run(tmp_path, "gym_Pendulum-v1", [-900, -150], name="dreamer")
+    page = Page(report.page([tmp_path]))
+    assert "scores" in page.ids and "Dreamer, ours" in page.text and "-150.0" in page.text
+
+
+def test_the_statistics_say_what_their_methods_do_not_share(tmp_path):
+    write_run(tmp_path, WALKER, [0, 100, 200], name="dreamer")
+    write_run(tmp_path, WALKER, [0, 900], name="d4pg", agent="d4pg", env="{observation: vector}")
+    text = Page(report.page([tmp_path])).text
+    assert "D4PG: from vectors; after 15000 steps" in text and "Dreamer: after 25000 steps" in text
+
+
 def test_the_newest_videos_are_found_in_files_of_events(tmp_path):
     older = write_videos(
         tmp_path,

@@ -1,6 +1,7 @@
 """The program: its exit status, its files, and one clear line for mistakes."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -36,6 +37,19 @@ def test_check_fails_if_anything_is_below(tmp_path, capsys, reproduce, bad):
     write_run(tmp_path, WALK, bad, name="bad")
     assert reproduce.main(["check", str(tmp_path)]) == 1
     assert "1 of" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_check_does_not_fail_for_what_cannot_be_compared(tmp_path, capsys, reproduce):
+    vectors = {"agent": "a3c", "env": "{observation: vector}"}
+    write_run(tmp_path / "good", WALK, [137] * 40 + [200] * 11, **vectors)
+    write_run(tmp_path / "bad", WALK, [50] * 11, **vectors)
+    assert reproduce.main(["check", str(tmp_path / "good")]) == 0
+    text = capsys.readouterr().out
+    assert "886 +- 28 (5)" in text and "<= 74" in text
+    assert "above the floors; not comparable: A3C from vectors" in text
+    assert text.splitlines()[-1].startswith("none of ")
+    assert reproduce.main(["check", str(tmp_path / "bad")]) == 1
+    assert "below, at a floor (untrained: 74)" in capsys.readouterr().out
 
 
 def test_check_of_nothing_that_can_be_judged_does_not_pass(tmp_path, capsys, reproduce):
@@ -88,7 +102,12 @@ def test_the_bin_can_be_chosen(tmp_path, reproduce):
     [
         (["check", "missing"], 2, "error: missing does not exist"),
         (["check", "."], 2, "error: no runs in ."),
-        (["curves", "runs", "--out", "file"], 1, "error: file: File exists"),
+        (["curves", "runs", "--out", "file"], 2, "error: --out file is a file: give a folder"),
+        (["statistics", "runs", "--out", "file"], 2, "error: --out file is a file: give a folder"),
+        (["export", "runs", "--out", "file/x"], 2, "file is a file, so nothing can be in it"),
+        (["report", "runs", "--out", "runs"], 2, "--out runs is a folder: give the name of a file"),
+        (["report", "runs", "--out", "file/r.html"], 2, "error: --out file/r.html: "),
+        (["fig7", "--logdir", "file", "--plot", "runs"], 2, "--logdir file is a file: give a fold"),
         (["curves", "runs", "--bin", "0"], 2, "'0' is no number of steps"),
         (["curves", "runs", "--bin", "many"], 2, "'many' is no number of steps"),
         (["export", "runs"], 2, "required: --out"),
@@ -112,3 +131,66 @@ def test_mistakes_get_one_clear_line(tmp_path, words, status, message):
     assert found.returncode == status, found.stderr
     assert message in found.stderr.splitlines()[-1]
     assert "Traceback" not in found.stderr
+
+
+def test_where_a_page_cannot_be_is_said_before_the_work(tmp_path, monkeypatch, capsys, reproduce):
+    monkeypatch.setattr(reproduce.report, "page", lambda *_: pytest.fail("it has begun"))
+    assert reproduce.main(["report", str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: --out {tmp_path} is a folder")
+
+
+def test_a_report_makes_the_folders_that_it_goes_to(tmp_path, monkeypatch, capsys, reproduce):
+    monkeypatch.setattr(reproduce.report, "page", lambda *_: "<p>page")
+    page = tmp_path / "new" / "below" / "page.html"
+    assert reproduce.main(["report", str(tmp_path), "--out", str(page)]) == 0
+    assert page.read_text() == "<p>page" and capsys.readouterr().out == f"{page}\n"
+    # A command that has nothing to write leaves none behind.
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    words = ["curves", str(empty), "--out", str(tmp_path / "other" / "below")]
+    assert reproduce.main(words) == 2
+    assert not (tmp_path / "other").exists()
+
+
+INTERRUPTED = """
+import os, signal, sys
+sys.path[:0] = ["tools"]
+import reproduce
+reproduce.report.page = lambda *_: os.kill(os.getpid(), signal.SIGINT)
+sys.exit(reproduce.main(["report", "runs"]))
+"""
+
+
+def test_ctrl_c_is_one_line(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (found.returncode, found.stderr) == (130, "error: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["reproduce.py", "fig10", "--plan", "--logdir", "runs"],
+        ["sweep.py", "--tasks", "toy_reach", "--plan", "--logdir", "runs"],
+    ],
+)
+def test_a_reader_that_goes_away_ends_a_plan_without_a_word(words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    script, *options = words
+    found = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / script), *options],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writing)
+    assert found.stderr == ""
+    # As every program that a pipe ends.
+    assert found.returncode == -signal.SIGPIPE

@@ -75,6 +75,48 @@ def test_what_is_compared_is_common_and_has_more_than_one_run(tmp_path):
     assert (mean.tasks, mean.runs) == (3, 5) and np.isnan(mean.low)
 
 
+def notes(folder, capsys):
+    assert program("reproduce").main(["statistics", str(folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    return [line.removeprefix("note: ") for line in lines if line.startswith("note: ")]
+
+
+def test_other_observations_and_unequal_steps_are_said_of_each_method(tmp_path, capsys):
+    write_methods(tmp_path)
+    assert notes(tmp_path, capsys) == [], "all of 15 000 steps from pixels"
+    vectors = {"agent": "d4pg", "env": "{observation: vector}"}
+    for seed, end in ((0, 25_000), (1, 27_000)):
+        write_run(tmp_path, TASKS[0], [0, 1, 900], seed, "d4pg", end=end, steps=25_000, **vectors)
+    assert sorted(notes(tmp_path, capsys)) == [
+        "D4PG: from vectors; after 25000 steps",
+        "Dreamer: after 15000 steps",
+        "PlaNet: after 15000 steps",
+    ]
+    write_run(tmp_path, TASKS[1], [0, 1, 2, 900], 0, "d4pg", agent="d4pg")
+    line = f"D4PG: from vectors on {TASKS[0]}; after 25000 to 35000 steps"
+    assert line in notes(tmp_path, capsys)
+
+
+def test_runs_that_do_not_count_say_nothing_about_steps(tmp_path, capsys):
+    write_run(tmp_path, TASKS[0], [0, 100, 200], 0, "dreamer", steps=25_000)
+    write_run(tmp_path, TASKS[0], [0, 100], 1, "dreamer", steps=25_000)
+    assert notes(tmp_path, capsys) == [
+        f"{TASKS[0]}, dreamer, seed 1: at 15000 of 25000 steps, other seeds are done"
+    ]
+
+
+def test_configurations_of_one_name_are_methods_of_their_own(tmp_path, capsys):
+    for seed, limit in enumerate((-1, -1, -3)):
+        behavior = f"{{entropy_limit: {limit}}}"
+        write_run(tmp_path, TASKS[0], [0, 100 * (1 + seed)], seed, "control", behavior=behavior)
+    found, (line,) = summary.scores_of(scores.find([tmp_path])[0], 10_000)
+    assert {label: list(tasks[TASKS[0]]) for label, tasks in found.items()} == {
+        "Dreamer (control, entropy_limit -1)": [0.1, 0.2],
+        "Dreamer (control, entropy_limit -3)": [0.3],
+    }
+    assert "behavior.entropy_limit" in line
+
+
 def test_no_run_of_the_suite_is_a_clear_line(tmp_path, capsys):
     write_run(tmp_path, "gym_CartPole-v1", [0, 500], name="dreamer")
     assert program("reproduce").main(["statistics", str(tmp_path)]) == 1

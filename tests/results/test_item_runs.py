@@ -1,0 +1,212 @@
+"""Which runs a figure shows, and which of them it averages."""
+
+import dataclasses
+
+import pytest
+from results_for_tests import write_lines, write_run
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.results import item_figures, item_rows, item_runs, scores
+from dreamer_tf.sweeps import items
+
+WALKER = "dmc_walker_walk"
+PLANET = {"agent": "planet"}
+
+
+def rows_of(item, logdir, width=10_000):
+    runs, _ = scores.find([logdir])
+    return item_rows.rows(item, runs, width)
+
+
+def ours(found):
+    return [row for row in found if row.source == item_rows.OURS]
+
+
+@pytest.mark.parametrize(
+    "config, method",
+    [
+        ({}, "Dreamer"),
+        ({"agent": "null", "behavior": "{horizon: 15}"}, "Dreamer"),
+        ({"model": "{objective: reward_only}"}, "Reward only"),
+        ({"model": "{objective: {a: 1}}"}, "Dreamer"),
+        ({"agent": "[a, b]"}, None),
+        ({"agent": "{policy: x}"}, None),
+        ({"agent": "rainbow"}, None),
+        ({"agent": "null"}, None),
+    ],
+)
+def test_the_configuration_says_the_method(tmp_path, config, method):
+    run = scores.read(write_run(tmp_path, WALKER, [1], **config))
+    assert item_runs.method_of(run) == method
+
+
+@pytest.mark.parametrize(
+    "name, method", [("dreamer", "Dreamer"), ("planet", "PlaNet"), ("x", None)]
+)
+def test_logs_without_a_configuration_have_the_method_of_their_folder_or_none(
+    tmp_path, name, method
+):
+    rows = [{"step": 1000 * number, "test/return": 7.0} for number in range(30)]
+    write_lines(tmp_path / WALKER / name / "1", rows)
+    found, remarks = rows_of("table", tmp_path)
+    assert [row.method for row in ours(found)] == [method] * bool(method)
+    assert remarks == [f"{WALKER}, {name}: not a method of table"] * (not method)
+
+
+def test_a_sweep_over_a_setting_is_in_its_own_figure_alone(tmp_path):
+    write_run(tmp_path, WALKER, [0, 500], name="dreamer", behavior="{horizon: 15}")
+    write_run(tmp_path, WALKER, [0, 300], name="dreamer-h5", behavior="{horizon: 5}")
+    write_run(tmp_path, WALKER, [0, 400], name="mine-h5", behavior="{horizon: 7}")
+    found, remarks = rows_of("table", tmp_path)
+    assert {row.method: row.value for row in ours(found)} == {
+        "Dreamer (dreamer)": 500,
+        "Dreamer (mine-h5)": 400,
+    }
+    assert remarks == [f"{WALKER}, dreamer-h5: a part of fig4"]
+    found, _ = rows_of("fig4", tmp_path)
+    assert {(row.x, row.value) for row in ours(found)} == {(15, 500), (5, 300), (7, 400)}
+
+
+@pytest.mark.parametrize("item", ["fig4", "fig12"])
+def test_names_of_sweeps_are_those_that_the_plans_give(item):
+    for plan in items.plans(item, "smoke"):
+        config = dataclasses.asdict(plan.config())
+        run = scores.Run(None, plan.task, plan.name, "0", (), 0, None, config, ())
+        assert item_runs.swept_by(run) == item
+
+
+def test_action_repeats_are_those_of_the_task_where_the_configuration_says_auto(tmp_path):
+    write_run(tmp_path, WALKER, [0, 1], name="a", env="{action_repeat: auto}")
+    write_run(tmp_path, WALKER, [0, 2], name="b", env="{action_repeat: 4}")
+    write_run(tmp_path, WALKER, [0, 3], name="c", env="{action_repeat: many}")
+    found, remarks = rows_of("fig12", tmp_path)
+    assert {(row.x, row.value) for row in ours(found)} == {(2, 1), (4, 2)}
+    assert remarks == [f"{WALKER}, c: nothing tells its action repeat"]
+
+
+def test_horizons_are_read_from_the_section_of_the_method(tmp_path):
+    write_run(tmp_path, WALKER, [1, 10], name="a", behavior="{horizon: 5}")
+    write_run(tmp_path, WALKER, [1, 20], name="b", behavior="{horizon: 15}")
+    write_run(tmp_path, WALKER, [1, 30], name="c", planner="{horizon: 7}", **PLANET)
+    found, _ = rows_of("fig4", tmp_path)
+    values = {(row.method, row.x): row.value for row in ours(found)}
+    assert values == {("Dreamer", 5): 10, ("Dreamer", 15): 20, ("PlaNet", 7): 30}
+
+
+def test_runs_that_differ_in_more_than_the_seed_are_not_averaged(tmp_path):
+    write_run(tmp_path, WALKER, [0, 100], name="dreamer")
+    write_run(tmp_path, WALKER, [0, 300], name="mine")
+    found, _ = rows_of("table", tmp_path)
+    values = {row.method: row.value for row in ours(found)}
+    assert values == {"Dreamer (dreamer)": 100, "Dreamer (mine)": 300}
+
+
+def test_configurations_of_one_name_are_not_averaged_either(tmp_path):
+    for task in (WALKER, "dmc_cup_catch"):
+        write_run(tmp_path, task, [0, 100], 0, "control", behavior="{entropy_limit: -1.0}")
+    write_run(tmp_path, WALKER, [0, 300], 1, "control", behavior="{entropy_limit: -1.0}")
+    write_run(tmp_path, WALKER, [0, 900], 2, "control", behavior="{entropy_limit: -3.0}")
+    for item in ("table", "fig7"):
+        found, remarks = rows_of(item, tmp_path)
+        assert {(row.task, row.method): (row.value, row.seeds) for row in ours(found)} == {
+            (WALKER, "Dreamer (control, entropy_limit -1)"): (200, 2),
+            (WALKER, "Dreamer (control, entropy_limit -3)"): (900, 1),
+            ("dmc_cup_catch", "Dreamer (control, entropy_limit -1)"): (100, 1),
+        }
+        (line,) = remarks
+        assert line.startswith(f"{WALKER}, control: ") and "behavior.entropy_limit" in line
+
+
+def test_a_run_from_vectors_does_not_displace_one_from_pixels(tmp_path):
+    pixels, vectors = "{observation: auto}", "{observation: vector}"
+    write_run(tmp_path, WALKER, [0, 100], 0, "mine", env=pixels, steps=90_000)
+    write_run(tmp_path, WALKER, [0, 900], 1, "mine", env=vectors, steps=15_000)
+    found, _ = rows_of("table", tmp_path)
+    assert {row.method: row.value for row in ours(found)} == {
+        "Dreamer (mine, observation auto)": 100,
+        "Dreamer (mine, observation vector)": 900,
+    }
+
+
+def test_seeds_with_other_lengths_or_keys_without_effect_are_of_one_set(tmp_path):
+    """Also those of older versions, which did not know keys that came later."""
+    new = {"devices": 2, "xla": "false", "precision": "float32", "evaluate": "{episodes: 10}"}
+    old = {"steps": 15_000, "xla": "false", "precision": "auto", "evaluate": "{episodes: 3}"}
+    behavior = "{horizon: 15, start_every: 1, entropy_limit: 10}"
+    write_run(tmp_path, WALKER, [0, 100], 0, behavior="{horizon: 15}", **old)
+    write_run(tmp_path, WALKER, [0, 300], 1, behavior=behavior, steps=15_000, **new)
+    write_run(tmp_path, WALKER, [0, 0, 500], 2, behavior=behavior, steps=25_000, **new)
+    found, remarks = rows_of("table", tmp_path)
+    assert [(row.method, row.value, row.seeds) for row in ours(found)] == [("Dreamer", 300, 3)]
+    assert remarks == []
+
+
+def test_what_an_older_version_did_is_another_configuration(tmp_path):
+    write_run(tmp_path, WALKER, [0, 100], 0, behavior="{horizon: 15}")
+    write_run(tmp_path, WALKER, [0, 300], 1, behavior="{horizon: 15, start_every: 5}")
+    found, _ = rows_of("table", tmp_path)
+    assert {row.method for row in ours(found)} == {
+        "Dreamer (ours, start_every 1)",
+        "Dreamer (ours, start_every 5)",
+    }
+
+
+def test_labels_of_many_differences_are_short_and_differ(tmp_path):
+    keys = ("deter", "stoch", "hidden", "cnn_depth", "vector_layers")
+    for seed, values in enumerate([(1, 1, 1, 1, 1), (2, 2, 2, 2, 2), (2, 2, 2, 2, 3)]):
+        pairs = zip(keys, values, strict=True)
+        model = f"{{{', '.join(f'{key}: {value}' for key, value in pairs)}}}"
+        write_run(tmp_path, WALKER, [0, 100 * seed], seed, model=model)
+    found, remarks = rows_of("table", tmp_path)
+    assert {row.method: row.value for row in ours(found)} == {
+        "Dreamer (ours, deter 1, vector_layers 1)": 0,
+        "Dreamer (ours, deter 2, vector_layers 2)": 100,
+        "Dreamer (ours, deter 2, vector_layers 3)": 200,
+    }
+    assert len(remarks) == 1 and all(f"model.{key}" in remarks[0] for key in keys)
+
+
+def test_what_is_left_out_is_said(tmp_path):
+    write_run(tmp_path, WALKER, [0, 100], name="dreamer")
+    write_run(tmp_path, WALKER, [0, 100], name="contrast", model="{objective: contrastive}")
+    write_run(tmp_path, "gym_CartPole-v1", [0, 100], name="dreamer")
+    found, remarks = rows_of("fig7", tmp_path)
+    assert {row.method for row in ours(found)} == {"Dreamer"}
+    assert sorted(remarks) == [
+        "dmc_walker_walk, contrast: not a method of fig7",
+        "gym_CartPole-v1: not a task of fig7, 1 run left out",
+    ]
+    with pytest.raises(UserError, match="nothing to draw for fig9"):
+        item_figures.write("fig9", [tmp_path / WALKER / "contrast"], tmp_path / "out")
+
+
+def test_discrete_control_is_of_atari_games_alone(tmp_path):
+    for task in ("gym_Pendulum-v1", "toy_reach", "dmc_cartpole_swingup"):
+        for seed in (0, 1):
+            write_run(tmp_path / "else", task, [0, 100], seed)
+    with pytest.raises(UserError, match="nothing to draw for fig9: .*toy_reach: not tasks of fig9"):
+        item_figures.write("fig9", [tmp_path / "else"], tmp_path / "out")
+    write_run(tmp_path / "pong", "atari_pong", [0, 100])
+    runs, _ = scores.find([tmp_path / "else", tmp_path / "pong"])
+    found, remarks = item_rows.rows("fig9", runs, 10_000)
+    assert {row.task for row in found} == {"atari_pong"}
+    assert remarks == [
+        "dmc_cartpole_swingup, gym_Pendulum-v1, toy_reach: not tasks of fig9, 6 runs left out"
+    ]
+
+
+def test_the_table_is_of_the_papers_tasks(tmp_path):
+    write_run(tmp_path, "dmc_humanoid_walk", [0, 100])
+    write_run(tmp_path, "gym_Pendulum-v1", [0, 100])
+    with pytest.raises(UserError, match="nothing to draw for table: .*not tasks of table"):
+        item_figures.write("table", [tmp_path], tmp_path / "out")
+    # What the item itself makes at its smallest scale.
+    write_run(tmp_path, "toy_reach", [0, 100])
+    found, _ = rows_of("table", tmp_path)
+    assert {row.task for row in found} == {"toy_reach"}
+    write_run(tmp_path, WALKER, [0, 100])
+    found, remarks = rows_of("table", tmp_path)
+    assert {row.task for row in found} == {WALKER}
+    assert remarks == [
+        "dmc_humanoid_walk, gym_Pendulum-v1, toy_reach: not tasks of table, 3 runs left out"
+    ]
