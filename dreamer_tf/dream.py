@@ -5,6 +5,7 @@ The dream starts from a real frame; the real environment steps beside it under t
 
 import argparse
 import base64
+import contextlib
 import logging
 import signal
 import socket
@@ -17,6 +18,7 @@ import numpy as np
 from dreamer_tf import player
 from dreamer_tf.agents.protocol import VECTOR
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs.process.remote import WorkerError
 from dreamer_tf.reports import terminal, video
 from dreamer_tf.runs import saved_agent
 
@@ -33,9 +35,15 @@ HOSTS = ["127.0.0.1", "localhost"]
 class Dream:
     """A dream and the real environment beside it, stepped together.
 
+    Whatever fails while the environment is used ends it, since it may be in the midst of a step;
+    `restart` makes a new one.
+
     Args:
         trained: `Player`.
-        environment: its `Environment`.
+        environment: its `Environment`, which `close` ends.
+
+    Raises:
+        WorkerError, UserError: the environment fails, here and in `restart` and `tick`.
     """
 
     def __init__(self, trained, environment):
@@ -49,6 +57,12 @@ class Dream:
 
     def restart(self, seed):
         """Begins anew from the episode of a seed; returns the first view."""
+        with self._ending():
+            return self._restart(seed)
+
+    def _restart(self, seed):
+        if self.environment is None:
+            self.environment = self.player.environment()
         self.record, state = self.environment.reset(seed), self.player.start()
         action, state = self.player.act(self.record, state)
         for _ in range(CONTEXT - 1):
@@ -66,6 +80,27 @@ class Dream:
             action: [A] numbers, the largest counts where actions are discrete; None leaves it to
                 the actor, who sees the dream alone.
         """
+        if self.environment is None:
+            raise UserError("the simulator has ended: make a new start")
+        with self._ending():
+            return self._tick(action)
+
+    def close(self):
+        """Ends the environment."""
+        if self.environment is not None:
+            self.environment.close()
+            self.environment = None
+
+    @contextlib.contextmanager
+    def _ending(self):
+        """Ends the environment where something fails."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+    def _tick(self, action):
         if action is None:
             action = self.player.best_action(self.state)
         elif self.player.spec.discrete:
@@ -139,6 +174,7 @@ def make_app(dream):
 
     app = flask.Flask("dreamer_tf.dream", static_folder=None)
     app.config["TRUSTED_HOSTS"] = HOSTS
+    answer_failures(app)
     spec = dream.player.spec
 
     @app.get("/")
@@ -178,6 +214,26 @@ def make_app(dream):
     return app
 
 
+def answer_failures(app):
+    """Has an application answer mistakes and failing simulators with one line, for the page."""
+    from werkzeug.exceptions import HTTPException
+
+    def line(text, status):
+        return " ".join(text.split()), status, {"Content-Type": "text/plain; charset=utf-8"}
+
+    @app.errorhandler(WorkerError)
+    def failed(error):
+        return line(f"the simulator has failed: {error}", 503)
+
+    @app.errorhandler(UserError)
+    def refused(error):
+        return line(str(error), 503)
+
+    @app.errorhandler(HTTPException)
+    def wrong(error):
+        return line(str(error.description), error.code)
+
+
 def parse(words):
     """Returns the parsed command line."""
     parser = argparse.ArgumentParser(
@@ -207,8 +263,7 @@ def main(words):
         precision.prepare_devices()
     trained = player.load(arguments.run, trust=True)
     trained.check_dreams()
-    with trained.environment() as environment:
-        dream = Dream(trained, environment)
+    with contextlib.closing(Dream(trained, trained.environment())) as dream:
         serve(make_app(dream), arguments.port)
         # What is being answered is waited for, what comes now waits for ever: the environment ends.
         dream.alone.acquire()

@@ -9,6 +9,7 @@ from pathlib import Path
 from dreamer_tf.agents.protocol import without_dreams
 from dreamer_tf.basics import atomic, seeding
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs import gl
 from dreamer_tf.envs.process import starting
 from dreamer_tf.reports import pictures, predictions, terminal, video
 from dreamer_tf.runs import resume, saved_agent
@@ -94,7 +95,9 @@ def main(words):
         arguments.run, lambda text: print(f"warning: {text}", file=sys.stderr)
     )
     filming = arguments.video is not None
-    backend = starting.find_gl(settings, filming)
+    # A run that saw without OpenGL can be evaluated without, but not filmed.
+    blind = not gl.requires_gl(settings.task, settings.env.observation)
+    backend = starting.find_gl(settings, filming, "leave --video out" if blind else "")
     start_worker = starting.worker_starter(settings, backend, filming)
     with terminal.quiet_start():
         from dreamer_tf.networks import precision
@@ -111,33 +114,52 @@ def main(words):
     )
     try:
         resume.check_environment(saved, runner.spec)
+        if filming and not runner.can_render:
+            named = f"--video {arguments.video}"
+            raise UserError(f"{named}: this environment renders no frames; leave it out")
         episodes = runner.run(arguments.episodes, recorded=int(arguments.predict is not None))
     finally:
         runner.close()
-    summary = results(episodes, arguments, settings, saved)
+    tell(episodes, results(episodes, arguments, settings, saved), arguments)
+    if arguments.predict is not None:
+        show_prediction(agent.dreams, episodes[0].records, arguments)
+    return 0
+
+
+def tell(episodes, summary, arguments):
+    """Prints the returns and writes what `--json` and `--video` ask for.
+
+    Args:
+        episodes: `Episode`s.
+        summary: their `results`.
+        arguments: the command line's.
+    """
     for number, episode in enumerate(episodes):
         print(f"episode {number}: return {episode.total:.2f}, {episode.length} agent steps")
     spread = "" if len(episodes) < 2 else f" +- {summary['standard_error']:.2f} (standard error)"
     print(
-        f"{settings.task}, step {summary['step']}: mean return {summary['mean']:.2f}{spread}, "
-        f"actions: the policy's {action}"
+        f"{summary['task']}, step {summary['step']}: mean return {summary['mean']:.2f}{spread}, "
+        f"actions: the policy's {summary['action']}"
     )
     if arguments.json is not None:
         text = json.dumps(summary, indent=2) + "\n"
         atomic.write(arguments.json, text.encode())
-    if filming:
+    if arguments.video is not None:
         write_video(arguments.video, episodes[0].film.frames())
         print(f"{arguments.video}: episode 0, return {episodes[0].total:.2f}")
-    if arguments.predict is not None:
-        show_prediction(agent.dreams, episodes[0].records, arguments)
-    return 0
 
 
 def show_prediction(dreams, records, arguments):
     """Writes the video of `--predict`, the strip, the vectors' lines, and the errors.
 
     Windows are from the episode's beginning, middle and end.
+
+    Raises:
+        UserError: there was no room for the records.
     """
+    if records is None:
+        text = "the episode found no room in the folder of temporary files"
+        raise UserError(f"--predict {arguments.predict}: {text}; free some, or set TMPDIR", 1)
     batch = pictures.windows([records], WINDOWS, predictions.LENGTH)
     seed = seeding.pair(arguments.seed, "evaluation/prediction", 0)
     path, written = arguments.predict, []

@@ -36,8 +36,14 @@ def train(task, logdir, configs, name, loggers, fresh, extend, init_from, keys):
         configs=tuple(presets),
         config=load_config(presets, overrides),
     )
-    with _state_of_the_caller():
-        outcome = session.run_to_end(arguments, session.Extras(tuple(loggers), factory))
+    try:
+        with _state_of_the_caller():
+            outcome = session.run_to_end(arguments, session.Extras(tuple(loggers), factory))
+    except UserError as error:
+        if error.status != stopping.INTERRUPTED:
+            raise
+        # To the program it is one line and a status, here it is what Python calls it.
+        raise KeyboardInterrupt(str(error)) from None
     # The caller has not heard it yet. In the background of a script Ctrl-C would be ignored.
     if outcome.stop_signal == signal.SIGINT:
         raise KeyboardInterrupt

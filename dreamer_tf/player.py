@@ -7,8 +7,9 @@ import numpy as np
 from dreamer_tf.agents.protocol import without_dreams
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.envs import factories
+from dreamer_tf.envs import factories, gl
 from dreamer_tf.envs.process import starting
+from dreamer_tf.envs.process.remote import WorkerError
 from dreamer_tf.runs import resume, saved_agent
 
 
@@ -31,16 +32,50 @@ class Player:
         self._calls = 0
 
     def environment(self):
-        """Returns the run's environment in a process of its own, an `Environment`."""
-        backend = starting.find_gl(self.config, True)
-        start = starting.worker_starter(self.config, backend, True, self._factory)
-        environment = Environment(start())
+        """Returns the run's environment in a process of its own, an `Environment`.
+
+        Where the agent observes no image and no OpenGL works here, it renders no frames, and a
+        warning says so.
+
+        Raises:
+            UserError, WorkerError: it cannot be made, or is not the one that was trained on.
+        """
+        environment = self._rendering() if self._sees_without_gl() else self._opened(True)
         try:
             resume.check_environment(self._saved, environment.worker.spec)
         except BaseException:
             environment.close()
             raise
         return environment
+
+    def _sees_without_gl(self):
+        """Tells whether OpenGL is needed for frames to look at, and not for the agent."""
+        task, observation = self.config.task, self.config.env.observation
+        return gl.requires_gl(task, observation, True) and not gl.requires_gl(task, observation)
+
+    def _rendering(self):
+        """Returns an `Environment` that renders frames if they can be rendered here."""
+        try:
+            environment = self._opened(True)
+        except UserError as error:
+            reason = str(error)
+        else:
+            try:
+                environment.render()  # A back end that was chosen by hand has not been tried.
+                return environment
+            except WorkerError as error:
+                reason = str(error)
+            except BaseException:
+                environment.close()
+                raise
+        line = " ".join(reason.split())
+        print(f"warning: {line}; the environment is opened without frames", file=sys.stderr)
+        return self._opened(False)
+
+    def _opened(self, frames):
+        backend = starting.find_gl(self.config, True, instead="") if frames else None
+        start = starting.worker_starter(self.config, backend, frames, self._factory)
+        return Environment(start(), frames)
 
     def start(self) -> dict:
         """Returns the state of the agent before an episode."""
@@ -130,10 +165,15 @@ class Environment:
     """An environment to step by hand; also a context manager that ends its process.
 
     Records are single time steps with the fields of `EnvSpec.record_dtype`.
+
+    Args:
+        worker: its `RemoteEnv`.
+        frames: whether the worker was started to render.
     """
 
-    def __init__(self, worker):
+    def __init__(self, worker, frames=True):
         self.worker = worker
+        self._frames = frames
 
     def reset(self, seed=0):
         """Starts the episode of a seed; returns its first record."""
@@ -156,10 +196,16 @@ class Environment:
     @property
     def can_render(self):
         """Whether `render` gives frames."""
-        return self.worker.can_render
+        return self._frames and self.worker.can_render
 
     def render(self):
-        """Returns the present state as uint8 [H, W, 3] at a readable size."""
+        """Returns the present state as uint8 [H, W, 3] at a readable size.
+
+        Raises:
+            UserError: nothing can be rendered; the environment goes on.
+        """
+        if not self.can_render:
+            raise UserError("this environment renders no frames here: ask its can_render first")
         return self.worker.render()
 
     def close(self):
@@ -178,10 +224,10 @@ def observed(given, expected):
 
     Args:
         given: a dict of arrays, or one array.
-        expected: {name: (shape, dtype)}, `EnvSpec.observations`.
+        expected: {name: (shape, dtype name)}, `EnvSpec.observations`.
 
     Raises:
-        UserError: other names or shapes than expected.
+        UserError: other names or shapes than expected, or an image that is not uint8.
     """
     if not isinstance(given, dict):
         if len(expected) > 1:
@@ -192,11 +238,13 @@ def observed(given, expected):
         if name not in given:
             raise UserError(f"the observation has no {name}, only {', '.join(map(str, given))}")
         array = np.asarray(given[name])
-        fits = array.shape == tuple(shape) and (array.dtype == dtype or dtype != "uint8")
-        if not fits:
+        wanted = np.dtype(dtype)  # Its name may be "|u1" or "uint8".
+        # Numbers of any kind are a vector; an image of floats could be from 0 to 1 or to 255.
+        fits = array.dtype == wanted or (wanted != np.uint8 and array.dtype.kind in "fiub")
+        if array.shape != tuple(shape) or not fits:
             what = f"{array.dtype} {list(array.shape)}"
-            raise UserError(f"{name} is {what}, the agent observes {dtype} {list(shape)}")
-        found[name] = array.astype(dtype)[None]
+            raise UserError(f"{name} is {what}, the agent observes {wanted} {list(shape)}")
+        found[name] = array.astype(wanted)[None]
     return found
 
 

@@ -11,10 +11,18 @@ SIGNALS = frozenset(
         *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU),
     }
 )
+# The status of a program that Ctrl-C has ended.
+INTERRUPTED = 130
 
 
 def handle(handler):
-    """Has a handler called for these signals, but for SIGHUP where `nohup` has it ignored."""
+    """Has a handler called for these signals, but for SIGHUP where `nohup` has it ignored.
+
+    Elsewhere than in the main thread it does nothing: only that one may set handlers, and signals
+    go to it.
+    """
+    if not _in_main_thread():
+        return
     for number in SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handler)
@@ -26,7 +34,7 @@ def deferred():
 
     Elsewhere than in the main thread it does nothing: signals interrupt only that.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not _in_main_thread():
         yield
         return
     came = []
@@ -42,3 +50,7 @@ def deferred():
             signal.signal(number, handler)
         for number in came:
             signal.raise_signal(number)
+
+
+def _in_main_thread():
+    return threading.current_thread() is threading.main_thread()

@@ -60,6 +60,11 @@ class Evaluator:
         self.worker = self.worker or self.start_worker()
         return self.worker.spec
 
+    @property
+    def can_render(self):
+        """Whether episodes can be filmed; waits and raises as `spec` does."""
+        return bool(self.spec) and self.worker.can_render
+
     def run(self, count, should_stop=lambda: False, recorded=0):
         """Returns `count` `Episode`s, or None as soon as `should_stop()` is true.
 
@@ -70,6 +75,7 @@ class Evaluator:
 
         Raises:
             WorkerError: the worker failed several times on one episode.
+            UserError: something that a person has to mend first; the worker is gone.
         """
         episodes = []
         while len(episodes) < count:
@@ -85,7 +91,10 @@ class Evaluator:
             try:
                 self.worker = self.worker or self.start_worker()
                 return self._run_episode(number, should_stop, recorded)
-            except (WorkerError, UserError) as error:
+            except UserError:  # Which another attempt would meet again.
+                self.close()
+                raise
+            except WorkerError as error:
                 self.close()
                 if attempt == ATTEMPTS:
                     raise
@@ -95,7 +104,8 @@ class Evaluator:
         seed = seeding.integer(self.seed, "evaluation", number)
         self.worker.send_reset(seed)
         current = self.worker.receive()
-        total, length, tape = float(current["reward"]), 0, Tape(current) if recorded else None
+        total, length = float(current["reward"]), 0
+        tape = self._spared(Tape, current) if recorded else None
         film = Film(self.worker.render()) if number < self.filmed else None
         state = self.agent.initial_state(1)
         while not current["is_last"]:
@@ -110,21 +120,24 @@ class Evaluator:
             current = self.worker.receive()
             total, length = total + float(current["reward"]), length + 1
             if tape is not None:
-                tape = self._record(tape, current)
+                tape = self._spared(tape.add, current)
             if film is not None:
                 film.add(self.worker.render())
-        records = None if tape is None else tape.records()
+        records = None if tape is None else self._spared(tape.records)
         return Episode(seed, total, length, records, film)
 
-    def _record(self, tape, record):
-        """Returns the tape with one more record, None where there is no room for it."""
+    def _spared(self, use, *arguments):
+        """Returns what a use of a `Tape` returns, None where the disk fails it.
+
+        An episode without videos is a loss; an end of the run for them would be a greater one.
+        """
         try:
-            tape.add(record)
+            return use(*arguments)
         except OSError as error:
-            where = tempfile.gettempdir()
+            # Not `gettempdir()`, which fails where no folder can be written.
+            where = tempfile.tempdir or "the folder of temporary files"
             self.warn(f"no videos of this episode: {where} takes no more ({error.strerror})")
             return None
-        return tape
 
     def close(self):
         """Ends the worker."""
@@ -134,7 +147,13 @@ class Evaluator:
 
 
 class Tape:
-    """Records that go to a nameless file, so that no episode is too long for the memory."""
+    """Records that go to a nameless file, so that no episode is too long for the memory.
+
+    Making it, adding to it and reading it raise OSError where the disk fails.
+
+    Args:
+        first: the first record.
+    """
 
     def __init__(self, first):
         self._dtype = first.dtype
@@ -142,8 +161,9 @@ class Tape:
         self.add(first)
 
     def add(self, record):
-        """Adds a record."""
+        """Adds a record; returns the tape."""
         write_all(self._file, record.tobytes())
+        return self
 
     def records(self):
         """Returns all records as a read-only array [T] whose data stays on the disk."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dreamer_tf import agents
 from dreamer_tf.agents.acting import Acting
-from dreamer_tf.basics import cluster
+from dreamer_tf.basics import cluster, stopping
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import to_yaml
 from dreamer_tf.config.schema import check_environment, flatten
@@ -83,14 +83,15 @@ def run_to_end(arguments, extras=Extras()):  # noqa: B008 - it cannot be changed
         An `Outcome`.
 
     Raises:
-        UserError: the command cannot be followed, or something is not finite.
+        UserError: the command cannot be followed, or something is not finite; or, with the status
+            `stopping.INTERRUPTED`, Ctrl-C came before training could save for it, or twice.
         WorkerError: the environment keeps failing.
     """
     try:
         with contextlib.ExitStack() as opened:
             return _run_with(arguments, extras, opened)
     except KeyboardInterrupt:  # Before training handles it, or the second one.
-        raise UserError(after_interrupt(arguments), status=130) from None
+        raise UserError(after_interrupt(arguments), stopping.INTERRUPTED) from None
 
 
 def plan(arguments):

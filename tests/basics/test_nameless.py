@@ -56,6 +56,21 @@ def test_deferred_signals_come_in_order_to_the_handlers_from_before():
             signal.signal(number, handler)
 
 
+def test_in_other_threads_no_handler_is_set():
+    before, failed = {number: signal.getsignal(number) for number in stopping.SIGNALS}, []
+
+    def handle():
+        try:
+            stopping.handle(lambda *_: None)
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=handle)
+    thread.start()
+    thread.join()
+    assert failed == [] and before == {n: signal.getsignal(n) for n in stopping.SIGNALS}
+
+
 def test_other_threads_make_files_too(folder):
     made = []
     thread = threading.Thread(target=lambda: made.append(nameless_file()))

@@ -288,6 +288,10 @@ def test_a_run_whose_task_is_a_module_is_opened_for_who_names_it(tmp_path):
         assert refused.returncode == 2 and refused.stderr.count("\n") == 1
         assert task in refused.stderr and "Traceback" not in refused.stderr
     assert evaluate("--task", task).returncode == 0
+    # Nothing renders it: that is said before an episode, once.
+    unseen = evaluate("--task", task, "--video", tmp_path / "x.gif")
+    assert unseen.returncode == 2 and unseen.stdout == "" and unseen.stderr.count("\n") == 1
+    assert "--video" in unseen.stderr and "renders no frames" in unseen.stderr
     with pytest.raises(UserError, match="trust=True"):
         dreamer_tf.load(folder)
     # Two hundred vectors, some with Greek and Chinese names, were written and are read again.

@@ -178,6 +178,50 @@ except KeyboardInterrupt:
     assert checkpoint.read_state(run / "checkpoints")["counters"]["step"] > 0
 
 
+class Early(Notes):
+    """Presses Ctrl-C before training begins."""
+
+    def begin(self, run, config, step):
+        signal.raise_signal(signal.SIGINT)
+
+
+class Twice(Notes):
+    """Presses Ctrl-C twice at a measurement."""
+
+    def write(self, group, counters, measured):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    ("logger", "words"),
+    [(Early, "before anything was learned"), (Twice, "the same command")],
+)
+def test_an_interrupt_that_cannot_be_served_is_one_to_the_caller(logger, words, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match=f"interrupted.*{words}") as caught:
+        dreamer_tf.train(StrictVector, logdir=tmp_path, loggers=[logger()], **PRESET, **SMALL)
+    assert caught.value.__suppress_context__ and signal.getsignal(signal.SIGINT) == before
+
+
+def test_in_another_thread_it_trains_too_and_a_logger_stops_it(tmp_path):
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    found = []
+
+    def train():
+        options = {"logdir": tmp_path, "loggers": [Impatient()], **PRESET, **SMALL}
+        found.append(dreamer_tf.train(StrictVector, **options))
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    (stopped,) = found
+    assert 160 <= checkpoint.read_state(stopped / "checkpoints")["counters"]["step"] < 240
+    meta = json.loads((stopped / "meta.json").read_text())
+    assert [each["end"]["reason"] for each in meta["sessions"]] == ["stopped by a logger"]
+    assert {number: signal.getsignal(number) for number in before} == before
+
+
 @pytest.mark.parametrize(
     ("task", "keys", "words"),
     [

@@ -38,8 +38,13 @@ def allow_open_files(workers):
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def find_gl(config, frames=False):
+def find_gl(config, frames=False, instead="train with --env.observation vector"):
     """Returns the GL back end for rendering a run's task, None where none is needed.
+
+    Args:
+        config: `Config`.
+        frames: whether the environment's `render` will be used.
+        instead: what a person can do other than install one; "" where there is nothing.
 
     Raises:
         UserError: the task needs one and none works here.
@@ -54,7 +59,7 @@ def find_gl(config, frames=False):
         tried = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise UserError(
             f"nothing here can render {config.task} ({tried}): install an OpenGL with "
-            f"'{gl.INSTALL}', or train with --env.observation vector",
+            f"'{gl.INSTALL}'" + (f", or {instead}" if instead else ""),
             status=1,
         )
     return backend

@@ -1,0 +1,92 @@
+"""The player: what it takes for an observation, and its environment where nothing renders."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from agents_for_tests import BOTH, IMAGE, VECTORS, Still
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.files import load_config
+from dreamer_tf.envs import gl
+from dreamer_tf.envs.process import starting
+from dreamer_tf.player import Player, observed
+
+TASK = [("task", "dmc_cartpole_balance")]
+
+
+@pytest.mark.parametrize("name", ["|u1", "uint8"])
+def test_an_image_that_is_not_of_bytes_is_refused(name):
+    expected = {"image": ((64, 64, 3), name)}
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    np.testing.assert_array_equal(observed(image, expected)["image"], image[None])
+    for wrong in (image / 255, image.astype(np.float32), image.astype(int), image > 9):
+        with pytest.raises(UserError, match=r"image is \w+ .*, the agent observes uint8 \[64"):
+            observed(wrong, expected)
+    with pytest.raises(UserError, match="image is float64"):
+        observed({"image": image / 255, "position": np.zeros(3), "velocity": np.zeros(2)}, BOTH)
+
+
+def test_a_vector_is_taken_from_numbers_of_any_kind_and_from_nothing_else():
+    for kind in (np.float64, np.float32, np.int64, np.uint8, bool):
+        given = {"position": np.array([0, 1, 1], kind), "velocity": [1, 0]}
+        found = observed(given, VECTORS)
+        assert all(value.dtype == np.float32 for value in found.values())
+        np.testing.assert_array_equal(found["position"], [[0, 1, 1]])
+    with pytest.raises(UserError, match="velocity is <U1 .*, the agent observes float32"):
+        observed({"position": np.zeros(3), "velocity": ["a", "b"]}, VECTORS)
+
+
+def player_of(config):
+    """Returns a `Player` of an agent that stands still in the environment of a `Config`."""
+    with starting.worker_starter(config, None)() as worker:
+        spec = worker.spec
+    saved = SimpleNamespace(state={"counters": {"step": 0}, "spec": spec.to_json()})
+    return Player(config, saved, Still(config, spec, "float32"))
+
+
+@pytest.fixture
+def no_gl(monkeypatch):
+    """No OpenGL renders here, and nobody has chosen one."""
+    monkeypatch.setattr(gl, "probe", lambda backend, timeout: f"no lib{backend}")
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+
+
+@pytest.mark.parametrize("chosen", [None, "abacus", "off"])
+def test_an_agent_of_vectors_needs_no_opengl(chosen, no_gl, monkeypatch, capsys):
+    if chosen is not None:
+        monkeypatch.setenv("MUJOCO_GL", chosen)
+    player = player_of(load_config(["control"], TASK))
+    with player.environment() as environment:
+        warning = capsys.readouterr().err
+        assert warning.startswith("warning: ") and warning.count("\n") == 1
+        assert "without frames" in warning and "env.observation" not in warning
+        assert ("no libegl" in warning) == (chosen is None)
+        record, state = environment.reset(seed=1), player.start()
+        assert not environment.can_render
+        with pytest.raises(UserError, match="can_render"):
+            environment.render()
+        action, state = player.act(record, state)
+        assert environment.step(action)["vector"].shape == record["vector"].shape
+
+
+def test_an_environment_that_renders_nothing_survives_being_asked(capsys):
+    task = [("task", "environments_for_tests:Choosing"), ("env.observation", "vector")]
+    with player_of(load_config([], task)).environment() as environment:
+        first = environment.reset(seed=1)
+        assert not environment.can_render
+        with pytest.raises(UserError, match="renders no frames"):
+            environment.render()
+        assert environment.step(first["action"])["reward"] == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_only_a_training_is_told_to_learn_from_vectors(no_gl):
+    config = load_config([], [*TASK, ("env.observation", "image")])
+    saved = SimpleNamespace(state={"counters": {"step": 0}})
+    player = Player(config, saved, SimpleNamespace(spec=SimpleNamespace(observations=IMAGE)))
+    with pytest.raises(UserError, match="nothing here can render .*apt-get install") as caught:
+        player.environment()
+    assert "--env.observation" not in str(caught.value) and "\n" not in str(caught.value)
+    with pytest.raises(UserError, match="or train with --env.observation vector"):
+        starting.find_gl(config)
