@@ -33,7 +33,7 @@ def of_a3c(metrics, discrete, actions):
         actions: size of an action.
     """
     floor = DECIDED_ENTROPY if discrete else COLLAPSED_ENTROPY * actions
-    if metrics["action_ent"] >= floor:
+    if not metrics["action_ent"] < floor:  # It may be NaN, not known.
         return {}
     return {
         "entropy": f"the policy's entropy has been collapsed ({metrics['action_ent']:.1f} nats), "

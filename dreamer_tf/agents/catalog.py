@@ -25,7 +25,8 @@ class Entry:
         place: "module:class", the module by its full name.
         description: one line for people.
         sections: {name: dataclass} of the configuration's sections that it uses.
-        unused: keys of these sections that mean nothing to it.
+        unused: keys of these sections, and of those of all runs, that mean nothing to it.
+        tolerated: those of them that files may hold all the same, since older versions wrote them.
         at_once: whether it learns from rollouts as they come, so that there is no prefill.
     """
 
@@ -33,11 +34,16 @@ class Entry:
     description: str
     sections: dict
     unused: frozenset = frozenset()
+    tolerated: frozenset = frozenset()
     at_once: bool = False
 
 
 WORLD_MODEL = {"exploration": ExplorationConfig, "model": ModelConfig}
 IMAGINING = WORLD_MODEL | {"behavior": BehaviorConfig, "optimizer": OptimizerConfig}
+# Of the section train, which all runs have.
+NOT_FOR_ROLLOUTS = frozenset(
+    f"train.{name}" for name in ("prefill", "pretrain", "every", "batch_size", "batch_length")
+)
 
 AGENTS = {
     "dreamer": Entry(
@@ -67,13 +73,15 @@ AGENTS = {
         place="dreamer_tf.agents.d4pg:D4PG",
         description="Deterministic actor and a critic of return distributions, from replay.",
         sections={"d4pg": D4pgConfig, "optimizer": OptimizerConfig},
-        unused=frozenset(["devices"]),
+        unused=frozenset(["devices", "train.batch_length"]),
+        tolerated=frozenset(["train.batch_length"]),
     ),
     "a3c": Entry(
         place="dreamer_tf.agents.a3c:A3C",
         description="Advantage actor-critic on rollouts of parallel environments, from vectors.",
         sections={"a3c": A3cConfig},
-        unused=frozenset(["devices"]),
+        unused=NOT_FOR_ROLLOUTS | {"devices"},
+        tolerated=NOT_FOR_ROLLOUTS,
         at_once=True,
     ),
 }

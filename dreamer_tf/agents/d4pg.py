@@ -99,7 +99,7 @@ class D4PG(CompiledAgent):
             seen = networks.see(self._observation(batch, at))
             logits = networks.logits(seen, batch["action"][:, at + 1])
             errors = tf.nn.softmax_cross_entropy_with_logits(target, logits)
-            critic_loss = tf.reduce_mean(batch["weight"] * errors)
+            critic_loss = tf.reduce_mean(batch["window/weight"] * errors)
         with tf.GradientTape() as actor_tape:
             action = networks.act(seen)
             value, gradient = self._value_gradient(seen, action)
@@ -127,7 +127,7 @@ class D4PG(CompiledAgent):
         at = self.before
         total, bootstrap, steps = window_return(
             batch["reward"][:, at + 1 :],
-            batch["valid"][:, at + 1 :],
+            batch["window/valid"][:, at + 1 :],
             batch["is_terminal"][:, -1],
             self.settings.discount,
         )
@@ -140,7 +140,7 @@ class D4PG(CompiledAgent):
 
     def _observation(self, batch, position):
         """Returns what is seen at a position of the windows, the same or [B] of one each."""
-        position = tf.broadcast_to(position, tf.shape(batch["weight"]))
+        position = tf.broadcast_to(position, tf.shape(batch["window/weight"]))
         found = {}
         for name in self.spec.observations:
             if name == "image":

@@ -7,6 +7,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from dreamer_tf.agents.catalog import AGENTS
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.schema import (
     DEFAULTS,
@@ -51,7 +52,7 @@ def load_config(presets=(), overrides=()):
         check_key(key, prefix="--")
         values[key] = convert(text, schema()[key], f"--{key}")
         given[key] = f"--{key}"
-    _check_used(given, values["agent"])
+    _check_used(given, values["agent"], [key for key, _ in overrides])
     return _build(values)
 
 
@@ -160,14 +161,16 @@ def _describe(path, error):
     return f"{place}: not valid YAML: {problem}"
 
 
-def _check_used(given, agent):
+def _check_used(given, agent, typed=()):
     """Raises a UserError if a person has set a key that the agent does not use.
 
     Args:
         given: {key: where and how it was set}.
         agent: the agent's name.
+        typed: those of them that are on the command line; files may be of an older version.
     """
-    used, names = used_keys(agent), used_sections(agent)
+    tolerated = AGENTS[agent].tolerated - set(typed)
+    used, names = {*used_keys(agent), *tolerated}, used_sections(agent)
     for key, where in given.items():
         section = key.partition(".")[0]
         if key not in used:

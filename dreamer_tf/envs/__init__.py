@@ -71,11 +71,12 @@ def make_env(
         env = factories.make_from_factory(task, factory)
     own = repeat.own_limit(env)
     limit = repeat.effective_limit(own, time_limit)
-    env = observing.Observing(env, observation, image_size)
-    notes = env.notes
-    env = repeat.RepeatAndLimit(env, repeats, limit, terminates)
+    # Observed outside of the repeat, so that one image is rendered an action, the last.
+    repeated = repeat.RepeatAndLimit(env, repeats, limit, terminates)
+    env = observing.Observing(repeated, observation, image_size)
+    for name in ("action_repeat", "time_limit", "terminates"):
+        setattr(env, name, getattr(repeated, name))
     env.limited = own is not None or time_limit != "auto"
-    env.notes = notes
     return env
 
 

@@ -13,6 +13,8 @@ UNBOUNDED = 1e9
 # An action is an array with an entry for each choice.
 MOST_ACTIONS = 4096
 STEP_FIELDS = ("action", "reward", "is_first", "is_last", "is_terminal")
+# What `experience.windows` adds to a batch of steps.
+WINDOW_FIELDS = ("window/valid", "window/weight")
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _describe_observations(space):
             raise UserError(f"an observation is called {name!r}; call it a word")
     names = sorted(space.spaces, key=lambda name: (name != "image", name))
     for name in names:
-        if name in STEP_FIELDS:
+        if name in (*STEP_FIELDS, *WINDOW_FIELDS):
             raise UserError(f"the observation '{name}' has a reserved name; rename it")
     return {name: (space[name].shape, space[name].dtype.str) for name in names}
 

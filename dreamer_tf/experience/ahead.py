@@ -47,6 +47,11 @@ class Ahead:
         collector.episodes = Delayed(collector.episodes)
         self._thread.start()
 
+    def wait(self, seconds):
+        """Waits for the thread at most so long; returns whether it has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
     def steps(self):
         """Waits for the thread; returns the `Step`s, and what ended them early or None."""
         self._thread.join()

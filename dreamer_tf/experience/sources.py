@@ -32,9 +32,10 @@ class Windows:
     A time step is drawn if there is a following one, see `WindowSource`. Batches are
     {field: [batch, before + 1 + after, ...]} and
 
-    * `valid`, bool [batch, before + 1 + after]: whether there is such a step. Those before the
-      episode's first repeat the first, those behind its last repeat the last.
-    * `weight`, float32 [batch]: importance weight, the largest of a batch 1; 1 without priorities.
+    * `window/valid`, bool [batch, before + 1 + after]: whether there is such a step. Those before
+      the episode's first repeat the first, those behind its last repeat the last.
+    * `window/weight`, float32 [batch]: importance weight, the largest of a batch 1; 1 without
+      priorities.
 
     priority: None draws all steps alike. A number in (0, 1] is the exponent of the priorities that
     `update` returns as `"priorities"` [batch]; steps without one have the largest so far.

@@ -208,7 +208,7 @@ class WindowSource:
             valid[row] = at == t + offsets
             for name, array in batch.items():
                 array[row] = part[name] if len(part) == len(offsets) else part[name][at - start]
-        return self._prepare({**batch, "valid": valid, "weight": weights})
+        return self._prepare({**batch, "window/valid": valid, "window/weight": weights})
 
 
 class Unreadable(Exception):

@@ -64,3 +64,21 @@ def windows(episodes, count=SEQUENCES, length=LENGTH):
         sequences += [records[start : start + length] for start in starts]
     joined = np.stack(sequences)
     return {name: np.ascontiguousarray(joined[name]) for name in joined.dtype.names}
+
+
+def unbroken(batch, count):
+    """Cuts sequences of a batch down to a single episode each.
+
+    Args:
+        batch: {field: [N, L, ...]} with `is_first`; more sequences than are wanted leave a choice.
+        count: number of sequences wanted, at most N.
+
+    Returns:
+        {field: [count, length, ...]}, from the same starts; of a length as great as they allow.
+    """
+    later = np.asarray(batch["is_first"])[:, 1:]
+    # Up to where the next episode begins.
+    lengths = np.where(later.any(1), later.argmax(1) + 1, later.shape[1] + 1)
+    length = np.sort(lengths)[-count]
+    chosen = np.flatnonzero(lengths >= length)[:count]
+    return {name: value[chosen, :length] for name, value in batch.items()}

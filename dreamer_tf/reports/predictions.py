@@ -3,7 +3,7 @@
 import numpy as np
 
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.reports import plots, video
+from dreamer_tf.reports import pictures, plots, video
 
 CONTEXT = 5
 # The columns of figure 5: the context, then every fifth step.
@@ -33,6 +33,25 @@ def shown(dreams, batch, seed):
         truth = {name: batch[name] for name in model}
         found[SHOWN[1]] = plots.prediction_lines(truth, model, CONTEXT)[None]
     return found
+
+
+def write(logger, step, dreams, episodes, training, seed):
+    """Writes the images of a run that TensorBoard shows.
+
+    Args:
+        logger: `Logger`.
+        step: environment steps made.
+        dreams: an agent's `Dreams` or None.
+        episodes: records [T] of held-out episodes; the first is shown, from all is predicted.
+        training: {field: [N, L, ...]} from training episodes, one in each row; or None.
+        seed: int32 [2].
+    """
+    if "image" in episodes[0].dtype.names:
+        logger.video("sim/test/episode", step, pictures.episode(episodes[0]))
+    batches = {"test": pictures.windows(episodes), "train": training}
+    for group, batch in batches.items():
+        for kind, frames in shown(dreams, batch, seed).items() if batch is not None else ():
+            logger.video(f"agent/{group}/{kind}", step, frames)
 
 
 def files(dreams, batch, seed):

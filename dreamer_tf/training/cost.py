@@ -61,6 +61,7 @@ def run_seconds(config, agent, described, speed):
         described: its `Description`.
         speed: floating point operations a second.
     """
-    decisions = (config.steps - config.train.prefill) / agent.spec.action_repeat
+    prefill = 0 if isinstance(agent.experience, Rollouts) else config.train.prefill
+    decisions = (config.steps - prefill) / agent.spec.action_repeat
     operations = updates(config, agent) * described.update_flops
     return (operations + decisions * described.decision_flops) / speed

@@ -42,3 +42,17 @@ def begin(collector, acting, schedule, counters, seed, action_repeat, end):
         return schedule.collected(at(made)) or schedule.updates_due(at(made)) > due
 
     return Ahead(collector, act, enough)
+
+
+def wait(ahead, stopping):
+    """Waits until the steps beside the updates are made, or the run is to stop.
+
+    It is called before the last update of a block: a stop that comes while environments are slower
+    than the updates then still finds the block under way, from where the steps are made again.
+
+    Args:
+        ahead: `Ahead` or None.
+        stopping: function that returns whether the run is to stop.
+    """
+    while ahead is not None and not stopping() and not ahead.wait(0.1):
+        pass

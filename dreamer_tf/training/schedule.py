@@ -1,5 +1,7 @@
 """What is due, decided from counters alone, so that a resumed run decides the same."""
 
+import dataclasses
+
 
 class Schedule:
     """The order of things in the author's TF2 code.
@@ -58,7 +60,9 @@ class Schedule:
         """Returns whether an evaluation is due: on the schedule, or because the run ends."""
         if self.prefilling(counters):
             return False
-        due = counters.evaluations < self.evaluations_due(counters)
+        # Counted on the present grid: `evaluate.every` may have been another before.
+        last = dataclasses.replace(counters, step=counters.evaluated_at)
+        due = self.evaluations_due(last) < self.evaluations_due(counters)
         return due or (self.collected(counters) and counters.evaluated_at < counters.step)
 
     def collected(self, counters):

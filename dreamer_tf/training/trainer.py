@@ -1,5 +1,6 @@
 """The training loop: collect, update, evaluate, log, save; stop and go on at any moment."""
 
+import collections
 import math
 import signal
 import time
@@ -203,7 +204,7 @@ class Trainer:
         parts = self.collector, self.acting, self.schedule, self.counters
         ahead = overlap.begin(*parts, self.config.seed, self.spec.action_repeat, end)
         try:
-            self._learn(end, count)
+            self._learn(end, count, ahead)
         except BaseException:
             if ahead is not None:
                 ahead.cancel()
@@ -213,9 +214,15 @@ class Trainer:
         elif ahead is not None:
             self._take(ahead)
 
-    def _learn(self, end, count):
+    def _learn(self, end, count, ahead):
+        last = end - 1 if self.config.train.updates > 1 else None
         with self.source.batches(self.counters.update, count) as batches:
             while self.counters.update < end and not self._stopping():
+                if self.counters.update == last:
+                    with self.stopwatch("environment"):
+                        overlap.wait(ahead, self._stopping)
+                    if self._stopping():
+                        break
                 with self.stopwatch("sample"):
                     batch = next(batches, None)
                 if batch is None:
@@ -253,7 +260,9 @@ class Trainer:
                 f"{metrics['skipped']:.0%} of the updates up to {self.counters.update} were left "
                 "out: something was not finite"
             )
-        self.watch.notice(self.agent.symptoms(metrics), self.counters.update)
+        # Where all updates were left out, or an entropy was not finite, that is not known.
+        known = collections.defaultdict(lambda: math.nan, metrics)
+        self.watch.notice(self.agent.symptoms(known), self.counters.update)
 
     def _timings(self):
         elapsed, seconds = self.stopwatch.restart()
@@ -298,16 +307,15 @@ class Trainer:
 
     def show(self, episodes):
         """Shows a held-out episode, and predictions on such and on training data."""
-        update, step = self.counters.update, self.counters.step
-        if "image" in self.spec.observations:
-            self.logger.video("sim/test/episode", step, pictures.episode(episodes[0]))
-        batches = {"test": pictures.windows(episodes)}
-        if self.episodes.sources():  # Rollouts are learned from before there are any.
-            batches["train"] = self.source.sample(update, pictures.SEQUENCES, pictures.LENGTH)
+        update, training = self.counters.update, None
+        # Rollouts are learned from before there are any episodes.
+        if self.agent.dreams is not None and self.episodes.sources():
+            drawn = self.source.sample(update, 4 * pictures.SEQUENCES, pictures.LENGTH)
+            training = pictures.unbroken(drawn, pictures.SEQUENCES)
         seed = seeding.pair(self.config.seed, "videos", update)
-        for group, batch in batches.items():
-            for kind, frames in predictions.shown(self.agent.dreams, batch, seed).items():
-                self.logger.video(f"agent/{group}/{kind}", step, frames)
+        predictions.write(
+            self.logger, self.counters.step, self.agent.dreams, episodes, training, seed
+        )
 
     def log_episode(self, total, length, episodes, step):
         """Logs a training episode that finished at `step`.

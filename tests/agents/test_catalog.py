@@ -1,7 +1,9 @@
 """Agents by name: a second one in the table, without a world model, in the real commands."""
 
+import math
 import subprocess
 import sys
+from collections import defaultdict
 
 import pytest
 import yaml
@@ -17,6 +19,7 @@ from dreamer_tf.config.files import from_yaml, load_config, to_yaml
 from dreamer_tf.config.schema import flatten, shaping_keys
 from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.sources import make_source
+from dreamer_tf.runs import versions
 
 STILL = catalog.Entry("agents_for_tests:Still", "does nothing", {"exploration": ExplorationConfig})
 WITH_STILL = """
@@ -68,6 +71,8 @@ def test_an_agent_learns_at_once_where_its_source_does(tmp_path):
         agent = agents.make(config, tiny_spec(observations=observed), "float32")
         episodes = Episodes(tmp_path, agent.spec.record_dtype, pytest.fail)
         assert make_source(agent.experience, episodes, 0).at_once == entry.at_once
+        # What is not known of a block tells nothing.
+        assert agent.symptoms(defaultdict(lambda: math.nan)) == {}
         if entry.at_once:  # Without a prefill, any length is a run.
             assert load_config([], [("agent", name), ("steps", "10")]).steps == 10
 
@@ -162,3 +167,23 @@ def test_weights_of_another_agent_are_refused(tmp_path):
     result = program("train", "--logdir", tmp_path / "runs", *words)
     assert result.returncode == 2 and "agent is dreamer there and still here" in result.stderr
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "agent, key",
+    [
+        *(("a3c", f"train.{name}") for name in ("prefill", "pretrain", "every")),
+        *(("a3c", f"train.{name}") for name in ("batch_size", "batch_length")),
+        ("d4pg", "train.batch_length"),
+    ],
+)
+def test_keys_without_effect_are_refused_but_not_in_the_file_of_an_older_run(agent, key, tmp_path):
+    with pytest.raises(UserError, match=f"--{key} has no effect: the agent {agent} does not use"):
+        load_config([agent], [(key, "50")])
+    stored = tmp_path / "stored.yaml"
+    section, name = key.split(".")
+    today = load_config([agent])
+    stored.write_text(to_yaml(today).replace(f"{section}:\n", f"{section}:\n  {name}: 77\n"))
+    assert f"{name}: 77" in stored.read_text() and key not in flatten(today)
+    assert flatten(from_yaml(stored, versions.KEYS)) == flatten(today)
+    assert flatten(load_config([str(stored)])) == flatten(today)

@@ -47,7 +47,7 @@ def windows(agent, batch_size=5):
             array[row, last + 1 :] = array[row, last]
         batch["is_terminal"][row, last:] = terminal
     weight = np.linspace(0.2, 1, batch_size).astype(np.float32)
-    return {**batch, "valid": valid, "weight": weight}
+    return {**batch, "window/valid": valid, "window/weight": weight}
 
 
 def observed(agent, batch, row, position):
@@ -68,9 +68,9 @@ def twin(agent, batch):
     """Returns target distributions, losses and priorities, row by row and atom by atom."""
     atoms, width = np.linspace(LOW, HIGH, ATOMS), (HIGH - LOW) / (ATOMS - 1)
     targets, errors = [], []
-    for row in range(len(batch["weight"])):
+    for row in range(len(batch["window/weight"])):
         at = agent.before
-        m = int(batch["valid"][row, at + 1 :].sum())
+        m = int(batch["window/valid"][row, at + 1 :].sum())
         total = sum(GAMMA**i * batch["reward"][row, at + 1 + i] for i in range(m))
         factor = 0.0 if batch["is_terminal"][row, at + m] else GAMMA**m
         copies = agent.copies
@@ -88,7 +88,7 @@ def twin(agent, batch):
         errors.append(-(target * np.log(softmax(logits))).sum())
     targets, errors = np.array(targets), np.array(errors)
     logs = np.log(np.where(targets > 0, targets, 1))
-    return targets, (batch["weight"] * errors).mean(), errors + (targets * logs).sum(1)
+    return targets, (batch["window/weight"] * errors).mean(), errors + (targets * logs).sum(1)
 
 
 @pytest.mark.parametrize("observations", [BOTH, VECTORS])

@@ -43,7 +43,7 @@ def test_the_windows_that_a_source_serves_give_the_targets_of_whole_episodes(tmp
     at = 2
     total, bootstrap, steps = window_return(
         batch["reward"][:, at + 1 :],
-        batch["valid"][:, at + 1 :],
+        batch["window/valid"][:, at + 1 :],
         batch["is_terminal"][:, -1],
         GAMMA,
     )

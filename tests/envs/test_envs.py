@@ -19,8 +19,8 @@ from dreamer_tf.envs.spec import EnvSpec
 
 def build(name, action_repeat=1, time_limit=100, observation="auto"):
     """Returns a RecordingEnv of one of the odd environments, and its spec."""
-    env = Observing(getattr(odd, name)(), observation)
-    env = RepeatAndLimit(env, action_repeat, time_limit)
+    env = RepeatAndLimit(getattr(odd, name)(), action_repeat, time_limit)
+    env = Observing(env, observation)
     spec = EnvSpec.from_env(env)
     return RecordingEnv(env, spec), spec
 
@@ -311,6 +311,12 @@ class TestRecords:
         # The environment has a method `rendering`, which nobody has overwritten.
         assert recording.step(actions[0])["image"][0, 0, 0] == 1
         assert recording.step(actions[0])["image"][0, 0, 0] == 2
+
+    def test_an_action_that_is_repeated_draws_once(self):
+        env = make_env("environments_for_tests:Drawing", observation="image", action_repeat=4)
+        pictures = [env.reset(seed=0)[0], *(env.step(np.zeros(1))[0] for _ in range(3))]
+        assert [picture["image"][0, 0, 0] for picture in pictures] == [1, 2, 3, 4]
+        assert (env.action_repeat, env.time_limit, env.terminates) == (4, 1000, True)
 
     def test_replay_past_an_end_equals_nothing(self):
         recording, _ = build("Terminating")

@@ -61,7 +61,7 @@ class Candle(gymnasium.Env):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """An agent after 1000 updates on 30 episodes, and the filtered states of all of them."""
-    env = RepeatAndLimit(Observing(Candle(), "auto"), 1, STEPS)
+    env = Observing(RepeatAndLimit(Candle(), 1, STEPS), "auto")
     spec = EnvSpec.from_env(env)
     recording, policy = RecordingEnv(env, spec), RandomPolicy(spec, 0)
     episodes = Episodes(tmp_path_factory.mktemp("episodes"), spec.record_dtype, pytest.fail)

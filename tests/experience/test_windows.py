@@ -71,16 +71,16 @@ def test_windows_are_the_records_around_a_step_and_say_which_are_there(tmp_path,
     seen = set()
     for update in range(12):
         batch = one(source, update)
-        assert set(batch) == {*RECORD.names, "valid", "weight"}
-        assert batch["valid"].shape == batch["reward"].shape == (64, before + 1 + after)
-        assert (batch["weight"] == 1).all() and batch["weight"].dtype == np.float32
+        assert set(batch) == {*RECORD.names, "window/valid", "window/weight"}
+        assert batch["window/valid"].shape == batch["reward"].shape == (64, before + 1 + after)
+        assert (batch["window/weight"] == 1).all() and batch["window/weight"].dtype == np.float32
         for row in range(64):
             index, t = places(batch)[row, before]
             stored = episodes.read(index)
             assert t + 1 < len(stored), "a step that nothing follows was drawn"
             wanted = np.arange(t - before, t + after + 1)
             there = (wanted >= 0) & (wanted < len(stored))
-            np.testing.assert_array_equal(batch["valid"][row], there)
+            np.testing.assert_array_equal(batch["window/valid"][row], there)
             expected = stored[np.clip(wanted, 0, len(stored) - 1)]
             for name in RECORD.names:
                 np.testing.assert_array_equal(batch[name][row], expected[name])
@@ -99,7 +99,7 @@ def test_an_n_step_target_can_be_made_of_a_window(tmp_path):
         end = min(t + steps, len(stored) - 1)
         total = sum(discount ** (k - t - 1) * stored["reward"][k] for k in range(t + 1, end + 1))
         boot = 0 if stored["is_terminal"][end] else discount ** (end - t) * stored["action"][end, 1]
-        valid = batch["valid"][row]
+        valid = batch["window/valid"][row]
         last = np.flatnonzero(valid)[-1]
         made = (batch["reward"][row, 1:] * valid[1:] * discount ** np.arange(steps)).sum()
         if not batch["is_terminal"][row, last]:
@@ -136,7 +136,7 @@ def test_unfinished_episodes_are_drawn_as_far_as_windows_are_visible(tmp_path):
         for batch in batches:
             positions = places(batch)[..., 1][places(batch)[..., 0] == 10**6]
             assert positions.max() <= 7, "what comes later belongs to later blocks"
-            assert batch["valid"][places(batch)[:, 1, 0] == 10**6][:, 1:].all()
+            assert batch["window/valid"][places(batch)[:, 1, 0] == 10**6][:, 1:].all()
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -208,7 +208,9 @@ def test_draws_are_in_proportion_and_weights_make_up_for_it(tmp_path, exponent, 
         for step in places(batch)[:, 0].tolist():
             counts[tuple(step)] += 1
         own = np.array([expected[tuple(step)] for step in places(batch)[:, 0].tolist()])
-        np.testing.assert_allclose(batch["weight"], (own.min() / own) ** correction, rtol=1e-5)
+        np.testing.assert_allclose(
+            batch["window/weight"], (own.min() / own) ** correction, rtol=1e-5
+        )
     total = sum(counts.values())
     frequencies = [total * expected[step] for step in steps]
     assert stats.chisquare(list(counts.values()), frequencies).pvalue > 1e-3

@@ -29,7 +29,7 @@ def test_every_metric_of_the_other_agents_is_explained(name):
     config = files.load_config([], [("agent", name)])
     agent = agents.make(config, tiny_spec(observations=VECTORS), "float16")
     batch = random_batch(length=6, observations=VECTORS)
-    batch |= {"valid": np.ones((3, 6), bool), "weight": np.ones(3, np.float32)}
+    batch |= {"window/valid": np.ones((3, 6), bool), "window/weight": np.ones(3, np.float32)}
     found = {**agent.update(batch, SEED), **agent.report(batch, SEED)}
     assert set(found) - {"priorities"} <= NAMES, set(found) - NAMES
 

@@ -80,6 +80,17 @@ def test_windows_are_pieces_of_whole_episodes_from_their_beginning_to_their_end(
     assert pictures.windows(episodes, count=2, length=50)["time"].shape == (2, 30)
 
 
+def test_sequences_of_training_data_are_cut_to_one_episode_each():
+    first = np.zeros((6, 10), bool)
+    first[0, 4] = first[1, 0] = first[2, 7] = first[2, 9] = first[3, 1] = first[5, 8] = True
+    batch = {"is_first": first, "time": np.arange(60).reshape(6, 10)}
+    for count, rows, length in ((2, [1, 4], 10), (3, [1, 4, 5], 8), (4, [1, 2, 4, 5], 7)):
+        found = pictures.unbroken(batch, count)
+        np.testing.assert_array_equal(found["time"], batch["time"][rows, :length])
+        assert not found["is_first"][:, 1:].any()
+    assert pictures.unbroken(batch, 6)["time"].shape == (6, 1)
+
+
 @pytest.mark.parametrize("observations", [BOTH, None], ids=["both", "image"])
 def test_predictions_use_the_first_images_and_then_the_actions_alone(observations):
     kind = {} if observations is None else {"observations": observations}

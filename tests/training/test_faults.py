@@ -264,6 +264,7 @@ def test_a_full_disk_stops_the_run_in_one_line_and_it_goes_on_with_space(tmp_pat
 def test_what_is_not_finite_stops_the_run_and_can_be_left_out(tmp_path, mark):
     """One reward is finite, but its square is not; a batch that draws it has no finite loss."""
     words = [*TINY, "--task", "environments_for_tests:Jackpot", "--steps", "600"]
+    words += ["--train.every", "10", "--train.updates", "1"]  # Of some blocks nothing is left.
     run = run_path(tmp_path, task="environments_for_tests-Jackpot")
     for _ in range(2):  # The same command meets the same fault.
         status, output = finish(tmp_path, *words, **mark)
@@ -274,7 +275,7 @@ def test_what_is_not_finite_stops_the_run_and_can_be_left_out(tmp_path, mark):
     assert "of the updates up to" in output and "were left out: something was not finite" in output
     lines = metrics(run)
     skipped = [line["skipped"] for line in lines if line.get("skipped")]
-    assert skipped and all(0 < share <= 1 for share in skipped)
+    assert skipped and all(share == 1 for share in skipped)
     _, arrays = final_arrays(run)
     assert all(np.isfinite(array).all() for name, array in arrays.items() if "agent/" in name)
 

@@ -90,7 +90,7 @@ class Learner:
         self.batches.append(batch)
         observed, action = batch[self.name].astype(float), batch["action"].astype(float)
         error = batch["reward"].astype(float) - observed[..., 0]
-        weight = batch.get("weight", np.ones(len(error)))[:, None, None]
+        weight = batch.get("window/weight", np.ones(len(error)))[:, None, None]
         gradient = np.einsum("bti,bta->ia", weight * observed, action * error[..., None])
         weights = self.variables["weights"]
         weights.assign(0.99 * weights.value + 0.001 * gradient)

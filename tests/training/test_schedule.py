@@ -55,6 +55,21 @@ def test_a_longer_run_goes_on_as_if_it_had_been_planned():
     assert schedule.evaluation_due(counters)
 
 
+def test_evaluations_go_on_after_their_interval_has_changed():
+    """As often as the new one says, whatever came before; the counters are of the old one."""
+    for every, next_ones in ((20000, [205_000, 225_000]), (500, [200_500, 201_000])):
+        schedule = Schedule(files.load_config([], [("evaluate.every", str(every))]))
+        counters = Counters(step=200_000, evaluations=196, evaluated_at=200_000)
+        found = []
+        while len(found) < 2:
+            if schedule.evaluation_due(counters):
+                found.append(counters.step)
+                counters.evaluations = schedule.evaluations_due(counters)
+                counters.evaluated_at = counters.step
+            counters.step += 2
+        assert found == next_ones
+
+
 def test_overdue_updates_come_in_blocks():
     schedule = Schedule(files.load_config([], []))
     counters = Counters(step=9000, update=130)
