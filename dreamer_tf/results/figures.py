@@ -21,6 +21,11 @@ from dreamer_tf.results.series import (
 )
 
 OURS = ("#1667b7", "#c2371e", "#2e8540", "#7b3fa0", "#12a5b5", "#a03060", "#6b4423", "#444444")
+# For more names than colours.
+STROKES = ("-", (0, (4, 1.5)), (0, (1, 1)))
+LOOKS = tuple((colour, stroke) for stroke in STROKES for colour in OURS)
+# Beside a run so many times as long, a short one would be a line at the left edge.
+LOGARITHMIC = 10
 THEIRS = "#d98200"
 MARKS = "sDv^P"
 DOTS_PER_INCH = 150
@@ -83,7 +88,7 @@ def draw(task, series, width):
     height = 4.6 + 0.06 * max(0, names - 9)  # Three names share a line of the legend.
     figure = Figure(figsize=(5.2 * len(panels) + 1.6, height), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    looks = _in_turn(series, (SEED, MEAN), OURS) | _in_turn(series, (EARLY,), MARKS)
+    looks = _in_turn(series, (SEED, MEAN), LOOKS) | _in_turn(series, (EARLY,), MARKS)
     top = _top(series)
     for panel, ax in zip(panels, axes, strict=True):
         shown = [each for each in series if each.panel == panel]
@@ -91,7 +96,7 @@ def draw(task, series, width):
         for each in shown:
             _draw_series(ax, each, looks)
         ax.set_ylim(min(0, 1.05 * _bottom(series)), top)
-        ax.set_xlim(0, 1.03 * _right(shown))
+        _limit(ax, shown)
         ax.grid(axis="y", color="#eeeeee", zorder=0)
     _label_axes(axes, panels, width)
     _label_levels(axes[-1], [each for each in series if each.panel == panels[-1]], top)
@@ -118,15 +123,16 @@ def _draw_series(ax, series, looks):
     """Draws one series, floors excepted, as `_in_turn` chose it."""
     x, y, kind, look = series.x, series.y, series.kind, looks.get((series.kind, series.name))
     if kind == SEED:
+        colour, stroke = look
         style = {"marker": ".", "markersize": 4 if len(x) > 1 else 8} if len(x) < 60 else {}
         alpha = 0.45 if len(x) < 200 else 0.25
-        ax.plot(x, y, color=look, lw=0.8, alpha=alpha, zorder=3, **style)
+        ax.plot(x, y, color=colour, ls=stroke, lw=0.8, alpha=alpha, zorder=3, **style)
         # The legend names a colour once, also for runs that have not completed a bin.
         if not any(line.get_label() == series.name for line in ax.lines):
-            ax.plot([], [], color=look, lw=2.2, label=series.name)
+            ax.plot([], [], color=colour, ls=stroke, lw=2.2, label=series.name)
     elif kind == MEAN:
         style = {"marker": "o", "markersize": 4} if len(x) < 25 else {}
-        ax.plot(x, y, color=look, lw=2.2, zorder=6, **style)
+        ax.plot(x, y, color=look[0], ls=look[1], lw=2.2, zorder=6, **style)
     elif kind == PAPER:
         strong = series.name.startswith("Dreamer")
         colour = THEIRS if strong else "#999999"
@@ -162,11 +168,24 @@ def _draw_floors(ax, floors):
         ax.axhline(each.y[0], color="#777777", lw=0.9, ls=":", zorder=2)
 
 
+def _limit(ax, series):
+    """Sets the limits of x; a logarithmic axis where some runs are very much longer than others."""
+    ends = {}
+    for each in series:
+        if each.kind == SEED and _any(each.x):
+            ends[each.name] = max(np.nanmax(each.x), ends.get(each.name, 0))
+    if ends and max(ends.values()) > LOGARITHMIC * min(ends.values()) > 0:
+        ax.set_xscale("log")
+        ax.set_xlim(min(ends.values()) / LOGARITHMIC, 1.1 * _right(series))
+    else:
+        ax.set_xlim(0, 1.03 * _right(series))
+
+
 def _label_axes(axes, panels, width):
     for ax, panel in zip(axes, panels, strict=True):
         ax.set_xlabel("environment steps" if panel == STEPS else "minutes of running")
-        if panel == STEPS:
-            ax.xaxis.set_major_formatter(_short)
+        ax.xaxis.set_major_formatter(_short)
+        ax.xaxis.set_minor_formatter("")
     axes[0].set_ylabel("return")
     captions = [
         f"thin: evaluations of a seed; thick: mean of seeds in bins of {_short(width)}",

@@ -2,12 +2,17 @@
 
 from dreamer_tf.results.item_rows import ALL, COMMON, FLOOR, OURS, averages, in_order
 
+MOST_COLUMNS = 8
+
 
 def cells(found):
     """Returns the table of the `Row`s of an item as lists of equally many strings.
 
     The first list has the headings; then one for each task, the mean and, of several seeds, the
     band's half and the number of seeds; in the end means over tasks with their number.
+
+    With more methods than `MOST_COLUMNS` each number has a line of its own, without those means:
+    task, method, return.
 
     Args:
         found: `Row`s of one number for each task, method and source.
@@ -16,6 +21,8 @@ def cells(found):
     columns = list(dict.fromkeys((row.method, row.source) for row in found if row.source != FLOOR))
     columns.sort(key=lambda column: column[1] == OURS)
     headings = [f"{method}, {'ours' if source == OURS else 'paper'}" for method, source in columns]
+    if len(columns) > MOST_COLUMNS:
+        return _long(found, dict(zip(columns, headings, strict=True)))
     shown = {(row.task, row.method, row.source): row for row in [*found, *averages(found)]}
     floors = {row.task: row.value for row in found if row.source == FLOOR}
     table = [["task", *headings, *(["floor"] if floors else [])]]
@@ -28,6 +35,19 @@ def cells(found):
         if floors:
             line.append(f"{floors[task]:.1f}" if task in floors else "")
         table.append(line)
+    return table
+
+
+def _long(found, headings):
+    """Returns the table with a line for each number; see `cells`."""
+    order = list(headings)
+    table = [["task", "method", "return"]]
+    for task in in_order("table", {row.task for row in found}):
+        floor = [row for row in found if row.task == task and row.source == FLOOR]
+        others = [row for row in found if row.task == task and row.source != FLOOR]
+        others.sort(key=lambda row: order.index((row.method, row.source)))
+        table += [[task, headings[row.method, row.source], _score(row)] for row in others]
+        table += [[task, "floor", f"{row.value:.1f}"] for row in floor]
     return table
 
 

@@ -110,6 +110,8 @@ def _figures(runs, width, band):
         shown, _ = item_runs.chosen(item, runs)
         steps = width or item_runs.fitting_width(shown)
         found, remarks = item_rows.rows(item, shown, steps, band)
+        found, left = _widest(found)
+        remarks = [*remarks, *left]
         ours = [row for row in found if row.source == item_rows.OURS]
         if not ours or not _compares(item, ours):
             continue
@@ -121,6 +123,23 @@ def _figures(runs, width, band):
         words += f", a band or line {BANDS[band]}."
         yield _image(item_figures.encoded(item_figures.draw(item, found, steps)), title, words)
         yield _details(SHOWN, remarks)
+
+
+def _widest(found):
+    """Returns the rows without those methods of ours that have the fewest tasks, and what is told.
+
+    More than `item_table.MOST_COLUMNS` cannot be told apart in a figure.
+    """
+    tasks = {}
+    for row in found:
+        if row.source == item_rows.OURS:
+            tasks.setdefault(row.method, set()).add(row.task)
+    order = sorted(tasks, key=lambda method: (-len(tasks[method]), method))
+    left = order[item_table.MOST_COLUMNS :]
+    if not left:
+        return found, []
+    kept = [row for row in found if row.source != item_rows.OURS or row.method not in left]
+    return kept, [f"not in this figure, with the fewest tasks: {', '.join(left)}"]
 
 
 def _compares(item, ours):

@@ -11,7 +11,7 @@ from dreamer_tf.results import binning, check, references, scores
 STEPS, MINUTES = "steps", "minutes"
 SEED, MEAN = "seed", "mean"
 TF2, FIGURE, PAPER, EARLY, FLOOR = "tf2", "figure", "paper", "early", "floor"
-# Of a curve shorter than so many bins little would be seen: it gets bins of a tenth.
+# Of a curve with fewer whole bins little would be seen: it gets bins of a tenth.
 FEWEST_BINS = 5
 COLUMNS = ("task", "panel", "kind", "name", "seed", "x", "y", "low", "high", "left", "seeds")
 
@@ -45,9 +45,12 @@ class Series:
 
 
 def fitting_width(runs):
-    """Returns the steps of a bin: those of the author's, or a tenth where all runs are short."""
+    """Returns the steps of a bin: those of the author's, or tenths of it where all are short."""
     longest = max(run.reached for run in runs)
-    return binning.WIDTH if longest >= FEWEST_BINS * binning.WIDTH else binning.WIDTH // 10
+    width = binning.WIDTH
+    while width > 100 and longest < binning.OFFSET + FEWEST_BINS * width:
+        width //= 10
+    return width
 
 
 def of_task(task, runs, width, early=False):

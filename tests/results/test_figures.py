@@ -1,6 +1,7 @@
 """Figures show what their CSV says, and the CSV what the runs and references say."""
 
 import csv
+import dataclasses
 import xml.etree.ElementTree
 
 import numpy as np
@@ -115,9 +116,36 @@ def test_references_are_those_of_the_tables(runs):
     assert not [row for row in rows if row["kind"] == "early"]
 
 
-def test_bins_of_short_runs_are_a_tenth(tmp_path, runs):
+def test_five_whole_bins_fit_into_the_longest_run(tmp_path, runs):
     assert series.fitting_width(runs) == 100_000
-    assert series.fitting_width([run for run in runs if run.name == "short"]) == 10_000
+    for reached, width in ((505_000, 100_000), (500_000, 10_000), (55_000, 10_000), (50_000, 1000)):
+        found = [dataclasses.replace(run, reached=min(run.reached, reached)) for run in runs]
+        assert series.fitting_width(found) == width
+    assert series.fitting_width([dataclasses.replace(runs[0], reached=700)]) == 100
+
+
+def test_short_runs_of_several_seeds_have_a_mean_and_stay_visible_beside_long_ones(tmp_path):
+    for seed, last in ((0, 20.0), (1, 30.0)):
+        write_run(tmp_path, "toy_reach", [8.0, last], name="short", seed=seed)
+    runs = scores.find([tmp_path])[0]
+    found = series.of_task("toy_reach", runs, series.fitting_width(runs))
+    (mean,) = [each for each in found if each.kind == series.MEAN and each.panel == series.STEPS]
+    assert (mean.x[-1], mean.y[-1], mean.seeds[-1]) == (15000, 25.0, 2)
+    axes = figures.draw("toy_reach", found, 100).axes[0]
+    assert axes.get_xscale() == "linear"
+    write_run(tmp_path, "toy_reach", [1.0] * 30, name="long")
+    runs = scores.find([tmp_path])[0]
+    axes = figures.draw("toy_reach", series.of_task("toy_reach", runs, 10_000), 10_000).axes[0]
+    assert axes.get_xscale() == "log"
+    assert axes.get_xlim()[0] < 5000 and axes.get_xlim()[1] > 295_000
+
+
+def test_more_names_than_colours_still_look_different():
+    pairs = [(f"run {i}", np.array([0.0, 1.0]), np.array([i, i])) for i in range(20)]
+    lines = [series.Series(series.STEPS, series.SEED, *each, seed="0") for each in pairs]
+    handles, labels = figures.draw("toy_reach", lines, 1000).axes[0].get_legend_handles_labels()
+    assert len(labels) == 20
+    assert len({(line.get_color(), line._unscaled_dash_pattern) for line in handles}) == 20
 
 
 def test_negative_returns_are_inside_the_panel(tmp_path):

@@ -12,7 +12,9 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from dreamer_tf.results import report, videos
+from dreamer_tf.results import item_rows, item_runs, item_table, report, scores, videos
+
+TASK = "dmc_cartpole_swingup"
 
 WALKER = "dmc_walker_walk"
 FILM = b"GIF89a a film"
@@ -230,3 +232,26 @@ def test_in_a_browser_nothing_is_wider_than_the_page(width, tmp_path):
     )
     (seen,) = re.findall(r"<title>(\d+)</title>", found.stdout)
     assert int(seen) <= width
+
+
+def test_of_many_methods_the_page_keeps_figures_and_tables_that_can_be_read(tmp_path):
+    """A dozen trials of one task, and one method of two: no column or colour for each."""
+    for number in range(12):
+        write_run(tmp_path, TASK, [10.0 * number, 20.0], name=f"trial{number:02}")
+    for task in (TASK, "dmc_walker_walk"):
+        write_run(tmp_path, task, [100.0, 333.0], name="wide")
+    runs = scores.find([tmp_path])[0]
+    found, _ = item_rows.rows("fig6", item_runs.chosen("fig6", runs)[0], 10_000)
+    kept, told = report._widest(found)
+    methods = {row.method for row in kept if row.source == item_rows.OURS}
+    assert len(methods) == 8 and any("wide" in method for method in methods)
+    assert (
+        len(told) == 1 and told[0].startswith("not in this figure") and told[0].count("trial") == 5
+    )
+    few = [row for row in found if row.source != item_rows.OURS or "wide" in row.method]
+    assert report._widest(few) == (few, [])
+    cells = item_table.cells(found)
+    assert cells[0] == ["task", "method", "return"]
+    assert [TASK, "Dreamer (wide), ours", "333.0"] in cells
+    assert [TASK, "floor", "95.6"] in cells and [TASK, "Dreamer, paper", "833.7"] in cells
+    assert len([line for line in cells if ", ours" in line[1]]) == 14
