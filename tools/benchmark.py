@@ -242,6 +242,7 @@ def parse(words):
     for name in ("rounds", "episodes"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} {getattr(options, name)}: give at least 1")
+    _check_outputs(options)
     if options.peer:
         if not _can_import(options.peer_python, options.peer):
             parser.error(
@@ -249,6 +250,16 @@ def parse(words):
                 "another --peer-python"
             )
     return options
+
+
+def _check_outputs(options):
+    """Leaves the paths of what is written as they can be; raises a UserError where they cannot."""
+    from dreamer_tf.basics import outputs
+
+    if options.json is not None:
+        options.json = outputs.file(options.json, "--json")
+    if options.trace is not None:
+        options.trace = outputs.folder(options.trace, "--trace")
 
 
 def _can_import(python, name):
@@ -281,6 +292,7 @@ def main(words):
         if options.json:
             from dreamer_tf.basics import atomic
 
+            options.json.parent.mkdir(parents=True, exist_ok=True)
             atomic.write(options.json, json.dumps(found, indent=1).encode())
     return 0
 

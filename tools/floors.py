@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dreamer_tf.basics import atomic
+from dreamer_tf.basics import atomic, outputs
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs import make_env
 from dreamer_tf.envs.tasks import PAPER_TASKS
@@ -115,6 +115,7 @@ def main(words):
     """Measures; returns the exit status."""
     arguments, given = parse(words)
     try:
+        out = outputs.file(arguments.out, "--out") if arguments.out is not None else None
         rows = [COLUMNS]
         print(",".join(COLUMNS))
         for task in arguments.task:
@@ -124,10 +125,11 @@ def main(words):
                 rows.append(row(task, name, measure(env, policy, arguments.episodes)))
                 print(",".join(rows[-1]), flush=True)
             env.close()
-        if arguments.out is not None:
+        if out is not None:
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows(rows)
-            atomic.write(arguments.out, text.getvalue().encode())
+            out.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write(out, text.getvalue().encode())
     except UserError as error:
         message, status = str(error), error.status
     except OSError as error:

@@ -20,8 +20,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from dreamer_tf.basics import atomic
+from dreamer_tf.basics import atomic, outputs
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.reports.terminal import guarded
 from dreamer_tf.results import (
     binning,
     check,
@@ -109,15 +110,13 @@ COMMANDS = (add_curves, add_check, add_statistics, add_report, add_export)
 
 def reproduce(arguments):
     """Makes the runs of an item and draws them; returns the exit status."""
-    status, plans = (
-        0,
-        items.plans(arguments.item, arguments.scale, program.overrides(arguments.set)),
-    )
+    status = 0
+    plans = items.plans(arguments.item, arguments.scale, program.overrides(arguments.set))
     if arguments.plot is None:
-        status = program.run(plans, arguments, arguments.scale)
+        status = program.run(plans, arguments)
         if arguments.plan or status == program.STOPPED:
             return status
-    out = arguments.logdir / "figures"
+    out = outputs.folder(arguments.logdir, "--logdir") / "figures"
     if arguments.item == "fig5":
         if arguments.plot:
             raise UserError(
@@ -146,12 +145,13 @@ def reproduce(arguments):
 
 def draw_curves(arguments):
     """Draws a PNG, an SVG and a CSV of what they show for each task."""
+    out = outputs.folder(arguments.out, "--out")
     runs = find(arguments.runs)
     for task in sorted({run.task for run in runs}):
         of_task = [run for run in runs if run.task == task]
         width = arguments.bin or series.fitting_width(of_task)
         drawn = series.of_task(task, of_task, width, arguments.early)
-        for path in figures.write(arguments.out, task, drawn, width):
+        for path in figures.write(out, task, drawn, width):
             print(path)
     return 0
 
@@ -180,6 +180,7 @@ def check_runs(arguments):
 
 def print_statistics(arguments):
     """Prints statistics of each method, and how likely one is better than another."""
+    out = arguments.out and outputs.folder(arguments.out, "--out")
     runs = summary.of_suite(find(arguments.runs))
     width = arguments.bin or item_runs.fitting_width(runs)
     found, remarks = summary.scores_of(runs, width)
@@ -190,23 +191,26 @@ def print_statistics(arguments):
     numbers = summary.numbers(found)
     print("\n".join(item_table.lines(summary.table(numbers)) + summary.improvements(numbers)))
     print(f"a run's return is the mean of its evaluations in its last {width} steps")
-    for path in summary_figure.write(numbers, arguments.out) if arguments.out else ():
+    for path in summary_figure.write(numbers, out) if out else ():
         print(path)
     return 0
 
 
 def write_report(arguments):
     """Writes the page."""
+    out = outputs.file(arguments.out, "--out")
     text = report.page(arguments.runs, arguments.bin, arguments.band)
-    atomic.write(arguments.out, text.encode())
-    print(arguments.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write(out, text.encode())
+    print(out)
     return 0
 
 
 def export_runs(arguments):
     """Exports every run."""
+    out = outputs.folder(arguments.out, "--out")
     for run in find(arguments.runs):
-        print(export.export(run, arguments.out))
+        print(export.export(run, out))
     return 0
 
 
@@ -220,6 +224,7 @@ def find(paths):
     return runs
 
 
+@guarded
 def main(words):
     """Runs one command; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -236,15 +241,7 @@ def main(words):
     for command in COMMANDS:
         command(add)
     arguments = parser.parse_args(words)
-    try:
-        return arguments.run(arguments)
-    except UserError as error:
-        message, status = str(error), error.status
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        message, status = f"{where}{error.strerror or error}", 1
-    print(f"error: {message}", file=sys.stderr)
-    return status
+    return arguments.run(arguments)
 
 
 def _steps(text):

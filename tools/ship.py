@@ -6,6 +6,7 @@ The folder is opened by `evaluate`, `dream` and `dreamer_tf.load` like the run i
 import argparse
 import sys
 
+from dreamer_tf.basics import outputs
 from dreamer_tf.reports.terminal import guarded
 from dreamer_tf.runs import shipping
 
@@ -20,13 +21,14 @@ def main(words):
         "--full", action="store_true", help="keep float32; by default kernels become float16"
     )
     arguments = parser.parse_args(words)
+    out = outputs.folder(arguments.out, "--out")
     size = shipping.ship(
         arguments.run,
-        arguments.out,
+        out,
         not arguments.full,
         lambda text: print(f"warning: {text}", file=sys.stderr),
     )
-    print(f"{arguments.out}: {size / 1e6:.1f} MB; try tools/run evaluate {arguments.out}")
+    print(f"{out}: {size / 1e6:.1f} MB; try tools/run evaluate {out}")
     return 0
 
 

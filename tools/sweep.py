@@ -64,8 +64,7 @@ def main(words):
     arguments = parser.parse_args(words)
     if arguments.name and len(arguments.methods) > 1:
         raise UserError("--name is for one method: several would share their folders")
-    scale = "cpu" if "cpu" in arguments.presets else "paper"
-    return program.run(plans(arguments), arguments, scale)
+    return program.run(plans(arguments), arguments)
 
 
 if __name__ == "__main__":

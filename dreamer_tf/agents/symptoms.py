@@ -47,6 +47,8 @@ def of_prior(metrics, free_nats, free_nats_per):
         metrics: as for `of_actor`.
         free_nats, free_nats_per: those of the configuration.
     """
+    # With free nats for each step, steps above them train the prior while the mean is below: the
+    # KL of runs that learned was there for thousands of updates (docs/metrics.md).
     if free_nats_per != "batch" or not metrics["div"] < free_nats:
         return {}
     return {

@@ -6,14 +6,17 @@ from dreamer_tf import agents
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config import files, schema
 from dreamer_tf.envs import tasks
+from dreamer_tf.envs.tasks import default_repeat
 from dreamer_tf.reports import terminal
 from dreamer_tf.runs import checkpoint, run_directory, versions
 
 PREFIX = "agent/"
+CURVE = "curve.csv"
 # Keys that change no weight's shape, but what the networks' inputs or outputs mean.
 MEANINGS = (
-    *("model.vector_transform", "model.reward_transform", "model.min_std"),
-    *("behavior.mean_scale", "behavior.init_std"),
+    *("env.action_repeat", "model.vector_transform", "model.reward_transform", "model.min_std"),
+    *("behavior.mean_scale", "behavior.init_std", "behavior.discount"),
+    *("d4pg.value_min", "d4pg.value_max", "d4pg.discount", "a3c.reward_scale", "a3c.discount"),
 )
 
 
@@ -99,20 +102,33 @@ def check_same_networks(run, saved, settings, spec):
 
 def other_meanings(run, settings):
     """Returns texts about keys that say what weights mean, and are not those of a run's folder."""
-    there, here = schema.flatten(load_config(run)), schema.flatten(settings)
+    there, here = _meanings(load_config(run)), _meanings(settings)
     return [
         f"{key} is {there[key]} in {run}, {here[key]} here: its weights mean something else"
-        for key in MEANINGS
-        if key in there and key in here and there[key] != here[key]
+        for key in there
+        if key in here and there[key] != here[key]
     ]
+
+
+def _meanings(config):
+    """Returns {key: value} of those of `MEANINGS` that a configuration has."""
+    values = schema.flatten(config)
+    if values["env.action_repeat"] == "auto":
+        values["env.action_repeat"] = default_repeat(config.task)
+    return {key: values[key] for key in MEANINGS if key in values}
 
 
 def load_config(run):
     """Returns the configuration of a run's folder.
 
     Raises:
-        UserError: the folder is not a run.
+        UserError: the folder is not a run, or only the curve of one.
     """
+    if _is_curve(Path(run)):
+        raise UserError(
+            f"{run} holds a curve only, which never gets a checkpoint: give a run's own folder, or "
+            "an agent that was shipped, such as the project's own in agents/"
+        )
     path = Path(run) / run_directory.CONFIG
     if not path.is_file():
         raise UserError(
@@ -120,6 +136,12 @@ def load_config(run):
             f"give a folder like runs/<task>/<name>/<seed>"
         )
     return files.from_yaml(path, versions.KEYS)
+
+
+def _is_curve(folder):
+    """Returns whether a folder is what `tools/reproduce.py export` makes of a run."""
+    others = (run_directory.METRICS, run_directory.CHECKPOINTS)
+    return (folder / CURVE).is_file() and not any((folder / each).exists() for each in others)
 
 
 def add_trust(parser):

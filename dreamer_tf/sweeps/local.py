@@ -8,6 +8,15 @@ from dreamer_tf.sweeps import resources
 from dreamer_tf.sweeps.process import bring_to_end
 
 
+def check(needed):
+    """Raises a UserError where this computer has not as many GPUs as a run needs."""
+    if needed.gpus and not resources.shares(needed.gpus):
+        raise UserError(
+            f"a run needs {needed.gpus:g} GPUs, this computer has {len(resources.gpus())}: "
+            "give fewer --gpus"
+        )
+
+
 class LocalLauncher:
     """A pool of threads, each of which waits for one run's process.
 
@@ -22,10 +31,7 @@ class LocalLauncher:
     farewell = "stopped; the same command goes on"
 
     def __init__(self, needed, attempts):
-        if needed.gpus and not resources.shares(needed.gpus):
-            raise UserError(
-                f"a run needs {needed.gpus:g} GPUs, this computer has {len(resources.gpus())}"
-            )
+        check(needed)
         self.needed = needed
         self.attempts = attempts
         self.places = resources.side_by_side(needed)

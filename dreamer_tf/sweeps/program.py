@@ -1,14 +1,16 @@
 """What `tools/sweep.py` and `tools/reproduce.py` share: options, bringing plans to their ends."""
 
 import argparse
+import contextlib
 import math
 import shutil
 import signal
 from pathlib import Path
 
+from dreamer_tf.basics import outputs
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.reports.duration import in_words
-from dreamer_tf.sweeps import ray_cluster, resources, table
+from dreamer_tf.sweeps import costs, local, ray_cluster, resources, slurm, table
 from dreamer_tf.sweeps.estimates import estimate
 from dreamer_tf.sweeps.local import LocalLauncher
 from dreamer_tf.sweeps.ray_cluster import RayLauncher
@@ -18,6 +20,7 @@ from dreamer_tf.sweeps.slurm import SlurmLauncher
 LAUNCHERS = ("auto", "ray", "local", "slurm")
 OWN_OPTIONS = {"seed": "--seeds", "task": "--tasks"}
 STOPPED = 130
+LONG = 2 * 86400  # Seconds without a GPU from which on it is said what a GPU would take.
 
 
 def add_options(parser):
@@ -54,33 +57,31 @@ def add_options(parser):
     )
 
 
-def run(plans, arguments, scale="paper"):
+def run(plans, arguments):
     """Brings plans to their ends and shows how far they are; returns the exit status.
 
     Args:
         plans: `Plan`s.
         arguments: parsed options of `add_options`.
-        scale: whose speeds are assumed where none was measured.
 
     Raises:
-        UserError: a plan that cannot work, or a launcher that is not there.
+        UserError: a plan that cannot work, a folder that cannot be made, or a launcher that is not
+            there. With `--plan`, too, as far as that can be told without starting anything.
     """
     check(plans)
-    for plan in plans:
-        different = plan.clashes(arguments.logdir)
-        if different:
-            raise UserError(
-                f"{plan.folder(arguments.logdir)} holds a run with another {different[0]}"
-                f"{' (and more)' if len(different) > 1 else ''}: take another --logdir or --name"
-            )
+    check_folder(plans, arguments.logdir)
     left = [plan for plan in plans if not plan.progress(arguments.logdir).done]
     needed = _needed(arguments)
-    for line in describe(plans, left, arguments.logdir, scale, needed):
-        print(line)
+    if left:
+        check_launcher(arguments, needed)
+    lines = describe(plans, left, arguments.logdir, needed)
     if arguments.plan:
         for plan in plans:
-            print(f"{plan.folder(arguments.logdir)}  {_words(plan, arguments.logdir)}")
+            lines.append(f"{plan.folder(arguments.logdir)}  {_words(plan, arguments.logdir)}")
+        with _ending_with_the_reader():
+            print("\n".join(lines), flush=True)
         return 0
+    print("\n".join(lines))
     if not left:
         return 0
     launcher = make_launcher(arguments, needed)
@@ -111,18 +112,36 @@ def check(plans):
             raise UserError(f"two different runs would be made in {folder}: name them apart")
 
 
-def describe(plans, left, logdir, scale, needed):
+def check_folder(plans, logdir):
+    """Raises a UserError where no runs can be made in a folder, or other ones are in the way."""
+    outputs.folder(logdir, "--logdir")
+    for plan in plans:
+        different = plan.clashes(logdir)
+        if different:
+            raise UserError(
+                f"{plan.folder(logdir)} holds a run with another {different[0]}"
+                f"{' (and more)' if len(different) > 1 else ''}: take another --logdir or --name"
+            )
+
+
+def describe(plans, left, logdir, needed):
     """Returns lines: how many runs there are, and what those that are left will cost."""
     lines = [f"{len(plans)} runs, {len(plans) - len(left)} of them done"]
     if not left:
         return lines
-    cost = estimate(left, logdir, scale)
+    cost = estimate(left, logdir, bool(needed.gpus))
     basis = f"{cost.measured} of {len(left)} speeds measured here, the others assumed"
+    basis = "all speeds measured here" if not cost.assumed else basis
     beside = resources.side_by_side(needed)
     lines.append(
         f"about {in_words(cost.seconds)} one after the other ({basis}); {beside} fit beside each "
         "other on this computer"
     )
+    lines += [f"assumed: {each}" for each in cost.assumed]
+    if not cost.measured and cost.seconds >= LONG:
+        elsewhere = estimate(left, logdir, gpu=True)
+        if elsewhere.assumed == (costs.GPU,) != cost.assumed:
+            lines.append(f"on GPUs about {in_words(elsewhere.seconds)}, assuming {costs.GPU}")
     folder = next(each for each in (Path(logdir), *Path(logdir).resolve().parents) if each.exists())
     free = shutil.disk_usage(folder).free
     lines.append(f"about {cost.bytes / 1e9:.1f} GB of episodes, {free / 1e9:.0f} GB free")
@@ -134,19 +153,38 @@ def describe(plans, left, logdir, scale, needed):
     return lines
 
 
-def make_launcher(arguments, needed):
-    """Returns the launcher that the options name."""
-    name = arguments.launcher
-    if name == "auto":
-        name = "ray" if arguments.address or ray_cluster.available() else "local"
+def check_launcher(arguments, needed):
+    """Raises the UserError of a launcher that cannot work here; starts none."""
+    name = _launcher(arguments)
     if name == "ray":
-        return RayLauncher(needed, arguments.attempts, arguments.address)
+        return ray_cluster.check(needed, arguments.address)
     if arguments.address:
         raise UserError("--address is of a Ray cluster: leave --launcher out or name ray")
     if name == "slurm":
-        options = dict(_pair(each, "--slurm") for each in arguments.slurm)
+        _slurm_options(arguments)
+        return slurm.check()
+    return local.check(needed)
+
+
+def make_launcher(arguments, needed):
+    """Returns the launcher that the options name, after `check_launcher`."""
+    name = _launcher(arguments)
+    if name == "ray":
+        return RayLauncher(needed, arguments.attempts, arguments.address)
+    if name == "slurm":
+        options = _slurm_options(arguments)
         return SlurmLauncher(needed, arguments.attempts, arguments.hours, options)
     return LocalLauncher(needed, arguments.attempts)
+
+
+def _launcher(arguments):
+    if arguments.launcher != "auto":
+        return arguments.launcher
+    return "ray" if arguments.address or ray_cluster.available() else "local"
+
+
+def _slurm_options(arguments):
+    return dict(_pair(each, "--slurm") for each in arguments.slurm)
 
 
 def overrides(words):
@@ -195,6 +233,16 @@ def _words(plan, logdir):
 def _folder(text):
     # Where a shell leaves it: --logdir=~/runs.
     return Path(text).expanduser()
+
+
+@contextlib.contextmanager
+def _ending_with_the_reader():
+    """Has the program end without a word where nobody reads on, as in `--plan | head`."""
+    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGPIPE, before)
 
 
 class _signals:

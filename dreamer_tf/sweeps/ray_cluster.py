@@ -6,13 +6,34 @@ import time
 from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.sweeps import resources
 from dreamer_tf.sweeps.plans import ROOT
 from dreamer_tf.sweeps.process import Attempts, bring_to_end
+
+TOO_LITTLE = "this computer does not have what a run needs: "
 
 
 def available():
     """Returns whether Ray is installed."""
     return importlib.util.find_spec("ray") is not None
+
+
+def check(needed, address):
+    """Raises a UserError for what is certain before Ray is started; the arguments as below."""
+    if not available():
+        raise UserError(
+            "Ray is not installed: tools/run python -m pip install -r requirements/sweeps.txt "
+            "-c requirements/lock.txt"
+        )
+    # All cores, which is what Ray counts; of the memory it has a part.
+    has = (os.cpu_count(), len(resources.gpus()), resources.memory())
+    wants = (needed.cpus, needed.gpus or 0, needed.memory)
+    if address is None and any(want > there for want, there in zip(wants, has, strict=True)):
+        raise UserError(f"{TOO_LITTLE}{_wanted(*wants)}")
+
+
+def _wanted(cpus, gpus, memory):
+    return f"{cpus:g} cores, {gpus:g} GPUs and {memory / 1e9:g} GB (--cpus, --gpus, --memory)"
 
 
 class RayLauncher:
@@ -31,11 +52,7 @@ class RayLauncher:
     farewell = "stopped; the same command goes on"
 
     def __init__(self, needed, attempts, address=None):
-        if not available():
-            raise UserError(
-                "Ray is not installed: tools/run python -m pip install -r requirements/sweeps.txt "
-                "-c requirements/lock.txt"
-            )
+        check(needed, address)
         # Anyone who reaches the ports of a cluster without a token can run programs on it. Ray
         # looks at this when it is imported, and makes a token in ~/.ray where there is none.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -62,7 +79,7 @@ class RayLauncher:
         self.plans, self.waiting, self.results = [], {}, {}
         if self.alone and not self._fits():
             self.ray.shutdown()
-            raise UserError(f"this computer does not have what a run needs: {self._wanted()}")
+            raise UserError(f"{TOO_LITTLE}{self._wanted()}")
 
     def describe(self):
         """Returns where runs go, for people."""
@@ -88,10 +105,7 @@ class RayLauncher:
 
     def _wanted(self):
         needs = self._needs()
-        return (
-            f"{needs['CPU']:g} cores, {needs['GPU']:g} GPUs and {needs['memory'] / 1e9:g} GB "
-            "(--cpus, --gpus, --memory)"
-        )
+        return _wanted(needs["CPU"], needs["GPU"], needs["memory"])
 
     def start(self, plans, logdir):
         """Hands all plans to Ray."""

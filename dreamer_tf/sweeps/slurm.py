@@ -15,6 +15,17 @@ def available():
     return importlib.util.find_spec("submitit") is not None
 
 
+def check(cluster="slurm"):
+    """Raises a UserError where jobs cannot be submitted, see `SlurmLauncher`."""
+    if not available():
+        raise UserError(
+            "submitit is not installed: tools/run python -m pip install "
+            "-r requirements/sweeps.txt -c requirements/lock.txt"
+        )
+    if cluster == "slurm" and shutil.which("sbatch") is None:
+        raise UserError("Slurm is not here (no sbatch): start this on a node that submits jobs")
+
+
 class Job:
     """What a job of the array does; requeued, it goes on from the run's checkpoint."""
 
@@ -53,13 +64,7 @@ class SlurmLauncher:
     farewell = "the jobs go on without this program: squeue shows them, scancel ends them"
 
     def __init__(self, needed, attempts, hours, options=None, cluster="slurm"):
-        if not available():
-            raise UserError(
-                "submitit is not installed: tools/run python -m pip install "
-                "-r requirements/sweeps.txt -c requirements/lock.txt"
-            )
-        if cluster == "slurm" and shutil.which("sbatch") is None:
-            raise UserError("Slurm is not here (no sbatch): start this on a node that submits jobs")
+        check(cluster)
         import submitit
 
         self.needed = needed

@@ -1,8 +1,11 @@
 """Signs that an agent cannot learn: told once, after they lasted, and not of healthy runs."""
 
+import csv
 from types import SimpleNamespace
 
 import pytest
+import yaml
+from runs_for_tests import ROOT
 
 from dreamer_tf.agents import symptoms
 from dreamer_tf.reports.watch import PATIENCE, Watch
@@ -45,6 +48,48 @@ def test_choices_have_entropies_of_their_own():
 )
 def test_a_prior_that_nothing_trains(free_nats, per, expected):
     assert bool(symptoms.of_prior(STUCK, free_nats, per)) == expected
+
+
+def kl_of(name):
+    """Returns the free nats of a committed curve and {update: mean KL in nats}."""
+    folder = ROOT / "docs" / "runs" / name
+    settings = yaml.safe_load((folder / "config.yaml").read_text())["model"]
+    rows = list(csv.DictReader((folder / "curve.csv").read_text().splitlines()))
+    kls = {int(row["update"]): float(row["div"]) for row in rows if row["div"]}
+    return settings["free_nats"], settings["free_nats_per"], kls
+
+
+@pytest.mark.parametrize(
+    ("name", "longest"),
+    [
+        # Of all from pixels the one that learned most; its KL is below the nat until update 2300.
+        ("dmc_cartpole_swingup/pixels/0", 2200),
+        # The best of all at the end, where it is below.
+        ("dmc_cartpole_swingup/control/0", 300),
+    ],
+)
+def test_a_mean_below_the_free_nats_of_steps_is_no_symptom_of_runs_that_learn(name, longest):
+    free, per, kls = kl_of(name)
+    assert (free, per) == (1.0, "step")
+    below = [update for update, kl in kls.items() if kl < free]
+    # Long enough for a run to warn.
+    assert below[-1] - below[0] >= longest >= PATIENCE
+    told = []
+    watch = Watch(told.append)
+    for update, kl in kls.items():
+        watch.notice(symptoms.of_prior({"div": kl}, free, per), update)
+    assert told == []
+
+
+def test_learned_and_failed_runs_are_alike_in_their_kl():
+    """Where the first 1600 updates tell them apart, docs/metrics.md is to be corrected."""
+    learned, failed = (kl_of(f"dmc_cartpole_swingup/{name}/0")[2] for name in ("pixels", "p8"))
+    same = [update for update in learned if 290 <= update <= 1600 and update in failed]
+    assert len(same) > 10
+    differences = [learned[update] - failed[update] for update in same]
+    assert max(map(abs, differences)) < 0.15 and min(differences) < 0
+    # One that failed as far above its free nats as any that learned.
+    assert min(kl_of("dmc_cartpole_swingup/vec16x50_scale100/0")[2].values()) > 1.5
 
 
 def test_a_symptom_is_told_once_and_only_after_it_lasted():

@@ -65,6 +65,17 @@ def test_mistakes_are_told(capsys, floors, words, message):
     assert message in capsys.readouterr().err
 
 
+def test_where_to_write_is_looked_at_first(tmp_path, capsys, floors):
+    words = ["--task", "toy_reach", "--episodes", "2", "--time_limit", "20", "--out"]
+    assert floors.main([*words, str(tmp_path)]) == 2
+    output, errors = capsys.readouterr()
+    assert output == "" and errors == (
+        f"error: --out {tmp_path} is a folder: give the name of a file\n"
+    )
+    assert floors.main([*words, str(tmp_path / "new" / "floors.csv")]) == 0
+    assert (tmp_path / "new" / "floors.csv").read_text().startswith("task,policy")
+
+
 def test_a_single_episode_has_no_error(capsys, floors):
     with pytest.raises(SystemExit):
         floors.main(["--episodes", "1"])

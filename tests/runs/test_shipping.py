@@ -60,6 +60,11 @@ def test_nothing_is_overwritten_and_a_wrong_folder_is_one_line(tmp_path):
     (tmp_path / "agent").mkdir()
     with pytest.raises(UserError, match="exists already"):
         ship(RUN, tmp_path / "agent", half=True, warn=pytest.fail)
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        refused = program("tools.ship", RUN, "--out", place)
+        assert refused.returncode == 2 and len(refused.stderr.splitlines()) == 1
+        assert refused.stderr.startswith(f"error: --out {place}")
     refused = program("tools.ship", tmp_path, "--out", tmp_path / "other")
     assert refused.returncode == 2 and "is not a run" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1 and not (tmp_path / "other").exists()

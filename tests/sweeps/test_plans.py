@@ -9,13 +9,13 @@ from runs_for_tests import ROOT
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config import command_line
 from dreamer_tf.config.files import to_yaml
-from dreamer_tf.envs.tasks import PAPER_TASKS
+from dreamer_tf.envs.tasks import PAPER_TASKS, default_repeat
 from dreamer_tf.results import references
 from dreamer_tf.runs import checkpoint
 from dreamer_tf.runs.run_directory import RunDirectory
-from dreamer_tf.sweeps import items, program
+from dreamer_tf.sweeps import costs, items, program, ray_cluster, slurm
 from dreamer_tf.sweeps.estimates import estimate
-from dreamer_tf.sweeps.plans import Plan, record_bytes
+from dreamer_tf.sweeps.plans import Plan, Progress, record_bytes
 
 sys.path.insert(0, str(ROOT / "tools"))
 import sweep  # noqa: E402
@@ -62,11 +62,28 @@ def test_horizons_are_set_where_the_method_has_its_own():
     assert len({name for name, _ in found}) == 3 * 8
 
 
+@pytest.mark.parametrize("item", [name for name, each in items.ITEMS.items() if each.settings])
+def test_what_an_item_varies_has_the_papers_own_value_at_cpu(item):
+    """Otherwise its figure would lack what every other figure shows."""
+    plans = [plan for plan in items.plans(item, "cpu") if plan.config().agent == "dreamer"]
+    own = Plan(plans[0].task, ("cpu",), "own", 0)
+
+    def varied(plan):
+        config, task = plan.config(), plan.task
+        repeat = config.env.action_repeat
+        return config.behavior.horizon, default_repeat(task) if repeat == "auto" else repeat
+
+    assert len(plans) > 1
+    assert varied(own) in [varied(plan) for plan in plans]
+    paper = {varied(plan) for plan in items.plans(item, "paper") if "dreamer" in plan.name}
+    assert {varied(plan) for plan in plans} < paper
+
+
 def options(*words):
     """Returns the plans of a command line of tools/sweep.py."""
     found = []
 
-    def keep(plans, arguments, scale):
+    def keep(plans, arguments):
         found.extend(plans)
         return 0
 
@@ -152,16 +169,91 @@ def test_a_run_of_another_configuration_is_not_taken_for_the_wanted_one(tmp_path
     assert "holds a run with another model.units" in capsys.readouterr().err
 
 
-def test_a_plan_prints_runs_and_cost_and_makes_nothing(tmp_path, capsys):
-    logdir = tmp_path / "runs"
-    words = ["--logdir", str(logdir), "--tasks", "dmc_walker_walk", "--seeds", "0", "1", "--plan"]
-    assert sweep.main(words) == 0
+def plan_of(*words, task="dmc_walker_walk"):
+    """Returns the exit status of a sweep's dry run."""
+    return sweep.main(["--logdir", "runs", "--tasks", task, "--plan", *words])
+
+
+def test_a_plan_prints_runs_and_cost_and_makes_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert plan_of("--launcher", "local", "--seeds", "0", "1") == 0
     printed = capsys.readouterr().out
     # Two runs of 5e6 steps at the paper's 3 hours a million; an image for every second step.
-    assert "2 runs, 0 of them done" in printed and "about 30.0 h one after" in printed
+    assert "2 runs, 0 of them done" in printed and "about 30.2 h one after" in printed
+    assert "assumed: the paper's V100, 3 hours" in printed
     assert "about 62 GB" in printed.replace("61.9", "62").replace(".0 GB", " GB")
-    assert str(logdir / "dmc_walker_walk" / "dreamer" / "1") in printed
-    assert not logdir.exists()
+    assert "runs/dmc_walker_walk/dreamer/1 " in printed
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "about"),
+    [
+        # As a preset, as a method, as a key: what counts is the configuration.
+        (["--methods", "cpu"], "3.8 h"),
+        (["--with", "cpu"], "3.8 h"),
+        (["--methods", "control"], "34 min"),
+        (["--methods", "debug"], "2 min"),
+        (["--methods", "cpu", "--set", "train.updates=20"], "7.5 h"),
+        (["--methods", "cpu", "planet", "--set", "steps=2e5"], "100 days"),
+        ([], "34 days"),
+    ],
+)
+def test_a_plan_without_a_gpu_says_what_its_speeds_rest_on(words, about, monkeypatch, capsys):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert plan_of("--launcher", "local", *words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    if "planet" not in words:
+        assert lines[1].startswith(f"about {about} one after the other (0 of 1 speeds measured")
+    assert lines[2].startswith("assumed: speeds measured on two quiet cores without a GPU")
+    # What takes days may be meant for another computer.
+    on_gpu = [line for line in lines if "V100" in line]
+    assert bool(on_gpu) == (about.endswith("days")), lines
+    assert all(line.startswith("on GPUs about") for line in on_gpu)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--gpus", "3", "--launcher", "local"], "a run needs 3 GPUs, this computer has 1"),
+        (["--address", "foo", "--launcher", "local"], "--address is of a Ray cluster"),
+        (["--address", "foo", "--launcher", "slurm"], "--address is of a Ray cluster"),
+        (["--launcher", "slurm", "--slurm", "gold"], "--slurm gold: write it as name=value"),
+        (["--launcher", "slurm"], "no sbatch"),
+        (["--logdir", "file"], "--logdir file is a file: give a folder"),
+        (["--logdir", "file/runs"], "file is a file, so nothing can be in it"),
+        (["--launcher", "ray", "--gpus", "2"], "does not have what a run needs: "),
+        (["--launcher", "ray", "--cpus", "9999"], "9999 cores, 1 GPUs and 4 GB"),
+        (["--launcher", "ray", "--memory", "1e6"], "does not have what a run needs: "),
+    ],
+)
+def test_a_plan_refuses_what_the_run_would(words, expected, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for module in (ray_cluster, slurm):
+        monkeypatch.setattr(module, "available", lambda: True)
+    (tmp_path / "file").write_text("")
+    assert plan_of(*words) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
+    assert expected in captured.err and captured.out == ""
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_plan_for_a_cluster_is_not_held_to_this_computer(monkeypatch, capsys):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(ray_cluster, "available", lambda: True)
+    assert plan_of("--address", "far:6379", "--gpus", "8", "--cpus", "999") == 0
+    assert "assumed: the paper's V100" in capsys.readouterr().out
+
+
+def test_what_is_done_needs_no_launcher(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Plan, "progress", lambda *_: Progress(9, 9, 9, None, None, True))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert plan_of("--gpus", "3", "--launcher", "local") == 0
+    assert "1 runs, 1 of them done" in capsys.readouterr().out
 
 
 def test_an_estimate_rests_on_what_was_measured_and_counts_what_is_left(tmp_path):
@@ -174,9 +266,20 @@ def test_an_estimate_rests_on_what_was_measured_and_counts_what_is_left(tmp_path
     progress = plans[0].progress(tmp_path)
     assert (progress.step, progress.last_return, progress.speed) == (700, 7, 5.0)
     assert not progress.done and progress.saved == 0
-    found = estimate(plans, tmp_path, "smoke")
-    assert found.measured == 2
+    found = estimate(plans, tmp_path, gpu=False)
+    assert found.measured == 2 and found.assumed == ()
     assert found.seconds == pytest.approx(2 * 25 + (1200 - 700) / 5 + 1200 / 5)
+
+
+def test_an_assumed_estimate_counts_what_is_left(tmp_path):
+    plan = Plan("toy_reach", ("smoke",), "smoke", 0)
+    whole = estimate([plan], tmp_path, gpu=False)
+    folder = plan.folder(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "metrics.jsonl").write_text(json.dumps({"step": 900}))
+    found = estimate([plan], tmp_path, gpu=False)
+    assert found.measured == 0 and found.assumed == whole.assumed == (costs.CORES,)
+    assert found.seconds - 25 == pytest.approx((whole.seconds - 25) / 4)
 
 
 def test_what_is_no_number_in_a_log_is_left_out(tmp_path):

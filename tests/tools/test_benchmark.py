@@ -39,7 +39,7 @@ def test_update_parts_and_policy_of_a_preset(tmp_path):
 
 
 def test_memory_of_the_replay_is_measured_in_processes_of_its_own(tmp_path):
-    path = tmp_path / "found.json"
+    path = tmp_path / "new" / "found.json"
     found = benchmark("memory", "--json", path)
     assert found.returncode == 0, found.stderr
     rows = json.loads(path.read_text())["memory"]
@@ -78,6 +78,8 @@ def test_scale_tells_what_grows_with_the_number_of_episodes(tmp_path):
         (["scale", "--episodes", "0"], "--episodes 0"),
         (["--peer", "sheeprl", "--peer-python", "/nowhere/python"], "cannot import sheeprl"),
         (["update", "--sizes", "huge"], "'huge'"),
+        (["start", "--json", "."], "--json . is a folder: give the name of a file"),
+        (["trace", "--trace", str(SCRIPT)], f"--trace {SCRIPT} is a file: give a folder"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(words, offence):

@@ -44,6 +44,18 @@ def test_dreamer_beats_its_initial_return_and_random_actions(tmp_path, capsys):
 
 
 @pytest.mark.timeout(300)
+def test_dreamer_from_vectors_beats_random_actions(tmp_path, capsys):
+    """What `control` changes of the algorithm, in the small networks of `debug`."""
+    lines, output = run(tmp_path, "control", steps=6000, evaluate__videos=0)
+    random, learned = returns(lines)
+    with capsys.disabled():
+        print(f" [random {random:.1f}, learned {learned:.1f} of 40]", end="")
+    # Seeds ended at 20 and more.
+    assert learned > 1.5 * random
+    assert "observes   vector" in output and "not clearly better" not in output
+
+
+@pytest.mark.timeout(300)
 def test_d4pg_from_vectors_beats_random_actions(tmp_path, capsys):
     lines, output = run(tmp_path, agent="d4pg", env__observation="vector", envs=4)
     random, learned = returns(lines)

@@ -1,0 +1,45 @@
+"""Where a program is to write, looked at before it works for hours. Nothing is made here."""
+
+import os
+from pathlib import Path
+
+from dreamer_tf.basics.errors import UserError
+
+
+def file(path, option):
+    """Returns the path, with a home folder for `~`, of a file that can be written.
+
+    Folders that are missing on the way are the caller's to make.
+
+    Args:
+        path: as the user typed it.
+        option: what the user typed it after, such as `--out`.
+
+    Raises:
+        UserError: there is something else than a file, or no file can be there.
+    """
+    found = Path(path).expanduser()
+    if found.exists() and not found.is_file():
+        what = "a folder" if found.is_dir() else "no ordinary file"
+        raise UserError(f"{option} {path} is {what}: give the name of a file")
+    _check_way(found.parent, path, option)
+    return found
+
+
+def folder(path, option):
+    """Returns the same of a folder in which files can be made; it may be missing."""
+    found = Path(path).expanduser()
+    if found.exists() and not found.is_dir():
+        raise UserError(f"{option} {path} is a file: give a folder")
+    _check_way(found, path, option)
+    return found
+
+
+def _check_way(wanted, path, option):
+    """Raises a UserError unless the folder `wanted` is there or can be made, and written in."""
+    wanted = wanted.absolute()
+    nearest = next(each for each in (wanted, *wanted.parents) if each.exists())
+    if not nearest.is_dir():
+        raise UserError(f"{option} {path}: {nearest} is a file, so nothing can be in it")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(f"{option} {path}: {nearest} cannot be written in; give another place")
