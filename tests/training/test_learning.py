@@ -47,11 +47,12 @@ def test_dreamer_beats_its_initial_return_and_random_actions(tmp_path, capsys):
 def test_dreamer_from_vectors_beats_random_actions(tmp_path, capsys):
     """What `control` changes of the algorithm, in the small networks of `debug`."""
     lines, output = run(tmp_path, "control", steps=6000, evaluate__videos=0)
-    random, learned = returns(lines)
+    random, _ = returns(lines)
+    learned = np.mean([line["test/return"] for line in lines if "test/return" in line])
     with capsys.disabled():
         print(f" [random {random:.1f}, learned {learned:.1f} of 40]", end="")
-    # Seeds ended at 20 and more.
-    assert learned > 1.5 * random
+    # The first of the three evaluations comes after 400 updates. Seeds had 19.9, 21.7 and 17.3.
+    assert learned > 1.4 * random
     assert "observes   vector" in output and "not clearly better" not in output
 
 
