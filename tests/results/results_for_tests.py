@@ -4,6 +4,8 @@ import importlib.util
 import json
 from pathlib import Path
 
+from dreamer_tf.results import item_rows, scores
+
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = 10_000  # Steps between evaluations.
 
@@ -42,6 +44,17 @@ def write_lines(folder, rows):
     folder.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "metrics.jsonl").write_text(text)
+
+
+def rows_of(item, logdir, width=10_000):
+    """Returns the rows of an item from the runs in a folder, and the remarks."""
+    runs, _ = scores.find([logdir])
+    return item_rows.rows(item, runs, width)
+
+
+def ours(found):
+    """Returns those of some rows that are our runs'."""
+    return [row for row in found if row.source == item_rows.OURS]
 
 
 def program(name):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from PIL import Image
-from results_for_tests import program, write_run
+from results_for_tests import ours, program, rows_of, write_run
 
 from dreamer_tf.results import item_figures, item_rows, item_table, references, scores
 from dreamer_tf.sweeps import items
@@ -14,15 +14,6 @@ from dreamer_tf.sweeps import items
 WALKER = "dmc_walker_walk"
 NO_VALUE = {"agent": "no_value"}
 PLANET = {"agent": "planet"}
-
-
-def rows_of(item, logdir, width=10_000):
-    runs, _ = scores.find([logdir])
-    return item_rows.rows(item, runs, width)
-
-
-def ours(found):
-    return [row for row in found if row.source == item_rows.OURS]
 
 
 def test_curves_are_means_over_seeds_with_the_deviation_of_the_seeds(tmp_path):

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from results_for_tests import write_lines, write_run
+from results_for_tests import ours, rows_of, write_lines, write_run
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.results import item_figures, item_rows, item_runs, scores
@@ -11,15 +11,6 @@ from dreamer_tf.sweeps import items
 
 WALKER = "dmc_walker_walk"
 PLANET = {"agent": "planet"}
-
-
-def rows_of(item, logdir, width=10_000):
-    runs, _ = scores.find([logdir])
-    return item_rows.rows(item, runs, width)
-
-
-def ours(found):
-    return [row for row in found if row.source == item_rows.OURS]
 
 
 @pytest.mark.parametrize(
