@@ -54,8 +54,14 @@ def place(count):
     return Place(addresses, number)
 
 
-def notes(count):
-    """Returns, in a list, what a person should know who set TF_CONFIG for one device."""
+def notes(count, can_share):
+    """Returns, in a list, what a person should know who set TF_CONFIG for one device.
+
+    Args:
+        count: devices that share the run's updates.
+        can_share: whether the agent's updates can be shared.
+    """
     if count > 1 or not os.environ.get(VARIABLE):
         return []
-    return [f"{VARIABLE} is set but not used: this run is its own, --devices N shares its updates"]
+    advice = "; --devices N shares its updates" if can_share else ""
+    return [f"{VARIABLE} is set but not used: this run is its own{advice}"]

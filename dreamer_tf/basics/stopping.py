@@ -41,15 +41,23 @@ def deferred():
     earlier = {number: signal.getsignal(number) for number in SIGNALS}
     # What is ignored stays so for programs started meanwhile; None was not set from Python.
     handlers = {n: each for n, each in earlier.items() if each not in (signal.SIG_IGN, None)}
-    for number in handlers:
-        signal.signal(number, lambda number, _: came.append(number))
     try:
+        for number in handlers:
+            signal.signal(number, lambda number, _: came.append(number))
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number in came:
-            signal.raise_signal(number)
+        _raise(came)
+
+
+def _raise(numbers):
+    """Raises signals in their order, also those after one whose handler raises an exception."""
+    if numbers:
+        try:
+            signal.raise_signal(numbers[0])
+        finally:
+            _raise(numbers[1:])
 
 
 def _in_main_thread():

@@ -92,10 +92,10 @@ def draw(task, series, width):
     top = _top(series)
     for panel, ax in zip(panels, axes, strict=True):
         shown = [each for each in series if each.panel == panel]
+        ax.set_ylim(min(0, 1.05 * _bottom(series)), top)
         _draw_floors(ax, [each for each in shown if each.kind == FLOOR])
         for each in shown:
             _draw_series(ax, each, looks)
-        ax.set_ylim(min(0, 1.05 * _bottom(series)), top)
         _limit(ax, shown)
         ax.grid(axis="y", color="#eeeeee", zorder=0)
     _label_axes(axes, panels, width)
@@ -163,7 +163,8 @@ def _draw_floors(ax, floors):
     """Draws where policies are that have learned nothing, and shades what is below the best."""
     if not floors:
         return
-    ax.axhspan(0, max(each.y[0] for each in floors), color="#000000", alpha=0.05, lw=0, zorder=0)
+    best, lowest = max(each.y[0] for each in floors), ax.get_ylim()[0]
+    ax.axhspan(lowest, best, color="#000000", alpha=0.05, lw=0, zorder=0)
     for each in floors:
         ax.axhline(each.y[0], color="#777777", lw=0.9, ls=":", zorder=2)
 
@@ -202,7 +203,7 @@ def _label_levels(ax, series, top):
     levels = sorted(
         (each.y[0], each.name, each.kind) for each in series if each.kind in (PAPER, FLOOR)
     )
-    gap, lowest = 0.042 * top, -np.inf
+    gap, lowest = 0.042 * (top - ax.get_ylim()[0]), -np.inf
     merged = []
     for value, name, kind in levels:
         if kind == FLOOR and merged and merged[-1][2] == FLOOR and value - merged[-1][0] < gap / 2:

@@ -31,7 +31,7 @@ class Row:
     Attributes:
         source: OURS, CURVE, TF2, TABLE or FLOOR.
         x: environment steps, or a setting's value; None where it is one number for all. TF2's
-            points are means over the `binning.WIDTH` steps up to it.
+            points are means over the `binning.WIDTH` steps up to it; of TABLE the paper's steps.
         low, high: ends of a band, None without one.
         seeds: how many runs the value is the mean of, None where that is not known; of a mean
             over tasks, how many tasks.
@@ -153,7 +153,7 @@ def _curve(task, label, group, width, offset, band):
                 f"{name}: no evaluation in a complete bin of {width} steps, at {run.reached}"
             )
         elif len(finite) < len(complete):
-            remarks.append(f"{name}: {len(complete) - len(finite)} of its bins are not finite")
+            remarks.append(f"{name}: bins that are not finite: {len(complete) - len(finite)}")
     points = [_row(task, label, high, values, band) for high, values in sorted(bins.items())]
     return points, remarks
 

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from dreamer_tf.agents.catalog import AGENTS
 from dreamer_tf.envs.tasks import PAPER_TASKS, default_repeat
 from dreamer_tf.results import binning, scores
 from dreamer_tf.runs import versions
@@ -195,13 +196,18 @@ def _tasks(item, tasks):
 
 
 def _differing(group):
-    """Returns the keys in which runs of one name and task are known to differ, beside `ALIKE`."""
+    """Returns the keys in which runs of one name and task are known to differ, beside `ALIKE`.
+
+    Nor do those count that older versions wrote down without using them.
+    """
+    agents = {str(run.setting("agent")) for run in group} & AGENTS.keys()
+    alike = {*ALIKE, *(key for name in agents for key in AGENTS[name].tolerated)}
     configurations = [_flat(run) for run in group]
     found = {}
     for one, other in itertools.combinations(configurations, 2):
         found |= dict.fromkeys(differences(one, other))
     return [
-        key for key in found if key not in ALIKE and len({_value(run, key) for run in group}) > 1
+        key for key in found if key not in alike and len({_value(run, key) for run in group}) > 1
     ]
 
 

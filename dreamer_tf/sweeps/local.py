@@ -11,10 +11,9 @@ from dreamer_tf.sweeps.process import bring_to_end
 def check(needed):
     """Raises a UserError where this computer has not as many GPUs as a run needs."""
     if needed.gpus and not resources.shares(needed.gpus):
-        raise UserError(
-            f"a run needs {needed.gpus:g} GPUs, this computer has {len(resources.gpus())}: "
-            "give fewer --gpus"
-        )
+        wanted = f"{needed.gpus:g} GPU{'' if needed.gpus == 1 else 's'}"
+        there = len(resources.gpus())
+        raise UserError(f"a run needs {wanted}, this computer has {there}: give fewer --gpus")
 
 
 class LocalLauncher:

@@ -126,7 +126,9 @@ def check_folder(plans, logdir):
 
 def describe(plans, left, logdir, needed):
     """Returns lines: how many runs there are, and what those that are left will cost."""
-    lines = [f"{len(plans)} runs, {len(plans) - len(left)} of them done"]
+    lines = [
+        f"{len(plans)} run{'' if len(plans) == 1 else 's'}, {len(plans) - len(left)} of them done"
+    ]
     if not left:
         return lines
     cost = estimate(left, logdir, bool(needed.gpus))

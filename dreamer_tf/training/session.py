@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from dreamer_tf import agents
 from dreamer_tf.agents.acting import Acting
+from dreamer_tf.agents.catalog import AGENTS
 from dreamer_tf.basics import cluster, stopping
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import to_yaml
@@ -228,7 +229,8 @@ def train(config, run, display, start_worker, workers, machine, weights, extras,
     resume.check_fits(saved, agent.spec, resolved)
     describe(display.say, config, run, agent, described, device, resolved, backend)
     unlimited = [] if workers[0].limited else [UNLIMITED.format(agent.spec.time_limit)]
-    for text in (*run.changes, *workers[0].notes, *unlimited, *cluster.notes(config.devices)):
+    alone = cluster.notes(config.devices, "devices" not in AGENTS[config.agent].unused)
+    for text in (*run.changes, *workers[0].notes, *unlimited, *alone):
         display.say(f"note: {text}")
     session = {
         "device": device,

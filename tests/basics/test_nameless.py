@@ -71,6 +71,18 @@ def test_in_other_threads_no_handler_is_set():
     assert failed == [] and before == {n: signal.getsignal(n) for n in stopping.SIGNALS}
 
 
+def test_a_handler_that_raises_keeps_no_later_signal():
+    seen, earlier = [], signal.getsignal(signal.SIGUSR1)
+    signal.signal(signal.SIGUSR1, lambda number, _: seen.append(number))
+    try:
+        with pytest.raises(KeyboardInterrupt), stopping.deferred():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGUSR1)
+        assert seen == [signal.SIGUSR1]
+    finally:
+        signal.signal(signal.SIGUSR1, earlier)
+
+
 def test_other_threads_make_files_too(folder):
     made = []
     thread = threading.Thread(target=lambda: made.append(nameless_file()))

@@ -176,3 +176,16 @@ def test_without_times_there_is_one_panel_and_without_evaluations_training_retur
     np.testing.assert_array_equal(
         points(rows, "steps", "mean", "theirs (training)"), [[15_000, 21.0]]
     )
+
+
+def test_floors_below_zero_are_shaded_below_them_and_named_apart(tmp_path):
+    """Pendulum's are -1391 to -1187; what is above them was learned."""
+    write_run(tmp_path, "gym_Pendulum-v1", [-1300.0, -600.0, -134.0])
+    drawn = series.of_task("gym_Pendulum-v1", scores.find([tmp_path])[0], 1000)
+    ax = figures.draw("gym_Pendulum-v1", drawn, 1000).axes[-1]
+    (shade,) = [each for each in ax.patches if each.get_alpha() == 0.05]
+    bounds = shade.get_extents().transformed(ax.transData.inverted())
+    best = max(each.mean for each in references.floors("gym_Pendulum-v1"))
+    assert bounds.y0 == pytest.approx(ax.get_ylim()[0]) and bounds.y1 == pytest.approx(best)
+    heights = sorted(text.xyann[1] for text in ax.texts)
+    assert heights and all(np.diff(heights) > 0.04 * np.ptp(ax.get_ylim()))

@@ -132,6 +132,16 @@ def test_seeds_with_other_lengths_or_keys_without_effect_are_of_one_set(tmp_path
     assert remarks == []
 
 
+def test_what_older_versions_wrote_down_without_using_it_separates_no_seeds(tmp_path):
+    for seed, every in enumerate((1000, 200)):
+        write_run(tmp_path, WALKER, [0, 100], seed, "a3c", agent="a3c", train=f"{{every: {every}}}")
+    for seed, every in enumerate((1000, 200)):
+        write_run(tmp_path, WALKER, [0, 100], seed, "mine", train=f"{{every: {every}}}")
+    found, _ = rows_of("table", tmp_path)
+    seeds = {row.method: row.seeds for row in ours(found)}
+    assert seeds.pop("A3C") == 2 and list(seeds.values()) == [1, 1]
+
+
 def test_what_an_older_version_did_is_another_configuration(tmp_path):
     write_run(tmp_path, WALKER, [0, 100], 0, behavior="{horizon: 15}")
     write_run(tmp_path, WALKER, [0, 300], 1, behavior="{horizon: 15, start_every: 5}")

@@ -253,7 +253,7 @@ def test_what_is_done_needs_no_launcher(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Plan, "progress", lambda *_: Progress(9, 9, 9, None, None, True))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert plan_of("--gpus", "3", "--launcher", "local") == 0
-    assert "1 runs, 1 of them done" in capsys.readouterr().out
+    assert "1 run, 1 of them done" in capsys.readouterr().out
 
 
 def test_an_estimate_rests_on_what_was_measured_and_counts_what_is_left(tmp_path):

@@ -74,7 +74,7 @@ def test_a_killed_run_is_continued_and_ends_like_one_that_was_not(whole, tmp_pat
     assert metrics(run) == whole
     again = sweep(tmp_path, "--launcher", "local")
     output, _ = again.communicate(timeout=60)
-    assert again.returncode == 0 and "1 runs, 1 of them done" in output
+    assert again.returncode == 0 and "1 run, 1 of them done" in output
 
 
 @pytest.mark.parametrize("launcher", ["local", pytest.param("ray", marks=pytest.mark.lengthy)])

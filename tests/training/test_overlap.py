@@ -95,20 +95,20 @@ def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(kind, tmp_path, 
 
 
 def test_a_stop_does_not_wait_for_slow_environments(tmp_path):
-    """Three updates take less than a step or two; beside them are 200 steps of 5 ms and more."""
+    """Three updates take less than a step or two; beside them are 250 steps of 5 ms and more."""
     words = [*OVERLAP, "--task", "environments_for_tests:Slow"]
-    words += ["--train.every", "200", "--train.updates", "3"]
+    words += ["--train.every", "250", "--train.updates", "3"]
     assert train(tmp_path / "whole", *words, small=BRIEF).returncode == 0
     whole, run = (
         run_path(tmp_path / n, task="environments_for_tests-Slow") for n in ("whole", "b")
     )
     process = start(tmp_path / "b", *words, small=BRIEF)
-    # Ten lines: eight episodes, the updates after the prefill, an evaluation. Then a block begins.
-    ready = lambda count: count >= 10 and time.sleep(0.4) is None  # noqa: E731
+    # Eleven lines: nine episodes, the updates after the prefill, an evaluation. A block begins.
+    ready = lambda count: count >= 11 and time.sleep(0.4) is None  # noqa: E731
     assert interrupt(process, run, ready, signal.SIGTERM) == 0
     state, arrays = final_arrays(run)
     # The block is under way still, and none of the steps beside it has been made.
-    assert (state["counters"]["step"], state["counters"]["update"]) == (400, 12)
+    assert state["counters"]["step"] == 450 and 10 <= state["counters"]["update"] <= 12
     assert any(name.startswith("acting/") for name in arrays)
     assert train(tmp_path / "b", *words, small=BRIEF).returncode == 0
     assert_same_run(run, whole)

@@ -114,9 +114,10 @@ def test_a_team_that_cannot_be_is_told_in_one_line(given, said, monkeypatch):
         cluster.place(4)
     assert "\n" not in str(caught.value)
     assert cluster.place(1).alone  # It may be meant for other programs.
-    assert "--devices N" in cluster.notes(1)[0] and cluster.notes(4) == []
+    assert "--devices N" in cluster.notes(1, True)[0] and cluster.notes(4, True) == []
+    assert "its own" in cluster.notes(1, False)[0] and "--devices" not in cluster.notes(1, False)[0]
     monkeypatch.delenv("TF_CONFIG")
-    assert cluster.notes(1) == []
+    assert cluster.notes(1, True) == []
 
 
 def test_it_learns_what_one_device_learns(shared, tmp_path):
