@@ -1,7 +1,5 @@
 """What is due, decided from counters alone, so that a resumed run decides the same."""
 
-import dataclasses
-
 
 class Schedule:
     """The order of things in the author's TF2 code.
@@ -52,17 +50,20 @@ class Schedule:
 
     def evaluations_due(self, counters):
         """Returns how many evaluations a run should have made by now."""
-        if self.prefilling(counters):
+        return self._evaluations(counters.step)
+
+    def _evaluations(self, step):
+        """Returns how many are due by a step; -1 is before the first."""
+        if step < self.prefill:
             return 0
-        return 1 + (counters.step - self.prefill) // self.config.evaluate.every
+        return 1 + (step - self.prefill) // self.config.evaluate.every
 
     def evaluation_due(self, counters):
         """Returns whether an evaluation is due: on the schedule, or because the run ends."""
         if self.prefilling(counters):
             return False
         # Counted on the present grid: `evaluate.every` may have been another before.
-        last = dataclasses.replace(counters, step=counters.evaluated_at)
-        due = self.evaluations_due(last) < self.evaluations_due(counters)
+        due = self._evaluations(counters.evaluated_at) < self._evaluations(counters.step)
         return due or (self.collected(counters) and counters.evaluated_at < counters.step)
 
     def collected(self, counters):
