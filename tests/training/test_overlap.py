@@ -97,7 +97,7 @@ def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(kind, tmp_path, 
 def test_a_stop_does_not_wait_for_slow_environments(tmp_path):
     """Three updates take less than a step or two; beside them are 250 steps of 5 ms and more."""
     words = [*OVERLAP, "--task", "environments_for_tests:Slow"]
-    words += ["--train.every", "250", "--train.updates", "3"]
+    words += ["--train.every", "250", "--train.updates", "3", "--evaluate.every", "1000"]
     assert train(tmp_path / "whole", *words, small=BRIEF).returncode == 0
     whole, run = (
         run_path(tmp_path / n, task="environments_for_tests-Slow") for n in ("whole", "b")
