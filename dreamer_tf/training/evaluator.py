@@ -176,3 +176,11 @@ def summarize(episodes):
     if len(returns) < 2:
         return float(returns.mean()), None
     return float(returns.mean()), float(returns.std(ddof=1) / np.sqrt(len(returns)))
+
+
+def metrics_of(episodes):
+    """Returns what is logged of an evaluation's episodes, {name: float}."""
+    mean, error = summarize(episodes)
+    length = float(np.mean([episode.length for episode in episodes]))
+    errors = {} if error is None else {"test/return_error": error}
+    return {"test/return": mean, "test/length": length, **errors}

@@ -6,8 +6,6 @@ import signal
 import time
 from typing import NamedTuple
 
-import numpy as np
-
 from dreamer_tf.agents.acting import Acting
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.random import RandomPolicy
@@ -288,14 +286,8 @@ class Trainer:
             )
         if episodes is None:
             return
-        mean, error = evaluator.summarize(episodes)
-        metrics = {
-            "test/return": mean,
-            "test/length": float(np.mean([episode.length for episode in episodes])),
-            "episodes": self.counters.episodes,
-        }
-        if error is not None:
-            metrics["test/return_error"] = error
+        found = evaluator.metrics_of(episodes)
+        metrics = {**found, "episodes": self.counters.episodes}
         self.logger.write("sim", self._counter_fields(), metrics)
         recorded = [episode.records for episode in episodes if episode.records is not None]
         if recorded:
@@ -303,6 +295,7 @@ class Trainer:
         # After a kill several may be overdue; one is made for all of them.
         self.counters.evaluations = self.schedule.evaluations_due(self.counters)
         self.counters.evaluated_at = self.counters.step
+        mean, error = found["test/return"], found.get("test/return_error")
         self.display.evaluated(self.counters.step, mean, error, len(episodes))
 
     def show(self, episodes):

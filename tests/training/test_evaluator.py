@@ -149,6 +149,9 @@ def test_returns_are_summarized():
     mean, error = evaluator.summarize(episodes)
     assert mean == 3 and error == pytest.approx(np.std([1, 2, 6], ddof=1) / 3**0.5)
     assert evaluator.summarize(episodes[:1]) == (1, None)
+    logged = {"test/return": 3, "test/length": 1, "test/return_error": error}
+    assert evaluator.metrics_of(episodes) == logged
+    assert evaluator.metrics_of(episodes[:1]) == {"test/return": 1, "test/length": 1}
 
 
 def test_a_prediction_without_room_is_one_line():
