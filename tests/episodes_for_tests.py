@@ -47,8 +47,9 @@ def make_episodes(folder, lengths):
     return episodes
 
 
-def draw(episodes, update, batch_size, length, seed=SEED):
-    return SequenceSource(None, episodes, seed).sample(update, batch_size, length)
+def draw(episodes, update, batch_size, length, seed=SEED, balance=False):
+    wanted = Sequences(batch_size, length, balance)
+    return SequenceSource(wanted, episodes, seed).sample(update, batch_size, length)
 
 
 def prefetched(episodes, first_update, count, batch_size, length, seed=SEED):

@@ -54,7 +54,9 @@ class ModelBased(CompiledAgent):
         super().__init__(config.xla)
         self.config = config
         self.spec = spec
-        self.experience = Sequences(config.train.batch_size, config.train.batch_length)
+        self.experience = Sequences(
+            config.train.batch_size, config.train.batch_length, config.replay.balance
+        )
         dtype = POLICIES[precision]
         switch = config.model.discount_head
         predicts_ends = spec.terminates if switch == "auto" else switch == "on"

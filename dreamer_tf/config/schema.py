@@ -86,6 +86,7 @@ class ReplayConfig(Section):
 
     capacity: int | str = count_or("all", 1)
     keep: bool = switch()
+    balance: bool = switch()
 
 
 @dataclasses.dataclass(frozen=True)

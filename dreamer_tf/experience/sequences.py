@@ -55,9 +55,12 @@ class SequenceSource:
         """Returns the sequences of one update.
 
         An episode is drawn uniformly, then the start of the sequence uniformly among those that
-        leave room for it, so that every step, the last one included, can be drawn. An episode
-        shorter than the sequence is taken whole and followed by the beginning of another one,
-        whose first record has `is_first`. An unfinished episode is drawn less often than others, as
+        leave room for it, so that every step, the last one included, can be drawn. With
+        `Sequences.balance` it is drawn among all steps of the episode, and the last start that
+        leaves room stands for those behind it (`dataset_balance` of the TF2 code): of an episode
+        of n steps length / n of the sequences have its end, otherwise 1 / (n - length + 1). An
+        episode shorter than the sequence is taken whole and followed by the beginning of another
+        one, whose first record has `is_first`. An unfinished episode is drawn less often than others, as
         its length is to that of the longest unfinished or of the first finished one.
 
         Args:
@@ -109,7 +112,8 @@ class SequenceSource:
         while filled < len(sequence):
             source = self._choose(sources, longest, random)
             starts = 1 if filled else max(1, source.length - len(sequence) + 1)
-            start = int(random.integers(starts))
+            drawn = random.integers(source.length if self._wanted.balance else starts)
+            start = min(int(drawn), starts - 1)
             part = sequence[filled : filled + source.length]
             try:
                 self._episodes.read_into(part, source, start)

@@ -18,11 +18,13 @@ from dreamer_tf.experience.windows import WindowSource
 class Sequences:
     """`batch` sequences of `length` consecutive time steps, of whole episodes where they are short.
 
-    Batches are {field: [batch, length, ...]}.
+    Batches are {field: [batch, length, ...]}. With `balance` ends are in as many of them as other
+    steps, see `SequenceSource.sample`.
     """
 
     batch: int
     length: int
+    balance: bool = False
 
 
 @dataclass(frozen=True)

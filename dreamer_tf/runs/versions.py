@@ -18,6 +18,7 @@ KEYS = {
     "env.image_size": 64,
     "train.skip_nonfinite": False,
     "train.overlap": False,
+    "replay.balance": False,
     "evaluate.action": "mode",
     "model.objective": "reconstruction",
     "model.contrast": "observations",

@@ -37,10 +37,11 @@ from dreamer_tf.experience.prefetch import Prefetch
     batch_size=st.integers(1, 6),
     length=st.integers(1, 15),
     update=st.integers(0, 10**6),
+    balance=st.booleans(),
 )
-def test_sequences_are_pieces_of_the_files(lengths, batch_size, length, update):
+def test_sequences_are_pieces_of_the_files(lengths, batch_size, length, update, balance):
     with tempfile.TemporaryDirectory() as folder:
-        batch = draw(make_episodes(folder, lengths), update, batch_size, length)
+        batch = draw(make_episodes(folder, lengths), update, batch_size, length, balance=balance)
         stored = {int(path.name[:6]): np.load(path) for path in Path(folder).iterdir()}
     for row in range(batch_size):
         expected_index, expected_position = None, None
@@ -82,6 +83,17 @@ def test_episodes_and_starts_are_uniform(tmp_path):
         assert len(counts) == records - length + 1 and counts.min() > 0
         if len(counts) > 1:
             assert stats.chisquare(counts).pvalue > 1e-3
+
+
+def test_balanced_sequences_have_ends_as_often_as_their_length_says(tmp_path):
+    records, length = 60, 10
+    episodes = make_episodes(tmp_path, [records])
+    balanced = [draw(episodes, u, 20, length, balance=True) for u in range(300)]
+    starts = np.concatenate([places(batch)[:, 0, 1] for batch in balanced])
+    expected = np.ones(records - length + 1)
+    expected[-1] = length  # What would begin later is moved here.
+    counts = np.bincount(starts, minlength=len(expected))
+    assert stats.chisquare(counts, expected * len(starts) / records).pvalue > 1e-3
 
 
 def test_an_episode_after_a_short_one_is_uniform_and_begins_at_its_reset(tmp_path):
