@@ -60,8 +60,8 @@ class SequenceSource:
         leaves room stands for those behind it (`dataset_balance` of the TF2 code): of an episode
         of n steps length / n of the sequences have its end, otherwise 1 / (n - length + 1). An
         episode shorter than the sequence is taken whole and followed by the beginning of another
-        one, whose first record has `is_first`. An unfinished episode is drawn less often than others, as
-        its length is to that of the longest unfinished or of the first finished one.
+        one, whose first record has `is_first`. An unfinished episode is drawn less often than
+        others, as its length is to that of the longest unfinished or of the first finished one.
 
         Args:
             update: number of the update.

@@ -169,6 +169,12 @@ def test_weights_of_another_agent_are_refused(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("agent", ["d4pg", "a3c"])
+def test_only_sequences_are_balanced(agent):
+    with pytest.raises(UserError, match="--replay.balance has no effect"):
+        load_config([agent], [("replay.balance", "true")])
+
+
 @pytest.mark.parametrize(
     "agent, key",
     [
