@@ -123,9 +123,13 @@ class Player:
             is what follows the action t.
 
         Raises:
-            UserError: the agent has no world model; so also the other methods that dream.
+            UserError: the agent has no world model; so also the other methods that dream. There
+                are no steps, or fewer actions than steps.
         """
         self.check_dreams()
+        if steps < 1 or (actions is not None and len(actions) < steps):
+            given = "its own actions" if actions is None else f"{len(actions)} actions"
+            raise UserError(f"a dream of {steps} steps with {given}: one step, one action at least")
         dream = []
         for t in range(steps):
             if actions is not None:

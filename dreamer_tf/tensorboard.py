@@ -1,5 +1,6 @@
 """python -m dreamer_tf.tensorboard: TensorBoard on the runs, without its warnings."""
 
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,11 @@ def main(words):
     if not asked and not Path("runs").is_dir():
         raise UserError("there is no folder runs here: name one with --logdir")
     words = list(words) if asked else ["--logdir", "runs", *words]
+    for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
+        folder = following if word == "--logdir" else word.partition("--logdir=")[2]
+        if folder and "://" not in folder and not Path(folder).is_dir():
+            # It may be made while TensorBoard runs.
+            print(f"warning: there is no folder {folder} yet", file=sys.stderr)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     sys.stdout.flush()
     command = [sys.executable, "-W", "ignore", "-m", "tensorboard.main", *words]

@@ -347,6 +347,13 @@ class NotANumber(ActionEcho):
         return self._observation(0.0), float("nan"), False, False, {}
 
 
+class Overflowing(ActionEcho):
+    """Rewards more than float32 can say."""
+
+    def step(self, action):
+        return self._observation(0.0), 1e39, False, False, {}
+
+
 class Camera(ActionEcho):
     """Its only image has another size and name, and comes with numbers of several kinds."""
 
@@ -452,6 +459,14 @@ class Infinite(Camera):
 
 class Reserved(ActionEcho):
     observation_space = Dict(image=IMAGE, reward=Box(0, 1, (1,), np.float32))
+
+
+class Namesakes(ActionEcho):
+    """A vector has the name that a vector called image gets."""
+
+    observation_space = Dict(
+        image=Box(-1, 1, (4,), np.float32), image_numbers=Box(-1, 1, (3,), np.float32)
+    )
 
 
 class Unbounded(ActionEcho):

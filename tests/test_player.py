@@ -70,6 +70,14 @@ def test_an_agent_of_vectors_needs_no_opengl(chosen, no_gl, monkeypatch, capsys)
         assert environment.step(action)["vector"].shape == record["vector"].shape
 
 
+@pytest.mark.parametrize("steps, actions", [(0, None), (-1, None), (3, [[0.0], [0.0]])])
+def test_a_dream_has_a_step_and_each_step_an_action(steps, actions, capsys):
+    player = player_of(load_config(["control"], TASK))
+    player.agent.dreams = object()
+    with pytest.raises(UserError, match=f"a dream of {steps} steps with"):
+        player.imagine({}, steps, actions)
+
+
 def test_an_environment_that_renders_nothing_survives_being_asked(capsys):
     task = [("task", "environments_for_tests:Choosing"), ("env.observation", "vector")]
     with player_of(load_config([], task)).environment() as environment:

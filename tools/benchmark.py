@@ -2,8 +2,8 @@
 
     tools/run python tools/benchmark.py [SECTION ...] [--json FILE] [--xla] [--peer sheeprl]
 
-Sections: update, parts, variants, threads, policy, environment, memory, scale, start, run; all by
-default.
+Sections: update, parts, variants, threads, policy, environment, memory, scale, start, run, trace;
+all by default.
 Seconds are the best and the median of the rounds; the rows of a table take turns where they are
 variants of one thing. Leave the machine alone meanwhile.
 """

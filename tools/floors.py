@@ -116,10 +116,12 @@ def main(words):
     arguments, given = parse(words)
     try:
         out = outputs.file(arguments.out, "--out") if arguments.out is not None else None
+        sys.path.insert(0, "")  # Modules of the folder one is in, as `python -m` finds them.
         rows = [COLUMNS]
-        print(",".join(COLUMNS))
         for task in arguments.task:
             env = make_env(task, observation="vector", **given)
+            if len(rows) == 1:
+                print(",".join(COLUMNS))
             policies = CHOICES if is_discrete(env.action_space) else POLICIES
             for name, policy in policies.items():
                 rows.append(row(task, name, measure(env, policy, arguments.episodes)))

@@ -28,6 +28,16 @@ def handle(handler):
             signal.signal(number, handler)
 
 
+def heed_children():
+    """Has the system say how programs that are started from now on end.
+
+    It does not where SIGCHLD is ignored, which a program inherits from what starts it. Elsewhere
+    than in the main thread this does nothing.
+    """
+    if _in_main_thread() and signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 @contextlib.contextmanager
 def deferred():
     """Has these signals wait until the end of the block, so that it is done whole or not at all.

@@ -20,7 +20,10 @@ OPTIONS = {
     "--init_from": ("RUN", "Begin with the weights of another run's newest checkpoint."),
     "--fresh": ("", "Delete what an earlier run left in the run's folder and start again."),
     "--extend": ("", "Continue a run up to a larger number of steps."),
-    "--dry_run": ("", "Print where the run would go and its configuration; start nothing."),
+    "--dry_run": (
+        "",
+        "Check the keys, print where the run would go and its configuration; start nothing.",
+    ),
     "--wandb": ("PROJECT", "Also log to Weights & Biases (pip install wandb)."),
     "--help": ("", "Print this and exit."),
 }

@@ -102,11 +102,6 @@ def try_backends(candidates=CANDIDATES, timeout=60.0):
     return None, reasons
 
 
-def find_backend(candidates=CANDIDATES, timeout=60.0):
-    """Returns the name of the first back end that renders a frame, or None."""
-    return try_backends(candidates, timeout)[0]
-
-
 def describe_failure(reasons):
     """Returns the lines that tell what was tried and how to get a back end."""
     tried = [f"  {backend}: {reason}" for backend, reason in reasons.items()]

@@ -53,6 +53,11 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         self._vectors = {}
         if "vector" in wanted:
             self._vectors = {_shown(name): (name, parts[name]) for name in others}
+            if len(self._vectors) < len(others):
+                raise UserError(
+                    f"the observations {', '.join(map(repr, others))}: two of them would be called "
+                    "the same here, since a vector 'image' becomes 'image_numbers'; rename one"
+                )
             if not self._vectors:
                 raise UserError(f"--env.observation {choice}: the environment observes no vector")
         self._image = _choose_image(images) if "image" in wanted else None

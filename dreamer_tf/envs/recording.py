@@ -111,8 +111,9 @@ class RecordingEnv:
             if not np.isfinite(value).all():
                 raise ValueError(f"observation '{name}' is not finite: {value}")
             record[name] = value
-        if not np.isfinite(reward):
-            raise ValueError(f"the reward is {reward}")
         record["action"] = action
-        record["reward"] = reward
+        with np.errstate(over="ignore"):  # What is beyond float32 is found below.
+            record["reward"] = reward
+        if not np.isfinite(record["reward"]):
+            raise ValueError(f"the reward is {reward}")
         return record

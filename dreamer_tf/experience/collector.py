@@ -69,6 +69,8 @@ class Collector:
         ticks: steps that every environment has made, over all sessions.
         rows: [(environment, record), ...] of the last `step`, see `Source.observe`.
         numbers: episode number of each environment.
+        replaced: workers that were replaced since the start. What became of their episodes only a
+            checkpoint remembers.
         frozen: `CollectorState` of when it began to make steps that are not experience yet, None
             where it makes none.
     """
@@ -83,7 +85,7 @@ class Collector:
         self.numbers = [0] * len(workers)
         self.failures = [0] * len(workers)
         self.underway = [None] * len(workers)
-        self.steps = self.ticks = 0
+        self.steps = self.ticks = self.replaced = 0
         self.rows = []
         self.fatal = None
         self.frozen = None
@@ -174,6 +176,7 @@ class Collector:
             fate = "its unfinished episode is kept as far as it came"
         self.warn(f"environment {i} failed ({error}); its worker is replaced and {fate}")
         self.workers[i] = self.start_worker()
+        self.replaced += 1
 
     def _abandon(self, i):
         """Gives up environment i's unfinished episode; returns how many steps are lost."""

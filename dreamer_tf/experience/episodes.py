@@ -73,7 +73,6 @@ class Episodes:
         self._dropped, self._condemned = [], []
         atomic.remove_leftovers(self.directory, episode_file.NAME)
         found, self._left_over = self._search()
-        self._indices = set()
         for episode in sorted(found):
             self._take(episode)
 
@@ -212,7 +211,7 @@ class Episodes:
         records = np.asarray(records)
         if records.dtype != self.dtype:
             raise ValueError(f"records of {records.dtype} do not fit episodes of {self.dtype}")
-        if index in self._indices:
+        if any(each.index == index for each in self.present(index - 1)):
             raise ValueError(f"there is an episode {index} already")
         self._take(episode_file.write(self.directory, index, records))
 
@@ -288,14 +287,12 @@ class Episodes:
         for episode in self._condemned:
             if episode.index not in self.held:
                 (self.directory / episode.name).unlink(missing_ok=True)
-                self._indices.discard(episode.index)
         self._dropped, self._condemned = held, self._dropped
 
     def delete_all(self):
         """Deletes the files of all episodes, unfinished ones too; none is known any more."""
         remove_all(self.directory)
         self.growing.clear()
-        self._indices.clear()
         self._known.clear()
         self._dropped, self._condemned = [], []
 
@@ -328,7 +325,6 @@ class Episodes:
         return list(episodes.values()), [growing for growing in left_over if growing.stored]
 
     def _take(self, episode):
-        self._indices.add(episode.index)
         environment = episode.index % self.environments
         self.newest[environment] = max(episode, self.newest.get(environment, episode))
         self._dropped += self._known.add(episode)

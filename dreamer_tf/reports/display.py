@@ -144,9 +144,11 @@ class Display:
 
     def timed(self, fps, elapsed, seconds):
         """Takes note of where the time of a block went."""
-        self.speed = {"steps/s": f"{fps:.1f}"}
-        for name, value in sorted(seconds.items(), key=lambda each: -each[1]):
-            self.speed[name] = f"{100 * value / elapsed:.0f}%"
+        shares = sorted(seconds.items(), key=lambda each: -each[1])
+        # Whole from the start: another thread may be drawing it.
+        self.speed = {"steps/s": f"{fps:.1f}"} | {
+            name: f"{100 * value / elapsed:.0f}%" for name, value in shares
+        }
 
     def close(self):
         """Leaves the terminal as it was."""

@@ -63,7 +63,7 @@ def read(path):
     """Returns the lines as dicts of a metrics file, without those that cannot be read."""
     found = []
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return found
     for line in text.splitlines():

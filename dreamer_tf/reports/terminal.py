@@ -5,7 +5,7 @@ import errno
 import os
 import sys
 
-from dreamer_tf.basics import streams
+from dreamer_tf.basics import stopping, streams
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.nameless import nameless_file
 from dreamer_tf.envs.process.remote import WorkerError
@@ -25,6 +25,7 @@ def guarded(main):
     def attempt(arguments):
         # Whatever Keras is set to for other programs of this user.
         os.environ["KERAS_BACKEND"] = "tensorflow"
+        stopping.heed_children()
         try:
             return main(arguments)
         except UserError as error:

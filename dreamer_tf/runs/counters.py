@@ -9,7 +9,8 @@ class Counters:
 
     step: environment steps, action repeat included; update: gradient updates; episodes: finished
     training episodes, whether kept or not; evaluated_at: step of the last evaluation, -1 before
-    the first; evaluations: how many; wall_time: seconds of running, over all sessions.
+    the first; evaluations: how many were due by then, made or not; wall_time: seconds of running,
+    over all sessions.
     """
 
     step: int = 0

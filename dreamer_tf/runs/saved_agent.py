@@ -129,6 +129,8 @@ def load_config(run):
             f"{run} holds a curve only, which never gets a checkpoint: give a run's own folder, or "
             "an agent that was shipped, such as the project's own in agents/"
         )
+    if not Path(run).is_dir():
+        raise UserError(f"there is no folder {run}: give a run's, like runs/<task>/<name>/<seed>")
     path = Path(run) / run_directory.CONFIG
     if not path.is_file():
         raise UserError(

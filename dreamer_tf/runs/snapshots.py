@@ -4,6 +4,7 @@ A checkpoint holds the agent's variables, the policy's and the source's state as
 counters as JSON. It holds no experience: that is in the run's episodes, finished or not.
 """
 
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +69,16 @@ class Snapshots:
         self._precision = precision
         self._kept = kept
         self._warn = warn
+        self._saved, self._replaced = time.monotonic(), 0
+
+    def due(self, minutes):
+        """Returns whether so many minutes have passed since the last one, or a worker was replaced.
+
+        What that did to its episode is in no file: after a kill, a number would be used again, or
+        an episode that was cut would pass for a whole one.
+        """
+        replaced = self._kept.collector.replaced > self._replaced
+        return replaced or time.monotonic() - self._saved > 60 * minutes
 
     def save(self):
         """Writes a checkpoint.
@@ -108,6 +119,9 @@ class Snapshots:
             step=counters.step,
             keep=self._keep,
         )
+        self._saved = time.monotonic()
+        if collector.frozen is None:  # Otherwise this is of the time before some of them.
+            self._replaced = collector.replaced
         episodes.delete_dropped()
 
     def restore(self, saved):
@@ -150,11 +164,12 @@ class Snapshots:
         kept.collector.restore(numbers, ticks, policy_state)
         if saved is not None:
             kept.source.restore(section(saved, "source/"))
-        if saved is not None and kept.acting is not None:
-            kept.acting.restore(section(saved, "acting/"))
         last = kept.counters.step
         changed = bool(ended or cut or numbers != state.get("episode_numbers", numbers))
         changed |= "numbered_indices" in state
+        if saved is not None and kept.acting is not None:
+            # With steps that came after the checkpoint its block is not collected beside again.
+            kept.acting.restore({} if changed else section(saved, "acting/"))
         ended = [Ended(min(step, last), *rest) for step, _, *rest in sorted(ended)]
         return Restored(ended, cut, changed)
 

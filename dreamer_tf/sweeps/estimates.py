@@ -12,7 +12,7 @@ class Estimate:
 
     Attributes:
         seconds: of computing, one run after the other.
-        bytes: of episodes that will be on the disk in the end.
+        bytes: of episodes that will be on the disk at once, beside those that are there already.
         measured: how many of the runs' speeds were measured, the others are assumed.
         assumed: what those rest on, texts of `costs`.
     """
@@ -23,7 +23,7 @@ class Estimate:
     assumed: tuple[str, ...]
 
 
-def estimate(plans, logdir, gpu):
+def estimate(plans, logdir, gpu, beside=1):
     """Returns the `Estimate` of the plans that are not done.
 
     The speed of a run is its own of late, or that of the other runs of the same agent and presets
@@ -33,13 +33,15 @@ def estimate(plans, logdir, gpu):
         plans: `Plan`s.
         logdir: folder of all runs.
         gpu: whether each run has a GPU, or a part of one.
+        beside: how many run at a time; of those that keep no episodes, no more are on the disk.
     """
     progress = {plan: plan.progress(logdir) for plan in plans}
     speeds = {}
     for plan, each in progress.items():
         if each.speed:
             speeds.setdefault(plan.presets, []).append(each.speed)
-    seconds, size, measured, assumed = 0.0, 0.0, 0, {}
+    seconds, measured, assumed = 0.0, 0, {}
+    kept, passing = [], []
     for plan, each in progress.items():
         if each.done:
             continue
@@ -53,5 +55,7 @@ def estimate(plans, logdir, gpu):
             # A run may have been begun with more steps than are planned here.
             seconds += costs.START + whole * (each.steps - each.step) / config.steps
             assumed[basis] = True
-        size += record_bytes(config)
+        left = record_bytes(config) * (1 - each.step / each.steps)
+        (kept if config.replay.keep else passing).append(left)
+    size = sum(kept) + sum(sorted(passing)[-beside:])
     return Estimate(seconds, size, measured, tuple(assumed))

@@ -131,10 +131,10 @@ def describe(plans, left, logdir, needed):
     ]
     if not left:
         return lines
-    cost = estimate(left, logdir, bool(needed.gpus))
+    beside = resources.side_by_side(needed)
+    cost = estimate(left, logdir, bool(needed.gpus), beside)
     basis = f"{cost.measured} of {len(left)} speeds measured here, the others assumed"
     basis = "all speeds measured here" if not cost.assumed else basis
-    beside = resources.side_by_side(needed)
     lines.append(
         f"about {in_words(cost.seconds)} one after the other ({basis}); {beside} fit beside each "
         "other on this computer"
@@ -149,8 +149,8 @@ def describe(plans, left, logdir, needed):
     lines.append(f"about {cost.bytes / 1e9:.1f} GB of episodes, {free / 1e9:.0f} GB free")
     if cost.bytes > free:
         lines.append(
-            "warning: the disk is too small for all; --set replay.keep=false deletes the episodes "
-            "of complete runs"
+            "warning: the disk is too small for all; free some space, or --set replay.keep=false "
+            "deletes the episodes of complete runs"
         )
     return lines
 

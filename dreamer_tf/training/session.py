@@ -107,6 +107,7 @@ def plan(arguments):
     state, changes = None, []
     if (path / run_directory.CONFIG).exists() and not arguments.fresh:
         state = checkpoint.read_state(path / run_directory.CHECKPOINTS)
+        resume.check_whole(state, path)
         changes = going_on.changes(path / run_directory.CONFIG, arguments)
     if state is None:
         how = "starts at step 0"
@@ -192,6 +193,7 @@ def open_existing(arguments):
     path = run_directory.run_path(arguments.logdir, config.task, arguments.name, config.seed)
     if arguments.fresh or not (path / run_directory.CONFIG).exists():
         return None
+    resume.check_whole(checkpoint.read_state(path / run_directory.CHECKPOINTS), path)
     return RunDirectory.open(arguments)
 
 

@@ -3,6 +3,7 @@
 import shutil
 
 from dreamer_tf.agents.protocol import without_dreams
+from dreamer_tf.envs.tasks import is_suite
 from dreamer_tf.reports.duration import in_words
 from dreamer_tf.training import cost
 
@@ -83,6 +84,8 @@ def in_bytes(count):
 def _describe_time(say, config, agent, described):
     seconds = cost.run_seconds(config, agent, described, cost.matmul_speed())
     if seconds > LONG_RUN:
-        advice = "; try --configs cpu" if described.update_flops > LARGE_UPDATE else ""
+        preset = "cpu" if "image" in agent.spec.observations else "vectors"
+        preset = "control" if preset == "vectors" and is_suite(config.task) else preset
+        advice = f"; try --configs {preset}" if described.update_flops > LARGE_UPDATE else ""
         length = f"about {in_words(seconds)} on this machine"
         say(f"warning: without a GPU this will take {length}{advice}")

@@ -80,7 +80,7 @@ class Trainer:
         self.stop_signal = None
         self.compiled = False  # The first update compiles.
         self.logged_step = counters.step
-        self.started = self.saved = time.monotonic()
+        self.started = time.monotonic()
         self.earlier_wall_time = counters.wall_time
 
     def resume(self, saved):
@@ -335,14 +335,13 @@ class Trainer:
         }
 
     def _save_if_due(self):
-        if time.monotonic() - self.saved > 60 * self.config.checkpoint.minutes:
+        if self.snapshots.due(self.config.checkpoint.minutes):
             self.save()
 
     def save(self):
         """Writes a checkpoint of everything that a bit-exact resume needs."""
         self._counter_fields()  # Brings the running time up to date.
         self.snapshots.save()
-        self.saved = time.monotonic()
 
     def close(self):
         """Ends the workers and closes the files and the display."""

@@ -9,13 +9,6 @@ from dreamer_tf.networks.layers import LayerFactory
 from dreamer_tf.world_model import contrast
 from dreamer_tf.world_model.rssm import RSSM, Observed, State, scan, swap_time
 
-REPRESENTATION = {
-    "reconstruction": ("image", "vector"),
-    "contrastive": ("contrast",),
-    "reward_only": (),
-}
-"""{`model.objective`: the terms that shape states beside rewards, discounts and the KL}."""
-
 REWARDS = {"none": tf.identity, "tanh": tf.tanh}
 """{`model.reward_transform`: function of the rewards that are learned from}."""
 

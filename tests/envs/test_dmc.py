@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from environments_for_tests import run_python
 
-from dreamer_tf.envs.gl import find_backend
+from dreamer_tf.envs.gl import try_backends
 from dreamer_tf.envs.process.remote import RemoteEnv
 
 # dm_control alone, without anything of this package.
@@ -74,7 +74,7 @@ assert "tensorflow" not in maps.lower()
 
 @pytest.fixture(scope="module")
 def backend():
-    name = find_backend()
+    name, _ = try_backends()
     if name is None:
         pytest.skip("no OpenGL back end renders here")
     return name

@@ -210,6 +210,7 @@ class TestSpec:
         "name, word",
         [
             ("Reserved", "'reward'"),
+            ("Namesakes", "'image', 'image_numbers': two of them would be called the same"),
             ("FloatImage", "'image' is an image of float32"),
             ("ChannelFirst", "'image' is an image with its channels first, (3, 48, 64)"),
             ("Stacked", "'image' is a stack of 4 images"),
@@ -288,6 +289,7 @@ class TestRecords:
             ("WrongShape", r"\(64, 64, 1\)"),
             ("WrongSize", r"\(16, 16, 4\)"),
             ("NotANumber", "nan"),
+            ("Overflowing", r"1e\+39"),
             ("Infinite", "'speed' is not finite"),
         ],
     )

@@ -41,6 +41,12 @@ def test_returns_of_single_lives_are_called_so(tmp_path):
     assert "life" not in whole and "15.0" in lives and "of one life" in lives
 
 
+def test_a_damaged_line_of_measurements_is_left_out(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n{"step": 2, "\xff": 3\n{"step": 3}\n')
+    assert [line["step"] for line in summary.read(path)] == [1, 3]
+
+
 def test_without_measurements_nothing_is_claimed(tmp_path):
     assert "nothing was measured" in summary.lines(tmp_path, "toy_reach", 100, False)[0]
     assert len(summary.lines(tmp_path, "toy_reach", 100, False)) == 3, (

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from programs_for_tests import run_program
-from runs_for_tests import ROOT
+from runs_for_tests import ROOT, fingerprint
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.runs import checkpoint, saved_agent, versions
@@ -54,6 +54,19 @@ def test_evaluating_it_repeats_the_run_and_training_begins_with_it(tmp_path):
     words += ["--steps", "130", "--logdir", tmp_path / "runs"]
     trained = program("dreamer_tf.train", *words)
     assert trained.returncode == 0 and "weights    from" in trained.stdout, trained.stderr
+
+
+def test_it_cannot_be_trained_on_in_its_own_folder(tmp_path):
+    folder = tmp_path / "gym_CartPole-v1" / "given" / "0"
+    made = program("tools.ship", RUN, "--out", folder)
+    assert made.returncode == 0, made.stderr
+    before = fingerprint(folder)
+    words = ["--configs", RUN / "config.yaml", "--name", "given", "--logdir", tmp_path]
+    for more in (["--dry_run"], ["--steps", "9000", "--extend"]):
+        result = program("dreamer_tf.train", *words, *more)
+        assert result.returncode == 2 and result.stderr.count("\n") == 1, result.stderr
+        assert "is an agent that was shipped" in result.stderr and "--init_from" in result.stderr
+    assert fingerprint(folder) == before
 
 
 def test_nothing_is_overwritten_and_a_wrong_folder_is_one_line(tmp_path):

@@ -1,5 +1,6 @@
 """Which runs a sweep consists of, and how their folders tell how far they are."""
 
+import dataclasses
 import json
 import sys
 
@@ -330,6 +331,24 @@ def test_the_disk_that_a_run_needs(observation, size, each):
     config = Plan("dmc_cup_catch", presets, "x", 0, keys).config()
     repeat = 1 if size == 84 else 2  # A step of a record.
     assert record_bytes(config) == 10000 / repeat * each
+
+
+def test_the_disk_that_is_needed_at_once(tmp_path, monkeypatch):
+    keys = (("steps", "10000"), ("env.observation", "vector"))
+    plans = [Plan("dmc_cup_catch", (), "x", seed, keys) for seed in range(3)]
+    half = Progress(step=5000, saved=5000, steps=10000, last_return=None, speed=None, done=False)
+    fresh = dataclasses.replace(half, step=0, saved=0)
+    monkeypatch.setattr(Plan, "progress", lambda self, logdir: half if self.seed else fresh)
+    each = 5000 * 100
+    # What half-done runs have on the disk already is not needed once more.
+    assert estimate(plans, tmp_path, gpu=False).bytes == each + each / 2 + each / 2
+    passing = [
+        dataclasses.replace(plan, overrides=(*plan.overrides, ("replay.keep", "false")))
+        for plan in plans
+    ]
+    assert estimate(passing, tmp_path, gpu=False).bytes == each
+    assert estimate(passing, tmp_path, gpu=False, beside=2).bytes == each + each / 2
+    assert estimate([plans[0], *passing[1:]], tmp_path, gpu=False).bytes == each + each / 2
 
 
 def test_keys_for_all_runs_of_an_item_and_not_those_that_it_varies():

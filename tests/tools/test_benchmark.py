@@ -1,6 +1,7 @@
 """The benchmark runs and tells what it measured; no speed is asserted."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,17 @@ def test_update_parts_and_policy_of_a_preset(tmp_path):
     assert numbers["machine"]["cores"] >= 1
     for title in ("Seconds per update", "What an update consists of", "One policy step"):
         assert title in found.stdout
+
+
+def test_steps_of_environments_are_timed_and_the_workers_end(tmp_path):
+    script = """
+from benchmarks import acting
+rows = acting.environments("toy_reach", ("paper",), (1, 2), 40)
+assert [row["environments"] for row in rows] == [1, 2], rows
+assert all(0 < row["best"] <= row["median"] and row["steps/s"] > 0 for row in rows), rows
+"""
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(SCRIPT.parent)])}
+    subprocess.run([sys.executable, "-c", script], env=variables, check=True, timeout=200)
 
 
 def test_memory_of_the_replay_is_measured_in_processes_of_its_own(tmp_path):

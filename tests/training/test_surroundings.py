@@ -92,6 +92,13 @@ assert callable(signal.getsignal(signal.SIGTERM))
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=ENVIRONMENT, check=True)
 
 
+def test_ends_of_workers_are_seen_also_where_sigchld_is_ignored(tmp_path):
+    short = [*BRIEF, "--steps", "250", "--evaluate.every", "250"]
+    result = shell("""trap '' CHLD; exec "$@\"""", command(tmp_path, small=short))
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr and "is complete" in result.stdout
+
+
 def test_settings_of_other_programs_change_nothing(tmp_path):
     """Keras' file and variable, an ASCII locale, a home with a colon in its name."""
     home = tmp_path / "home: mine"

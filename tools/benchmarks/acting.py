@@ -1,5 +1,7 @@
 """Latency of the policy and speed of environments."""
 
+import tempfile
+
 import numpy as np
 import tensorflow as tf
 
@@ -7,8 +9,9 @@ from benchmarks import agents, timing
 from dreamer_tf.agents.random import RandomPolicy
 from dreamer_tf.config import files
 from dreamer_tf.envs.process import starting
-from dreamer_tf.envs.process.remote import RemoteEnv
+from dreamer_tf.envs.process.remote import RemoteEnv, close_all
 from dreamer_tf.experience.collector import Collector
+from dreamer_tf.experience.episodes import Episodes
 
 
 def policy(sizes, counts, rounds):
@@ -45,18 +48,27 @@ def environments(task, qualities, counts, steps):
     for quality in qualities:
         for count in counts:
             description = {"task": task, "render": quality}
-            workers = [RemoteEnv(description, gl=backend) for _ in range(count)]
-            collector = Collector(None, workers, 0, {}, print)
-            try:
-                seconds = _step_all(collector, max(steps // count, 20))
-            finally:
-                collector.close()
-            repeat = workers[0].spec.action_repeat
+            seconds, repeat = _measure(description, backend, count, max(steps // count, 20))
             row = {"task": task, "render": quality, "environments": count}
             row |= timing.best_and_median(seconds)
             row["steps/s"] = count * repeat * len(seconds) / sum(seconds)
             rows.append(row)
     return rows
+
+
+def _measure(description, backend, count, steps):
+    """Returns (seconds of each step of so many environments, their action repeat)."""
+    workers = []
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            for _ in range(count):
+                workers.append(RemoteEnv(description, gl=backend))
+            spec = workers[0].spec
+            episodes = Episodes(folder, spec.record_dtype, print, environments=count)
+            collector = Collector(None, workers, 0, {}, episodes, print)
+            return _step_all(collector, steps), spec.action_repeat
+        finally:
+            close_all(workers)
 
 
 def _step_all(collector, steps):
