@@ -175,8 +175,11 @@ class Collector:
         if had_steps and not lost:
             fate = "its unfinished episode is kept as far as it came"
         self.warn(f"environment {i} failed ({error}); its worker is replaced and {fate}")
-        self.workers[i] = self.start_worker()
         self.replaced += 1
+        try:
+            self.workers[i] = self.start_worker()
+        except UserError as lack:
+            self.fatal = lack
 
     def _abandon(self, i):
         """Gives up environment i's unfinished episode; returns how many steps are lost."""

@@ -1,14 +1,17 @@
 """Collecting with real workers: alignment, several environments, failures, restoring."""
 
+import errno
 import os
 import shutil
 import signal
+import subprocess
 import tracemalloc
 
 import numpy as np
 import pytest
 from episodes_for_tests import draw
 
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process.remote import RemoteEnv, WorkerError
 from dreamer_tf.experience.collector import FAILURES_IN_A_ROW, Collector, Underway
 from dreamer_tf.experience.episodes import Episodes
@@ -190,6 +193,25 @@ def test_an_environment_that_keeps_failing_ends_the_run_with_its_own_message(mak
     with pytest.raises(WorkerError, match="ValueError"):
         collect(collector, 1)
     assert len(warnings) == FAILURES_IN_A_ROW - 1
+
+
+def test_where_no_process_can_be_started_any_more_nothing_of_the_others_is_lost(make, monkeypatch):
+    said = []
+    collector, policy = make(count=2, warn=said.append), Policy(1)
+    for _ in range(3):
+        collector.step(policy)
+
+    def lacking(*_, **__):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(subprocess, "Popen", lacking)
+    os.kill(collector.workers[0].pid, signal.SIGKILL)
+    collector.step(policy)
+    assert collector.steps == 3 * 2 + 1 and len(said) == 1
+    with pytest.raises(
+        UserError, match="no process can be started .*Cannot allocate memory.*--envs"
+    ):
+        collector.step(policy)
 
 
 @pytest.mark.parametrize("stretch", [4, None])

@@ -63,6 +63,9 @@ class RemoteEnv:
         close_timeout: seconds that an orderly end may take. Then the worker is killed, in any case
             with all that its environment has started, unless that has left its process group.
 
+    Raises:
+        UserError: the system starts no further process.
+
     All methods and `spec` raise WorkerError when the worker fails, or UserError when what the
     worker was asked for is the user's mistake; either way it is dead and reaped afterwards.
     """
@@ -74,13 +77,20 @@ class RemoteEnv:
         self._spec = None
         self._dtype = None
         self._received = bytearray()
-        self._log = nameless_file()
-        # Appending keeps the log's end where it is when the log is cut.
-        fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
         self._renders = requires_gl(
             self._task, description.get("observation", "auto"), description.get("frames", False)
         )
-        self._process = _start(self._log, _variables(self._task, self._renders, gl))
+        try:
+            self._log = nameless_file()
+            # Appending keeps the log's end where it is when the log is cut.
+            fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
+            self._process = _start(self._log, _variables(self._task, self._renders, gl))
+        except OSError as error:
+            raise UserError(
+                f"no process can be started for an environment ({error.strerror}): end other "
+                "programs, free memory and the disk, or give fewer --envs",
+                status=1,
+            ) from None
         self._open = True
         os.set_blocking(self._process.stdin.fileno(), False)
         os.set_blocking(self._process.stdout.fileno(), False)
