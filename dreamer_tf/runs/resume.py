@@ -8,13 +8,16 @@ from dreamer_tf.runs.counters import Counters
 
 
 def check_whole(state, path):
-    """Raises a UserError unless a run can go on from a checkpoint's state (None: there is none).
+    """Raises a UserError if no run goes on from a checkpoint's state (None: there is none).
 
     Args:
         state: of a `Checkpoint`.
         path: folder of the run.
     """
-    if state is not None and "means" not in state:
+    if state is None:
+        return
+    versions.check_format(state)
+    if "means" not in state:
         raise UserError(
             f"{path} is an agent that was shipped, which has no more than its weights: begin a run "
             f"with them elsewhere, --init_from {path}"

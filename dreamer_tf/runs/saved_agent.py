@@ -130,7 +130,9 @@ def load_config(run):
             "an agent that was shipped, such as the project's own in agents/"
         )
     if not Path(run).is_dir():
-        raise UserError(f"there is no folder {run}: give a run's, like runs/<task>/<name>/<seed>")
+        raise UserError(
+            f"{run} is not a run: there is no such folder; give one like runs/<task>/<name>/<seed>"
+        )
     path = Path(run) / run_directory.CONFIG
     if not path.is_file():
         raise UserError(
