@@ -52,8 +52,8 @@ def draw(episodes, update, batch_size, length, seed=SEED, balance=False):
     return SequenceSource(wanted, episodes, seed).sample(update, batch_size, length)
 
 
-def prefetched(episodes, first_update, count, batch_size, length, seed=SEED):
-    source = SequenceSource(Sequences(batch_size, length), episodes, seed)
+def prefetched(episodes, first_update, count, batch_size, length, seed=SEED, balance=False):
+    source = SequenceSource(Sequences(batch_size, length, balance), episodes, seed)
     return source.batches(first_update, count)
 
 

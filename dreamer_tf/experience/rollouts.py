@@ -7,7 +7,7 @@ import numpy as np
 from dreamer_tf.experience.episode_file import DamagedFile
 from dreamer_tf.experience.episodes import Visible
 from dreamer_tf.experience.prefetch import as_it_is
-from dreamer_tf.experience.sequences import SequenceSource
+from dreamer_tf.experience.sequences import SequenceSampler
 
 NOWHERE = -1
 
@@ -48,7 +48,7 @@ class RolloutSource:
         # Indices of the newest finished episodes: at least those with any of the records.
         self._finished = [deque(maxlen=wanted.length + 1) for _ in range(count)]
         self._ticks = 0  # Since the last batch.
-        self._sequences = SequenceSource(None, episodes, seed)
+        self._sequences = SequenceSampler(episodes, seed)
 
     def observe(self, rows):
         """See `Source.observe`."""

@@ -16,52 +16,31 @@ PREFETCHED_BATCHES = 2
 LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
-class SequenceSource:
-    """A `Source` of `Sequences`. It keeps no state: a batch follows from the episodes.
+class SequenceSampler:
+    """Draws batches of sequences of any size: a function of (seed, update, episodes).
 
     Args:
-        wanted: `Sequences`.
         episodes: `Episodes` to draw from.
         seed: the run's seed.
-        prepare: see `make_source`.
+        balance: see `sample`.
     """
 
-    at_once = False
-
-    def __init__(self, wanted, episodes, seed, prepare=as_it_is):
-        self._prepare = prepare
-        self._wanted = wanted
+    def __init__(self, episodes, seed, balance=False):
         self._episodes = episodes
         self._seed = seed
-
-    def observe(self, rows):
-        """See `Source.observe`; the episodes have the records already."""
-
-    def ready(self):
-        """Returns whether there is anything to draw from."""
-        return bool(self._episodes.sources())
-
-    def feedback(self, update, priorities):
-        """See `Source.feedback`; sequences have no priorities."""
-
-    def state(self):
-        """See `Source.state`."""
-        return {}
-
-    def restore(self, state):
-        """See `Source.restore`."""
+        self._balance = balance
 
     def sample(self, update, batch, length):
         """Returns the sequences of one update.
 
         An episode is drawn uniformly, then the start of the sequence uniformly among those that
-        leave room for it, so that every step, the last one included, can be drawn. With
-        `Sequences.balance` it is drawn among all steps of the episode, and the last start that
-        leaves room stands for those behind it (`dataset_balance` of the TF2 code): of an episode
-        of n steps length / n of the sequences have its end, otherwise 1 / (n - length + 1). An
-        episode shorter than the sequence is taken whole and followed by the beginning of another
-        one, whose first record has `is_first`. An unfinished episode is drawn less often than
-        others, as its length is to that of the longest unfinished or of the first finished one.
+        leave room for it, so that every step, the last one included, can be drawn. With `balance`
+        it is drawn among all steps of the episode, and the last start that leaves room stands for
+        those behind it (`dataset_balance` of the TF2 code): of an episode of n steps length / n of
+        the sequences have its end, otherwise 1 / (n - length + 1). An episode shorter than the
+        sequence is taken whole and followed by the beginning of another one, whose first record has
+        `is_first`. An unfinished episode is drawn less often than others, as its length is to that
+        of the longest unfinished or of the first finished one.
 
         Args:
             update: number of the update.
@@ -74,23 +53,9 @@ class SequenceSource:
         Raises:
             UserError: no readable episode is left.
         """
-        return self._sample(self._episodes.sources(), update, batch, length)
+        return self.draw(self._episodes.sources(), update, batch, length)
 
-    def batches(self, first_update, count):
-        """Returns an iterator over the batches of `count` updates, made ahead in a thread.
-
-        They are those that `sample` returns with the episodes known now. Use it as a context
-        manager: leaving it ends the thread.
-        """
-        # Taken here, not in the thread: steps made from now on belong to later calls.
-        sources, size = self._episodes.sources(), (self._wanted.batch, self._wanted.length)
-        updates = range(first_update, first_update + count)
-        return Prefetch(
-            (self._prepare(self._sample(sources, update, *size)) for update in updates),
-            PREFETCHED_BATCHES,
-        )
-
-    def _sample(self, sources, update, batch_size, length):
+    def draw(self, sources, update, batch_size, length):
         """Returns a batch drawn from `Sources`; unreadable episodes are taken out of them."""
         random = seeding.generator(self._seed, "replay", update)
         # Small enough to stay in the processor's cache, so splitting it into fields is cheap.
@@ -101,18 +66,18 @@ class SequenceSource:
         }
         longest = _longest(sources)
         for row in range(batch_size):
-            self._draw(sources, longest, random, sequence)
+            self._fill(sources, longest, random, sequence)
             for name, array in batch.items():
                 array[row] = sequence[name]
         return batch
 
-    def _draw(self, sources, longest, random, sequence):
+    def _fill(self, sources, longest, random, sequence):
         """Fills `sequence` with records of one episode, or of several short ones."""
         filled = 0
         while filled < len(sequence):
             source = self._choose(sources, longest, random)
             starts = 1 if filled else max(1, source.length - len(sequence) + 1)
-            drawn = random.integers(source.length if self._wanted.balance else starts)
+            drawn = random.integers(source.length if self._balance else starts)
             start = min(int(drawn), starts - 1)
             part = sequence[filled : filled + source.length]
             try:
@@ -136,6 +101,60 @@ class SequenceSource:
             source = sources[random.integers(len(sources))]
             if not isinstance(source, Visible) or random.random() * longest < source.length:
                 return source
+
+
+class SequenceSource:
+    """A `Source` of `Sequences`. It keeps no state: a batch follows from the episodes.
+
+    Args:
+        wanted: `Sequences`.
+        episodes: `Episodes` to draw from.
+        seed: the run's seed.
+        prepare: see `make_source`.
+    """
+
+    at_once = False
+
+    def __init__(self, wanted, episodes, seed, prepare=as_it_is):
+        self._prepare = prepare
+        self._wanted = wanted
+        self._episodes = episodes
+        self._sampler = SequenceSampler(episodes, seed, wanted.balance)
+
+    def observe(self, rows):
+        """See `Source.observe`; the episodes have the records already."""
+
+    def ready(self):
+        """Returns whether there is anything to draw from."""
+        return bool(self._episodes.sources())
+
+    def feedback(self, update, priorities):
+        """See `Source.feedback`; sequences have no priorities."""
+
+    def state(self):
+        """See `Source.state`."""
+        return {}
+
+    def restore(self, state):
+        """See `Source.restore`."""
+
+    def sample(self, update, batch, length):
+        """See `SequenceSampler.sample`."""
+        return self._sampler.sample(update, batch, length)
+
+    def batches(self, first_update, count):
+        """Returns an iterator over the batches of `count` updates, made ahead in a thread.
+
+        They are those that `sample` returns with the episodes known now. Use it as a context
+        manager: leaving it ends the thread.
+        """
+        # Taken here, not in the thread: steps made from now on belong to later calls.
+        sources, size = self._episodes.sources(), (self._wanted.batch, self._wanted.length)
+        updates = range(first_update, first_update + count)
+        return Prefetch(
+            (self._prepare(self._sampler.draw(sources, update, *size)) for update in updates),
+            PREFETCHED_BATCHES,
+        )
 
 
 def _longest(sources):

@@ -9,7 +9,7 @@ from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.experience.episode_file import DamagedFile
 from dreamer_tf.experience.prefetch import as_it_is
-from dreamer_tf.experience.sequences import LACKS, SequenceSource
+from dreamer_tf.experience.sequences import LACKS, SequenceSampler
 from dreamer_tf.experience.transitions import Transitions
 
 PREFETCHED_BATCHES = 2
@@ -53,7 +53,7 @@ class WindowSource:
         self._drawn = {}  # {update: numbers} of batches without feedback yet.
         self._pending = {}  # {update: (numbers, priorities)}, fed back but not in use yet.
         self._undo = deque(maxlen=LAG)  # (update, what it was fed, what takes it back) in use.
-        self.sample = SequenceSource(None, episodes, seed).sample
+        self.sample = SequenceSampler(episodes, seed).sample
 
     def observe(self, rows):
         """See `Source.observe`; the episodes have the records already."""

@@ -27,6 +27,7 @@ from scipy import stats
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.prefetch import Prefetch
+from dreamer_tf.experience.sources import Rollouts, Sequences, Windows, make_source
 
 # What is drawn.
 
@@ -96,6 +97,13 @@ def test_balanced_sequences_have_ends_as_often_as_their_length_says(tmp_path):
     assert stats.chisquare(counts, expected * len(starts) / records).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("wanted", [Sequences(3, 4), Windows(3, 1, 2), Rollouts(4)])
+def test_every_source_draws_the_same_sequences_to_look_at(tmp_path, wanted):
+    episodes = make_episodes(tmp_path, [3, 8, 20])
+    source = make_source(wanted, episodes, SEED)
+    assert same(source.sample(5, 6, 7), draw(episodes, 5, 6, 7))
+
+
 def test_an_episode_after_a_short_one_is_uniform_and_begins_at_its_reset(tmp_path):
     episodes = make_episodes(tmp_path, [3, 4, 40])
     batches = np.concatenate([places(draw(episodes, u, 20, 10)) for u in range(200)])
@@ -132,10 +140,11 @@ def prefetchers():
     return [thread for thread in threading.enumerate() if thread.name == "prefetch"]
 
 
-def test_prefetched_batches_are_the_sampled_ones(tmp_path):
+@pytest.mark.parametrize("balance", [False, True])
+def test_prefetched_batches_are_the_sampled_ones(tmp_path, balance):
     episodes = make_episodes(tmp_path, [20, 25, 6, 30])
-    expected = [draw(episodes, update, 4, 10) for update in range(3, 12)]
-    with prefetched(episodes, 3, 9, 4, 10) as batches:
+    expected = [draw(episodes, update, 4, 10, balance=balance) for update in range(3, 12)]
+    with prefetched(episodes, 3, 9, 4, 10, balance=balance) as batches:
         episodes.add(8, make_records(8, 50))  # Too late for these.
         obtained = list(batches)
         assert next(batches, None) is None

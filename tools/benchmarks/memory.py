@@ -34,7 +34,7 @@ def measure(counts):
 def _program(count):
     from benchmarks import timing
     from dreamer_tf.experience.episodes import Episodes
-    from dreamer_tf.experience.sequences import SequenceSource
+    from dreamer_tf.experience.sequences import SequenceSampler
     from dreamer_tf.experience.sources import Windows, make_source
 
     dtype = np.dtype(
@@ -44,7 +44,7 @@ def _program(count):
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder), dtype, count)
         episodes = Episodes(folder, dtype, print)
-        source = SequenceSource(None, episodes, seed=0)
+        source = SequenceSampler(episodes, seed=0)
         for update in range(WARM):
             source.sample(update, BATCH, SEQUENCE)
         numbers = iter(range(WARM, WARM + SAMPLES))
