@@ -66,7 +66,7 @@ AGENTS = {
         sections=WORLD_MODEL | {"optimizer": OptimizerConfig, "planner": PlannerConfig},
         unused=frozenset(
             ["exploration.epsilon", "exploration.epsilon_final", "exploration.epsilon_updates"]
-            + ["model.discount_head", "model.discount_layers", "model.discount_scale"]
+            + [f"model.discount_{name}" for name in ("head", "labels", "layers", "scale")]
         ),
     ),
     "d4pg": Entry(

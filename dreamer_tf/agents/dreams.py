@@ -98,6 +98,6 @@ class Dreams:
         if self.value is not None:
             found["value"] = self.value(features).mean()
         if model.discount_head is not None:
-            found["discount"] = model.discount_head(features).mean()
+            found["discount"] = model.discounts(features)
         expected = model.decode(features)
         return found | {VECTOR * (name != "image") + name: each for name, each in expected.items()}

@@ -49,6 +49,7 @@ class ModelConfig(Section):
     discount_layers: int = count(1, shapes=True)
     contrast_layers: int = count(1, shapes=True)
     discount_head: str = one_of(("auto", "on", "off"), shapes=True)
+    discount_labels: str = one_of(("discount", "continuation"))
     dither: bool = switch()
     reward_transform: str = one_of(("none", "tanh"))
     reward_scale: float = within(minimum=0)

@@ -183,5 +183,5 @@ def predict_rewards(world_model, features, discount):
     """
     reward = world_model.reward(features).mean()
     if world_model.discount_head is not None:
-        return reward, world_model.discount_head(features).mean()
+        return reward, world_model.discounts(features)
     return reward, discount * tf.ones_like(reward)

@@ -16,6 +16,7 @@ CURVE = "curve.csv"
 MEANINGS = (
     *("env.action_repeat", "model.vector_transform", "model.reward_transform", "model.min_std"),
     *("behavior.mean_scale", "behavior.init_std", "behavior.discount"),
+    "model.discount_labels",
     *("d4pg.value_min", "d4pg.value_max", "d4pg.discount", "a3c.reward_scale", "a3c.discount"),
 )
 

@@ -24,6 +24,7 @@ KEYS = {
     "model.contrast": "observations",
     "model.diagnostic_decoder": True,
     "model.contrast_layers": 3,
+    "model.discount_labels": "discount",
     "model.dither": False,
     "model.reward_transform": "none",
     "model.reward_scale": 1.0,

@@ -46,14 +46,16 @@ class WorldModel:
     Args:
         config: `ModelConfig`.
         spec: `EnvSpec`; its observations and action size are used.
-        discount: factor gamma in the labels of the discount head, None for a model without one.
+        discount: factor gamma of the discount head's predictions, None for a model without one.
         seed: the run's seed.
         dtype: Keras dtype policy.
     """
 
     def __init__(self, config, spec, discount, seed, dtype):
         self.config = config
-        self.discount = discount
+        soft = config.discount_labels == "discount"
+        # Of states that are no end; what a prediction is multiplied by.
+        self.discount_label, self.discount_factor = (discount, 1.0) if soft else (1.0, discount)
         self.make = lambda scope: LayerFactory(scope, seed, dtype)
         self.features = config.deter + config.stoch
         self.spec = spec
@@ -159,8 +161,8 @@ class WorldModel:
             targets["vector"] = self.transformed_vectors(batch)
         if self.discount_head is not None:
             predicted["discount"] = self.discount_head(features)
-            # Soft labels: gamma, or 0 where the episode terminated.
-            targets["discount"] = self.discount * (1.0 - tf.cast(batch["is_terminal"], tf.float32))
+            goes_on = 1.0 - tf.cast(batch["is_terminal"], tf.float32)
+            targets["discount"] = self.discount_label * goes_on
         log_probs = {name: head.log_prob(targets[name]) for name, head in predicted.items()}
         means = {f"{name}_mean": head.mean() for name, head in predicted.items()}
         if self.state_model is not None:
@@ -171,6 +173,10 @@ class WorldModel:
             observed.posterior.distribution, observed.prior.distribution
         )
         return Reconstruction(embed, observed, **means, log_probs=log_probs, kl=kl)
+
+    def discounts(self, features):
+        """Returns the discounts [...] that the discount head predicts in states [..., F]."""
+        return self.discount_factor * self.discount_head(features).mean()
 
     def open_loop(self, batch, context, noise):
         """Sees the first steps of sequences, then predicts from the actions alone (Figure 5).

@@ -20,6 +20,7 @@ from dreamer_tf.experience.sources import Sequences
 
 STEPS = 8
 DISCOUNT = 0.9
+LABELS = "model.discount_labels"
 SETTINGS = {
     "model.deter": 24,
     "model.stoch": 4,
@@ -58,8 +59,8 @@ class Candle(gymnasium.Env):
         return np.array([2 * self.is_lamp - 1, burnt], np.float32)
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+@pytest.fixture(scope="module", params=["discount", "continuation"])
+def trained(tmp_path_factory, request):
     """An agent after 1000 updates on 30 episodes, and the filtered states of all of them."""
     env = Observing(RepeatAndLimit(Candle(), 1, STEPS), "auto")
     spec = EnvSpec.from_env(env)
@@ -70,7 +71,7 @@ def trained(tmp_path_factory):
         while not records[-1]["is_last"]:
             records.append(recording.step(policy(1, 100 * episode + len(records))[0]))
         episodes.add(episode, np.stack(records))
-    agent = Dreamer(tiny_config(**SETTINGS), spec, "float32")
+    agent = Dreamer(tiny_config(**SETTINGS, **{LABELS: request.param}), spec, "float32")
     source = SequenceSource(Sequences(16, STEPS + 1), episodes, seed=0)
     with source.batches(0, 1000) as batches:
         for update, batch in enumerate(batches):
@@ -91,8 +92,9 @@ def test_the_data_tell_them_apart(trained):
 
 
 def test_the_discount_head_learns_terminations_and_ignores_time_limits(trained):
-    _, batch, found = trained
-    discount, terminal = found.discount_mean.numpy(), batch["is_terminal"]
+    agent, batch, found = trained
+    discount = agent.world_model.discounts(found.observed.states.features).numpy()
+    terminal = batch["is_terminal"]
     assert discount[terminal].max() < 0.1
     np.testing.assert_allclose(discount[~terminal], DISCOUNT, atol=0.1)
 
