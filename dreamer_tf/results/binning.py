@@ -10,6 +10,20 @@ import numpy as np
 
 WIDTH = 100_000
 OFFSET = 5_000
+# Of its last bin, a run at its end has this share at least: the others have it whole. 5e6 steps end
+# 5000 before their last edge.
+MOSTLY = 0.9
+
+
+def fitting_offset(runs, width):
+    """Returns the first bin's left edge: `OFFSET`, or 0 where no run has a whole bin behind it.
+
+    Args:
+        runs: `scores.Run`s.
+        width: steps in a bin.
+    """
+    whole = any(_whole(OFFSET, OFFSET + width, run.reached, run.ended) for run in runs)
+    return OFFSET if whole else 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +34,8 @@ class BinMean:
         mean: mean of the values, NaN if one of them is not finite.
         error: standard error of that mean; NaN for fewer than two values.
         count: how many values.
-        complete: whether the run reached `high`. The mean of an incomplete bin is of its
-            beginning alone, where a learning curve is lower.
+        complete: whether the run reached `high`, or nearly did and is at its end. The mean of an
+            incomplete bin is of its beginning alone, where a learning curve is lower.
     """
 
     low: int
@@ -32,13 +46,14 @@ class BinMean:
     complete: bool
 
 
-def mean_within(steps, values, low, high, reached):
+def mean_within(steps, values, low, high, reached, ended=False):
     """Returns the `BinMean` of (low, high], None without values there.
 
     Args:
         steps: [N] environment steps of the values.
         values: [N] returns.
         reached: the last step of the run.
+        ended: whether it is known to have made all its steps; then `MOSTLY` of a bin is enough.
     """
     steps, values = np.asarray(steps), np.asarray(values, float)
     chosen = values[(steps > low) & (steps <= high)]
@@ -51,18 +66,25 @@ def mean_within(steps, values, low, high, reached):
         mean = float(chosen.mean())
         if len(chosen) > 1:
             error = float(chosen.std(ddof=1) / np.sqrt(len(chosen)))
-    return BinMean(int(low), int(high), mean, error, len(chosen), bool(reached >= high))
+    complete = _whole(low, high, reached, ended)
+    return BinMean(int(low), int(high), mean, error, len(chosen), complete)
 
 
-def binned(steps, values, reached, width=WIDTH, offset=OFFSET):
+def binned(steps, values, reached, width=WIDTH, offset=OFFSET, ended=False):
     """Returns the `BinMean`s that have values, in order; the last may be incomplete.
 
     Args:
-        steps, values, reached: see `mean_within`.
+        steps, values, reached, ended: see `mean_within`.
         width: steps in a bin.
         offset: the first bin's left edge. What came before it is in no bin: evaluations of an
             agent that has not been trained.
     """
-    lows = range(int(offset), max(int(np.max(steps, initial=0)), int(offset)), int(width))
-    found = (mean_within(steps, values, low, low + width, reached) for low in lows)
-    return [each for each in found if each is not None]
+    after = np.asarray(steps, np.int64) - int(offset)
+    # Those that have values alone: one absurd step, and all bins before it would take for ever.
+    numbers = np.unique((after[after > 0] - 1) // int(width))
+    lows = [int(offset) + int(number) * int(width) for number in numbers]
+    return [mean_within(steps, values, low, low + int(width), reached, ended) for low in lows]
+
+
+def _whole(low, high, reached, ended):
+    return bool(reached >= (low + MOSTLY * (high - low) if ended else high))

@@ -7,12 +7,15 @@ The rules, all on bins of 100 000 environment steps that the run has completed:
   a sample) and at least `LEAST_DEVIATION`. Ours is not estimated from few seeds but taken to be
   theirs. `within` says no more than that: one seed beside five that differ a lot is within
   nearly always, and the limit is printed for that reason.
-* **At a floor.** Our mean is not `TOLERANCES` standard errors above the mean of a policy that has
-  learned nothing, both errors counted. Of a single evaluation the error is that of its episodes, as
-  the log has it.
+* **At a floor.** A seed is at a floor if its mean is not `TOLERANCES` standard errors above the
+  mean of a policy that has learned nothing, both errors counted. Of a single evaluation the error
+  is that of its episodes, as the log has it. Several seeds are at it if more than half of them are
+  and their common mean is, with the error that their differences give it: seeds that are all above
+  it, and far apart, are not.
 * **Below.** Less than their mean minus the tolerance; or at a floor that the author's runs have
   clearly left at that bin or at an earlier one, so that a run that forgets everything is found
-  between the bins that are known, too. Or not a finite number.
+  between the bins that are known, too. What is above the limits is not below, wherever the floors
+  are. Or not a finite number.
 * **Not comparable.** Another method, or one that observes vectors, is not expected to be where
   Dreamer from pixels is at as many steps: only the floors count. It is below if it is at one of
   them in its last bin; it may take longer than the author's runs to leave them.
@@ -47,6 +50,7 @@ class Verdict:
         distance: (ours - theirs) / standard error of the difference; NaN if nothing is known.
         rank: our place among us and their seeds, 1 the best, and how many we are; or None.
         floor: the highest `references.Floor` that ours is not clearly above, or None.
+        at_floors: how many of the seeds are at one.
         word: BELOW, WITHIN, ABOVE, NOT_FINITE, UNKNOWN, or of other runs than the author's LEARNED.
         other: what the runs are, if not Dreamer from pixels as the author's; else "".
     """
@@ -64,6 +68,7 @@ class Verdict:
     rank: tuple | None
     floor: references.Floor | None
     word: str
+    at_floors: int = 0
     other: str = ""
 
     @property
@@ -133,15 +138,18 @@ def complete_bins(group, wanted):
 
     Args:
         group: runs of one set-up.
-        wanted: (low, high) of the bins that are known of others. Each run's last bin is added.
+        wanted: (low, high) of the bins that are known of others. Those in which one of the runs has
+            its last are added, for all of them.
     """
-    bins = {}
-    for run in group:
-        curve = run.curve(scores.EVALUATION)
-        own = binning.binned(curve.steps, curve.values, run.reached)
-        last = [(each.low, each.high) for each in own if each.complete][-1:]
-        for low, high in sorted({*wanted, *last}):
-            found = binning.mean_within(curve.steps, curve.values, low, high, run.reached)
+    bins, wanted = {}, set(wanted)
+    curves = [run.curve(scores.EVALUATION) for run in group]
+    for run, curve in zip(group, curves, strict=True):
+        own = binning.binned(curve.steps, curve.values, run.reached, ended=run.ended)
+        wanted |= {(each.low, each.high) for each in [one for one in own if one.complete][-1:]}
+    for run, curve in zip(group, curves, strict=True):
+        for low, high in sorted(wanted):
+            extent = low, high, run.reached, run.ended
+            found = binning.mean_within(curve.steps, curve.values, *extent)
             if found is not None and found.complete:
                 if found.count == 1:
                     (error,) = curve.errors[(curve.steps > low) & (curve.steps <= high)]
@@ -198,15 +206,27 @@ def _judge_bin(task, name, edges, means, known, floors, ranked):
     rank = None
     if ranked and math.isfinite(ours):
         rank = 1 + sum(value > ours for value in ranked), 1 + len(ranked)
-    floor = floor_below(floors, ours, standard_error(means))
-    if floor and any(_has_left(floors, each) for each in known.values() if each.high <= edges[1]):
+    floor, at_floors = _at_floors(floors, means)
+    left = any(_has_left(floors, each) for each in known.values() if each.high <= edges[1])
+    if floor and left and word != ABOVE:
         word = BELOW
     if not math.isfinite(ours):
-        floor, word = None, NOT_FINITE
+        floor, at_floors, word = None, 0, NOT_FINITE
     evaluations = sum(each.count for each in means)
-    return Verdict(
-        task, name, *edges, seeds, evaluations, ours, theirs, limits, distance, rank, floor, word
-    )
+    beside = theirs, limits, distance, rank
+    return Verdict(task, name, *edges, seeds, evaluations, ours, *beside, floor, word, at_floors)
+
+
+def _at_floors(floors, means):
+    """Returns the `Floor` that seeds with some `BinMean`s are at, or None, and how many are at one.
+
+    By the mean and its error alone, one seed far above the others would have all of them at it.
+    """
+    count = sum(floor_below(floors, each.mean, each.error) is not None for each in means)
+    if 2 * count <= len(means):
+        return None, count
+    mean = float(np.mean([each.mean for each in means]))
+    return floor_below(floors, mean, standard_error(means)), count
 
 
 def _by_floors(verdict, floors, other, last):
@@ -283,6 +303,8 @@ def _cells(verdict):
     word = verdict.word
     if verdict.floor is not None:
         word += f", at a floor ({verdict.floor.label}: {verdict.floor.mean:.0f})"
+    if verdict.at_floors and (verdict.floor is None or verdict.at_floors < verdict.seeds):
+        word += f", {verdict.at_floors} of {verdict.seeds} seeds by themselves at a floor"
     if verdict.other:
         word += f"; not comparable: {verdict.other}"
     return [

@@ -57,9 +57,7 @@ def rows(item, runs, width=binning.WIDTH, band=DEVIATION):
         band: DEVIATION of seeds, as in the paper, or BOOTSTRAP, an interval of their mean.
     """
     shown, remarks = chosen(item, runs)
-    longest = max((run.reached for run in shown), default=0)
-    # The author's bins begin where training does; runs that are over by then have their own.
-    offset = binning.OFFSET if longest >= binning.OFFSET + width else 0
+    offset = binning.fitting_offset(shown, width)
     found = []
     parts, said = sets(item, shown)
     remarks += said
@@ -143,7 +141,7 @@ def _curve(task, label, group, width, offset, band):
     bins, remarks = {}, []
     for run in group:
         curve, name = run.curve(scores.EVALUATION), f"{run.task}, {run.name}, seed {run.seed}"
-        own = binning.binned(curve.steps, curve.values, run.reached, width, offset)
+        own = binning.binned(curve.steps, curve.values, run.reached, width, offset, run.ended)
         complete = [each for each in own if each.complete]
         finite = [each for each in complete if np.isfinite(each.mean)]
         for each in finite:

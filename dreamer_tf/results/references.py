@@ -164,15 +164,17 @@ def read_peers(path):
         UserError: the file cannot be read or has another format.
     """
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             content = json.load(file)
         peers = {}
         for run in content:
             curve = {int(x): float(y) for x, y in zip(run["xs"], run["ys"], strict=True)}
+            # A seed without a number in a bin has no place among those that have one.
+            curve = {x: y for x, y in curve.items() if math.isfinite(y)}
             peers.setdefault(run["task"], []).append(curve)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise UserError(
             f"{path} is no list of curves with 'task', 'xs' and 'ys', as the author's scores are"
         ) from None

@@ -23,6 +23,7 @@ EVALUATION, TRAINING = "test/return", "train/return"
 ALIASES = {"eval_return": EVALUATION, "test_return": EVALUATION, "train_return": TRAINING}
 TASK = re.compile(r"(dmc|gym|atari|toy)_\w")
 DEEPEST = 4  # Folders below the one that was named.
+JUMPED = 2  # Steps of a log that a run which makes them anew may have no line of.
 MOST_STEPS = 2**53  # Beyond it a float is no longer a certain whole number.
 
 
@@ -69,6 +70,11 @@ class Run:
     def finished(self):
         """Whether it has made all its steps, as far as the configuration says how many."""
         return self.planned is None or self.reached >= self.planned
+
+    @property
+    def ended(self):
+        """Whether it is known to have made all its steps."""
+        return self.planned is not None and self.finished
 
     @property
     def observation(self):
@@ -136,7 +142,8 @@ def find(paths):
                 skipped.append(f"{folder}: the same task, name and seed as {earlier.folder}")
     if not runs:
         why = f" ({skipped[0]})" if skipped else ""
-        raise UserError(f"no runs in {', '.join(map(str, paths))}{why}")
+        below = f"no runs in {', '.join(map(str, paths))} or in {DEEPEST} levels of folders below"
+        raise UserError(f"{below}{why}")
     return [runs[key] for key in sorted(runs)], skipped
 
 
@@ -149,7 +156,7 @@ def read(folder):
     folder = Path(folder)
     source = folder / METRICS if (folder / METRICS).is_file() else folder / CURVE
     try:
-        text = source.read_text(encoding="utf-8", errors="replace")
+        text = source.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise UserError(f"{source.name} cannot be read: {error.strerror}") from None
     rows, remarks = (_json_rows if source.name == METRICS else _csv_rows)(text)
@@ -188,7 +195,10 @@ def _search(folder, skipped, depth=0):
         if not below:
             empty.append(child)
     if found:
-        skipped += [f"{each}: no {METRICS} and no {CURVE} in it" for each in empty]
+        below = (
+            f" or in {DEEPEST - depth - 1} levels of folders below" if depth < DEEPEST - 1 else ""
+        )
+        skipped += [f"{each}: no {METRICS} and no {CURVE} in it{below}" for each in empty]
     return found
 
 
@@ -252,15 +262,39 @@ def _whole(value):
 
 
 def _without_superseded(rows):
-    """Leaves out what a run did twice: after going back to an earlier step, the second counts."""
-    kept, back = [], 0
-    for row in rows:
+    """Returns rows without what a run did twice, and remarks on it.
+
+    After going back to an earlier step, what is logged then counts; at that step itself, which may
+    be the checkpoint's, an earlier line gives way only to a later one of the same measurement.
+    """
+    kept, again, back, stray = [], [], 0, 0
+    for number, row in enumerate(rows):
         if kept and row["step"] < kept[-1]["step"]:
+            if _is_stray(kept, row, rows[number + 1 :]):
+                stray += 1
+                continue
             back += 1
             while kept and kept[-1]["step"] > row["step"]:
                 kept.pop()
+            again = [each for each in kept if each["step"] == row["step"]]
+        if again and row["step"] == again[0]["step"]:
+            for each in again:
+                for name in row.keys() & each.keys() - {"step"}:
+                    del each[name]
         kept.append(row)
-    return kept, [f"goes back {back} times, what was logged last counts"] * bool(back)
+    remarks = [f"goes back {back} times, what was logged last counts"] * bool(back)
+    remarks += [f"{stray} lines with a step out of order are left out"] * bool(stray)
+    return kept, remarks
+
+
+def _is_stray(kept, row, after):
+    """Tells whether a row that goes back is none of a run that does: nothing is made anew.
+
+    The log goes on from there where it was, over steps of which it had several, or ends.
+    """
+    lost = {each["step"] for each in kept if each["step"] > row["step"]}
+    following = next((each["step"] for each in after if each["step"] != row["step"]), None)
+    return len(lost) > JUMPED and (following is None or following >= kept[-1]["step"])
 
 
 def _settings(folder, remarks):

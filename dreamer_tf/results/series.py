@@ -68,7 +68,7 @@ def of_task(task, runs, width, early=False):
         label = name
         if not any(len(run.curve(metric).steps) for run in group):
             metric, label = scores.TRAINING, f"{name} (training)"
-        series += _of_group(label, group, metric, width)
+        series += _of_group(label, group, metric, width, binning.fitting_offset(runs, width))
     # What is beyond both our own steps and the first known bin would only squeeze the rest.
     furthest = max(binning.OFFSET + binning.WIDTH, *(run.reached for run in runs))
     return series + _references(task, furthest, early) + _levels(task)
@@ -88,8 +88,11 @@ def to_csv(task, series):
     return text.getvalue()
 
 
-def _of_group(label, group, metric, width):
-    """Returns the curves of some seeds and their mean over complete bins, on both axes."""
+def _of_group(label, group, metric, width, offset):
+    """Returns the curves of some seeds and their mean over complete bins, on both axes.
+
+    A bin that is not finite is left out of the mean, as it is in `item_rows`; its curve shows it.
+    """
     series, bins = [], {}
     for run in group:
         curve = run.curve(metric)
@@ -98,8 +101,9 @@ def _of_group(label, group, metric, width):
         if timed.any():
             x, y = curve.minutes[timed], curve.values[timed]
             series.append(Series(MINUTES, SEED, label, x, y, run.seed))
-        for found in binning.binned(curve.steps, curve.values, run.reached, width):
-            if found.complete:
+        own = binning.binned(curve.steps, curve.values, run.reached, width, offset, run.ended)
+        for found in own:
+            if found.complete and np.isfinite(found.mean):
                 bins.setdefault(found.high, []).append((found, run.minutes_at(found.high)))
     edges = sorted(bins)
     if not edges:

@@ -62,6 +62,23 @@ def test_a_bin_is_complete_only_if_the_run_reached_its_end():
     assert binning.binned(steps, values, reached=105_000)[0].complete
 
 
+@pytest.mark.parametrize(
+    "reached, ended, complete",
+    [(94_999, True, False), (95_000, True, True), (95_000, False, False)],
+)
+def test_of_the_bin_in_which_a_run_ends_nine_tenths_are_enough(reached, ended, complete):
+    (found,) = binning.binned([15_000, 90_000], [1.0, 2.0], reached, ended=ended)
+    assert found.complete == complete and found.mean == 1.5
+
+
+def test_an_absurd_step_costs_no_time():
+    steps = [10_000, 20_000, 2**53 - 1]
+    found = binning.binned(steps, [1.0, 2.0, 3.0], reached=2**53, width=1)
+    assert [(each.high, each.mean) for each in found] == list(
+        zip(steps, [1.0, 2.0, 3.0], strict=True)
+    )
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_spoils_its_bin_alone(value):
     first, second = binning.binned([10_000, 20_000, 110_000], [5.0, value, 6.0], 205_000)

@@ -42,7 +42,7 @@ def test_limits_narrow_with_our_seeds_and_never_vanish(tmp_path):
     verdict = judge(tmp_path)[0][105]  # 0 +- 1 there.
     assert verdict.seeds == 4 and verdict.ours == 0.75
     assert verdict.limits[1] == pytest.approx(2 * 25 * math.sqrt(1 / 4 + 1 / 5))
-    assert verdict.word == "within" and verdict.floor is not None
+    assert verdict.word == "within" and verdict.at_floors == 1
 
 
 @pytest.mark.parametrize("value, word", [(799, "below"), (886, "within"), (980, "above")])
@@ -218,6 +218,55 @@ def test_clearly_above_a_floor(mean, error, expected):
     floors = [references.Floor("t", "a", 16, 100.0, 1.0), references.Floor("t", "b", 16, 300, 20)]
     found = check.floor_below(floors, mean, error)
     assert (found and found.policy) == expected
+
+
+@pytest.mark.parametrize(
+    "values, word, at_floors",
+    [
+        ((300, 950), "above", 0),  # Their mean's error is 325: by that alone, at the floor of 74.
+        ((300, 320, 310, 1000), "above", 0),
+        ((60, 950), "above", 1),
+        ((60, 60, 950), "above", 2),  # At a floor by most of its seeds, and above the limits.
+        ((60, 60, 200), "below", 2),
+        ((60, 60, 60), "below", 3),
+    ],
+)
+def test_seeds_that_lie_far_apart_are_held_against_the_floors_one_by_one(
+    tmp_path, values, word, at_floors
+):
+    for seed, value in enumerate(values):
+        write_run(tmp_path, WALK, curve(value), seed)
+    verdict = judge(tmp_path)[0][105]
+    assert (verdict.word, verdict.at_floors) == (word, at_floors)
+    some = 0 < at_floors < len(values)
+    text = f"{at_floors} of {len(values)} seeds by themselves at a floor"
+    assert (text in check.table([verdict])[1]) == some
+
+
+def test_many_seeds_that_are_a_little_above_a_floor_are_clearly_above_it_together(tmp_path):
+    for seed in range(5):
+        folder = tmp_path / "dmc_walker_stand" / "dreamer" / str(seed)
+        row = {"step": 100_000, "test/return": 230.0 + seed, "test/return_error": 30.0}
+        write_lines(folder, [row, {"step": 105_000}])
+    verdict = judge(tmp_path)[0][105]
+    assert verdict.at_floors == 5 and verdict.floor is None  # 42 above 188 +- 7.
+
+
+def test_a_bin_in_which_one_seed_ended_is_of_all_seeds(tmp_path):
+    write_run(tmp_path, WALK, curve(137, 508, 600), 0)
+    write_run(tmp_path, WALK, curve(137, 508, 700, 800, 886), 1)
+    verdicts = judge(tmp_path)[0]
+    assert verdicts[305].seeds == 2 and verdicts[305].ours == 650
+    assert verdicts[505].seeds == 1
+
+
+def test_a_bin_that_a_run_at_its_end_has_nearly_made_is_judged(tmp_path):
+    write_run(tmp_path, WALK, curve(137)[:-1], end=100_000, steps=100_000)
+    write_run(tmp_path, WALK, curve(137)[:-1], end=100_000, steps=150_000, name="stopped")
+    write_run(tmp_path, WALK, curve(137)[:-3], end=90_000, steps=90_000, name="short")
+    verdicts, remarks = check.judge(scores.find([tmp_path])[0])
+    assert [(each.name, each.high, each.word) for each in verdicts] == [("ours", 105_000, "within")]
+    assert len(remarks) == 2
 
 
 def test_early_points_stand_beside_our_evaluations_before_them(tmp_path):

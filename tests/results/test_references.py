@@ -117,10 +117,16 @@ def test_reads_curves_of_single_seeds(tmp_path):
     path.write_text(json.dumps(runs))
     curves = [{105000: 1.0, 205000: 7.0}, {105000: 2.0, 205000: 7.0}]
     assert references.read_peers(path) == {"dmc_a_b": curves}
+    path.write_text('[{"task": "dmc_a_b", "xs": [105000, 205000], "ys": [NaN, 7]}]', "utf-8-sig")
+    assert references.read_peers(path) == {"dmc_a_b": [{205000: 7.0}]}
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}x", '{"task": 1}', '[{"task": "a", "xs": [1], "ys": []}]', "[3]", "5"]
+    "content",
+    [
+        *("", "{}x", '{"task": 1}', '[{"task": "a", "xs": [1], "ys": []}]', "[3]", "5"),
+        *('[{"task": "a", "xs": [Infinity], "ys": [1]}]', "[" * 100_000),
+    ],
 )
 def test_refuses_other_files_as_curves_of_seeds(tmp_path, content):
     path = tmp_path / "peers.json"

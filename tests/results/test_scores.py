@@ -46,7 +46,10 @@ def test_runs_are_ordered_and_foreign_folders_are_named(tmp_path):
         (TASK, "0"),
         (TASK, "1"),
     ]
-    assert skipped == [f"{tmp_path / 'pictures'}: no metrics.jsonl and no curve.csv in it"]
+    (line,) = skipped
+    assert line.startswith(
+        f"{tmp_path / 'pictures'}: no metrics.jsonl and no curve.csv in it or in 3"
+    )
 
 
 def test_the_same_run_twice_counts_once(tmp_path):
@@ -95,9 +98,52 @@ def test_after_going_back_the_later_lines_count(tmp_path):
     steps = [5000, 15_000, 25_000, 15_000, 25_000]
     write_lines(folder, [row(s, **{"test/return": n}) for n, s in enumerate(steps)])
     run = scores.read(folder)
-    # The line at the step it went back to is older than the checkpoint there, and stays.
-    np.testing.assert_array_equal(run.curve("test/return").values, [0, 1, 3, 4])
+    np.testing.assert_array_equal(run.curve("test/return").values, [0, 3, 4])
     assert run.remarks == ("goes back 1 times, what was logged last counts",)
+
+
+def test_what_was_logged_before_the_checkpoint_that_a_run_went_back_to_stays(tmp_path):
+    folder = tmp_path / TASK / "ours" / "0"
+    rows = [row(5000, **{"test/return": 1}), row(5000, **{"train/return": 2}), row(6000, loss=1)]
+    rows += [row(5000, **{"train/return": 3}), row(5000, **{"train/return": 4}), row(6000, loss=2)]
+    write_lines(folder, rows)
+    run = scores.read(folder)
+    assert run.curve("test/return").values == [1]
+    assert list(run.curve("train/return").values) == [3, 4]  # Two environments' episodes.
+    assert run.curve("loss").values == [2]
+
+
+@pytest.mark.parametrize("stray", [[0], [0, 0], [12_000]])
+@pytest.mark.parametrize("place", [3, 5])
+def test_a_line_with_a_step_out_of_order_erases_nothing(tmp_path, stray, place):
+    folder = tmp_path / TASK / "ours" / "0"
+    rows = [row(5000 + 10_000 * n, **{"test/return": n}) for n in range(5)]
+    if place == 3 and stray == [12_000]:
+        stray = [2000]
+    rows[place:place] = [row(step, **{"test/return": 99}) for step in stray]
+    write_lines(folder, rows)
+    run = scores.read(folder)
+    np.testing.assert_array_equal(run.curve("test/return").values, range(5))
+    assert run.remarks == (f"{len(stray)} lines with a step out of order are left out",)
+
+
+def test_a_run_that_began_anew_is_what_it_was_then(tmp_path):
+    folder = tmp_path / TASK / "ours" / "0"
+    steps = [5000, 15_000, 25_000, 35_000, 500, 1000]
+    write_lines(folder, [row(s, **{"test/return": n}) for n, s in enumerate(steps)])
+    np.testing.assert_array_equal(scores.read(folder).curve("test/return").values, [4, 5])
+
+
+def test_a_byte_order_mark_costs_no_line(tmp_path):
+    for name, text in (
+        ("metrics.jsonl", '{"step": 5000, "test/return": 1}\n'),
+        ("curve.csv", "step,test/return\n5000,1\n"),
+    ):
+        folder = tmp_path / name / TASK / "ours" / "0"
+        folder.mkdir(parents=True)
+        (folder / name).write_text(text, encoding="utf-8-sig")
+        run = scores.read(folder)
+        assert run.curve("test/return").values == [1] and run.remarks == ()
 
 
 @pytest.mark.parametrize(
