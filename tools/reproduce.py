@@ -116,31 +116,39 @@ def reproduce(arguments):
         status = program.run(plans, arguments)
         if arguments.plan or status == program.STOPPED:
             return status
+    paths, remarks = draw_item(arguments, plans)
+    for line in remarks:
+        print(f"note: {line}")
+    for path in paths:
+        print(path)
+    return status
+
+
+def draw_item(arguments, plans):
+    """Draws an item from its own runs or others; returns the files and notes."""
     out = outputs.folder(arguments.logdir, "--logdir") / "figures"
     if arguments.item == "fig5":
         if arguments.plot:
             raise UserError(
                 "fig5 is drawn from its own runs; of another run: tools/run evaluate RUN --predict"
             )
-        paths, remarks = predictions.write(plans, arguments.logdir, out)
-    else:
-        # Without others only the item's own runs, and of those the ones that are there.
-        folders = arguments.plot or [plan.folder(arguments.logdir) for plan in plans]
-        if not arguments.plot:
-            folders = [folder for folder in folders if folder.is_dir()]
-        if not folders:
-            raise UserError(
-                f"{arguments.logdir} holds none of the runs of {arguments.item} at --scale "
-                f"{arguments.scale}; --plot RUNS draws it from others"
-            )
-        paths, remarks = item_figures.write(
-            arguments.item, folders, out, arguments.bin, arguments.band
+        return predictions.write(plans, arguments.logdir, out)
+    options = arguments.bin, arguments.band
+    if arguments.plot:
+        return item_figures.write(arguments.item, arguments.plot, out, *options)
+    folders = {plan.folder(arguments.logdir): plan.folder("") for plan in plans}
+    there = [folder for folder in folders if folder.is_dir()]
+    if not there:
+        raise UserError(
+            f"{arguments.logdir} holds none of the runs of {arguments.item} at --scale "
+            f"{arguments.scale}; --plot RUNS draws it from others"
         )
-    for line in remarks:
-        print(f"note: {line}")
-    for path in paths:
-        print(path)
-    return status
+    paths, remarks = item_figures.write(arguments.item, there, out, *options)
+    missing = [str(name) for folder, name in folders.items() if folder not in there]
+    if missing:
+        names = f"{', '.join(missing[:3])}{' and others' * (len(missing) > 3)}"
+        remarks = [f"{len(missing)} of {len(plans)} runs are not there: {names}", *remarks]
+    return paths, remarks
 
 
 def draw_curves(arguments):

@@ -17,6 +17,7 @@ COLOURS = {
     **{"Contrastive": "#7b3fa0", "Reward only": "#d98200", "D4PG": "#444444", "A3C": "#999999"},
 }
 COLUMNS = 4
+MARGIN = 0.05
 PALER = 0.75  # How much the last of several sets of runs of one method is.
 LABEL_WIDTH, LABEL_HEIGHT = 2.6, 0.16  # Inches of an entry of the legend, at least.
 LINE_WIDTH, LETTER_WIDTH = 0.5, 0.052  # Inches of its line with what is around it, of a letter.
@@ -41,7 +42,13 @@ def write(item, folders, out, width=None, band=item_rows.DEVIATION):
         UserError: there is nothing to draw.
     """
     runs, skipped = scores.find(folders)
-    width = width or item_runs.fitting_width(item_runs.chosen(item, runs)[0])
+    shown = item_runs.chosen(item, runs)[0]
+    width = width or item_runs.fitting_width(shown)
+    skipped += [
+        f"{run.task}, {run.name}, seed {run.seed}: {remark}"
+        for run in shown
+        for remark in run.remarks
+    ]
     found, remarks = item_rows.rows(item, runs, width, band)
     if not any(row.source == OURS for row in found):
         why = "; ".join((skipped + remarks)[:3]) or "no run has reached the end of a bin"
@@ -170,7 +177,10 @@ def _panel(panel, item, found, looks):
         x, y = [row.x for row in theirs], [row.value for row in theirs]
         look = {"mfc": "none", "color": COLOURS[method], "ms": 4, "lw": 0.8}
         panel.plot(x, y, ":s", label=f"{method}, paper's figure", **look)
-    panel.set_ylim(bottom=min(0, *(row.value for row in found)))
+    ends = [end for row in found for end in (row.value, row.low, row.high) if end is not None]
+    # What is below 0 is seen whole, with some room.
+    below = min(0, *ends)
+    panel.set_ylim(bottom=below - MARGIN * (max(0, *ends) - below) if below < 0 else 0)
     if item in CURVES:
         panel.set_xlim(left=0)
         panel.ticklabel_format(axis="x", style="sci", scilimits=(0, 4))

@@ -11,7 +11,17 @@ import numpy as np
 
 from dreamer_tf.envs.tasks import PAPER_TASKS
 from dreamer_tf.results import binning, references, scores, statistics
-from dreamer_tf.results.item_runs import COMPARED, SCORES, chosen, finals, other_input, sets
+from dreamer_tf.results.finals import finals, least_end, unequal
+from dreamer_tf.results.item_runs import (
+    COMPARED,
+    INPUTS,
+    SCORES,
+    SETTINGS,
+    chosen,
+    method_of,
+    other_input,
+    sets,
+)
 
 OURS, CURVE, TABLE, FLOOR = "ours", "paper's figure", "paper's table", "floor"
 TF2 = "author's TF2 runs"
@@ -58,7 +68,9 @@ def rows(item, runs, width=binning.WIDTH, band=DEVIATION):
     """
     shown, remarks = chosen(item, runs)
     offset = binning.fitting_offset(shown, width)
-    found = []
+    found, ends = [], {}
+    # Settings are compared after as many steps, also where one of them has gone on alone.
+    until = least_end(shown) if item in SETTINGS else None
     parts, said = sets(item, shown)
     remarks += said
     for (task, label, setting), group in sorted(parts.items(), key=str):
@@ -67,10 +79,13 @@ def rows(item, runs, width=binning.WIDTH, band=DEVIATION):
             found += points
             remarks += said
             continue
-        values, said = finals(group, width)
+        values, steps, said = finals(group, width, until)
         remarks += said
         if values:
             found.append(_row(task, label, setting, values, band))
+            ends.setdefault(label, []).extend(steps)
+    if item not in SETTINGS:
+        remarks += [f"{label}: {words}" for label, words in unequal(ends).items()]
     furthest = {}
     for row in found:
         furthest[row.task] = max(row.x or 0, furthest.get(row.task, 0))
@@ -161,6 +176,7 @@ def _from_vectors(shown, tasks):
         (run.task, run.name, other_input(run))
         for run in shown
         if other_input(run) and run.task in tasks and run.task.startswith("dmc_")
+        if (method_of(run), other_input(run)) != ("A3C", INPUTS["vector"])
     }
     return [
         f"{task}, {name}: shown, but {seen}; all but A3C in the paper are from pixels"

@@ -6,7 +6,7 @@ import re
 import numpy as np
 
 from dreamer_tf.agents.catalog import AGENTS
-from dreamer_tf.envs.tasks import PAPER_TASKS, default_repeat
+from dreamer_tf.envs.tasks import PAPER_TASKS, default_limit, default_repeat, task_names
 from dreamer_tf.results import binning, scores
 from dreamer_tf.runs import versions
 from dreamer_tf.runs.going_on import differences
@@ -98,19 +98,26 @@ def chosen(item, runs):
 def sets(item, runs):
     """Returns {(task, label, setting): runs that differ in their seed alone}, and lines about it.
 
-    The label is the method's name, with that of `apart` where the method has several: those
-    differ in more than the seed and are not averaged.
+    The label is the method's name, with that of `apart` where the method has several for one
+    setting: those differ in more than the seed and are not averaged. All settings of a sweep,
+    `mine-h5`, `mine-h10`, and the run that it shares with other items, `mine`, then have one label.
     """
     alike = {}
     for run in runs:
         alike.setdefault((method_of(run), _setting(item, run)), []).append(run)
-    found, remarks = {}, []
+    divided, remarks, several = {}, [], set()
     for (method, setting), group in alike.items():
-        parts, said = apart(group)
+        divided[method, setting], said = apart(group)
         remarks += said
-        several = len({label for _, label in parts}) > 1
+        if len({label for _, label in divided[method, setting]}) > 1:
+            several.add(method)
+    found = {}
+    for (method, setting), parts in divided.items():
         for (task, label), each in parts.items():
-            found[task, f"{method} ({label})" if several else method, setting] = each
+            words = _of_sweep(item, label, each[0])
+            # Beside the run that the sweep shares, one of the same setting keeps its own name.
+            words = label if (task, words) in parts else words
+            found[task, f"{method} ({words})" if method in several else method, setting] = each
     return found, list(dict.fromkeys(remarks))
 
 
@@ -141,41 +148,6 @@ def apart(runs):
     return found, remarks
 
 
-def finals(group, width):
-    """Returns the final returns of a set's runs, and lines about what they are and are not.
-
-    A run that is not at its end does not count beside one that is: it would pull the mean down for
-    no other reason. Where none is at its end, all count.
-
-    Args:
-        group: runs that have evaluations.
-        width: environment steps that a final return covers.
-    """
-    ended, values, remarks = counted(group), [], []
-    for run in group:
-        value, name = final(run, width), f"{run.task}, {run.name}, seed {run.seed}"
-        if run not in ended:
-            remarks.append(f"{name}: at {run.reached} of {run.planned} steps, other seeds are done")
-        elif not np.isfinite(value):
-            remarks.append(f"{name}: its last return is not finite")
-        else:
-            values.append(value)
-            if not run.finished:
-                remarks.append(f"{name}: shown as it is at {run.reached} of {run.planned} steps")
-    return values, remarks
-
-
-def counted(group):
-    """Returns those of a set's runs whose final returns count."""
-    return [run for run in group if run.finished] or group
-
-
-def final(run, width):
-    """Returns the mean of a run's evaluations in its last `width` steps."""
-    curve = run.curve(scores.EVALUATION)
-    return float(np.mean(curve.values[curve.steps > curve.steps[-1] - width]))
-
-
 def fitting_width(runs):
     """Returns a bin's width of which half of the runs have some: the author's, or less."""
     usual = np.median([run.reached for run in runs]) if runs else 0
@@ -183,6 +155,12 @@ def fitting_width(runs):
     while width > 100 and usual < 3 * width:
         width //= 10
     return width
+
+
+def _of_sweep(item, label, run):
+    """Returns the label of a run without what its name says of the setting that an item varies."""
+    name, comma, keys = label.partition(", ")
+    return (SWEPT.sub("", name) if swept_by(run) == item else name) + comma + keys
 
 
 def _tasks(item, tasks):
@@ -223,7 +201,10 @@ def _telling(keys, runs):
 
 
 def _flat(run):
-    """Returns {key: value} of a run's configuration, with what older versions left out."""
+    """Returns {key: value} of a run's configuration, with what older versions left out.
+
+    What is auto is what that means on the run's task, where the task alone tells.
+    """
     flat = {"precision": "auto"}
     for key, value in run.settings.items():
         if isinstance(value, dict):
@@ -235,7 +216,17 @@ def _flat(run):
         # Of a section that the agent does not have, and of no configuration, nothing is known.
         if isinstance(run.settings.get(section), dict) if section else run.settings:
             flat.setdefault(key, value)
+    for key, meaning in _meant(run.task).items():
+        if flat.get(key) == "auto":
+            flat[key] = meaning
     return flat
+
+
+def _meant(task):
+    """Returns {key: what auto is on a task}, without what only the environment knows."""
+    meant = {"env.action_repeat": default_repeat(task), "env.time_limit": default_limit(task)}
+    meant["env.observation"] = "image" if task in task_names() else None
+    return {key: value for key, value in meant.items() if value is not None}
 
 
 def _value(run, key):
@@ -250,8 +241,7 @@ def _setting(item, run):
         planner = method_of(run) == "PlaNet"
         value = run.setting("planner.horizon" if planner else "behavior.horizon")
     elif item == "fig12":
-        value = run.setting("env.action_repeat")
-        value = default_repeat(run.task) if value == "auto" else value
+        value = _flat(run).get("env.action_repeat")
     else:
         return None
     known = isinstance(value, int) and not isinstance(value, bool)

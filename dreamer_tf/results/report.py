@@ -214,11 +214,12 @@ def _videos(runs, folders):
     for candidates in places.values():
         found = ((name, videos.find(folder)) for name, folder in candidates)
         name, pictures = next((each for each in found if each[1]), ("", []))
-        size += sum(len(data) for _, data in pictures)
-        if size > MOST_VIDEO_BYTES:
-            left += len(pictures)
-            continue
-        shown += [_image(data, title, f"{name}: {title}", "gif") for title, data in pictures]
+        for title, data in pictures:
+            if size + len(data) > MOST_VIDEO_BYTES:
+                left += 1
+                continue
+            size += len(data)
+            shown.append(_image(data, title, f"{name}: {title}", "gif"))
     if shown:
         yield "<p class='note'>Of each task and method the run that is furthest and has any.</p>"
         yield f"<div class='videos'>{''.join(shown)}</div>"

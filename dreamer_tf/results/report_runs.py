@@ -22,7 +22,7 @@ def table(runs):
         cells = "".join(f"<td>{html.escape(word)}" for word in words)
         cells += f"<td class=number>{run.reached:,}<td class=number>{time}<td class=number>{value}"
         command = _text(_sessions(run)[:1], "command")
-        remarks = "".join(f"<br>{html.escape(each)}" for each in run.remarks)
+        remarks = "".join(f"<br>{html.escape(each)}" for each in run.notes)
         yield f"<tr>{cells}<td class=command><code>{html.escape(command)}</code>"
         yield f"<span class='note'>{remarks}</span></tr>"
     yield "</table></div>"

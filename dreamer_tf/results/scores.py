@@ -53,7 +53,7 @@ class Run:
         reached: the last step.
         planned: steps that the configuration asks for, None if it does not say.
         settings: the configuration as nested dictionaries, {} if there is none.
-        remarks: what is odd about the folder, a few words each.
+        remarks: what is damaged or odd in the folder, a few words each.
     """
 
     folder: Path
@@ -75,6 +75,12 @@ class Run:
     def ended(self):
         """Whether it is known to have made all its steps."""
         return self.planned is not None and self.finished
+
+    @property
+    def notes(self):
+        """The remarks, and that it is not at its end."""
+        unfinished = f"stopped or running, {self.planned} were asked for"
+        return (*self.remarks, *([] if self.finished else [unfinished]))
 
     @property
     def observation(self):
@@ -110,7 +116,7 @@ class Run:
         evaluations = len(self.curve(EVALUATION).steps)
         text = f"{self.task}, {self.name}, seed {self.seed}: {self.reached} steps"
         text += f", {evaluations or 'no'} evaluation{'s' if evaluations != 1 else ''}"
-        return "; ".join([text, *self.remarks])
+        return "; ".join([text, *self.notes])
 
 
 def find(paths):
@@ -172,8 +178,6 @@ def read(folder):
     task, name, seed = _identity(folder, settings)
     reached = max(row["step"] for row in rows)
     planned = _whole(settings.get("steps"))
-    if planned is not None and reached < planned:
-        remarks.append(f"stopped or running, {planned} were asked for")
     return Run(folder, task, name, seed, tuple(rows), reached, planned, settings, tuple(remarks))
 
 

@@ -1,7 +1,7 @@
 """Statistics over tasks and runs, as reinforcement learning reports them (Agarwal et al., 2021).
 
-Scores are {task: [..., runs]}, 0 for nothing, 1 for the most; of the control suite, returns / 1000.
-Intervals are stratified bootstraps: the runs of each task are drawn anew, the tasks stay.
+Scores are {task: [..., runs]}, 0 for nothing, 1 for the most; of the control suite, returns by
+`MOST`. Intervals are stratified bootstraps: the runs of each task are drawn anew, the tasks stay.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from scipy.stats import trim_mean
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
-MOST = 1000.0  # The largest return of a task of the control suite.
+MOST = 1000.0  # The largest return of a task of the control suite with its own limit.
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 
 from dreamer_tf.results import item_runs, statistics
+from dreamer_tf.results.finals import counted, finals, unequal
 
 PROFILE, IMPROVEMENT = "share of runs above", "probability of improvement"
 LEVELS = np.linspace(0, 1, 51)
@@ -41,8 +42,9 @@ def scores_of(runs, width):
     """Returns {method: {task: scores [runs]}} of the control suite, and lines of notes.
 
     Notes say what was left out, and what makes methods hard to compare: what they are from if not
-    from pixels, and their steps if not all have the same. Scores are final returns divided by 1000;
-    methods and runs are those of `item_runs.sets` and `item_runs.finals`.
+    from pixels, and their steps if not all have the same. Scores are final returns divided by the
+    most that an episode can have, 1000 unless it has another limit; methods and runs are those of
+    `item_runs.sets` and `finals`.
 
     Args:
         runs: `scores.Run`s; other tasks' are left out.
@@ -52,34 +54,36 @@ def scores_of(runs, width):
     shown, remarks = item_runs.chosen("statistics", suite)
     parts, said = item_runs.sets("statistics", shown)
     remarks += said
-    found, counted = {}, {}
+    found, those, ends = {}, {}, {}
     for (task, label, _), group in parts.items():
-        values, said = item_runs.finals(group, width)
+        values, steps, said = finals(group, width)
         remarks += said
         if values:
-            found.setdefault(label, {})[task] = np.array(values) / statistics.MOST
-            counted.setdefault(label, []).extend(item_runs.counted(group))
-    return found, remarks + _unlike(counted)
+            found.setdefault(label, {})[task] = np.array(values) / _most(group[0])
+            those.setdefault(label, []).extend(counted(group))
+            ends.setdefault(label, []).extend(steps)
+    return found, remarks + _unlike(those, unequal(ends))
 
 
-def _unlike(counted):
-    """Returns a line for each method, {label: runs}, with what others may not share."""
-    steps = {label: sorted(map(_steps, runs)) for label, runs in counted.items()}
-    unequal = len({each for those in steps.values() for each in those}) > 1
+def _unlike(those, steps):
+    """Returns a line for each method, {label: runs}, with what others may not share.
+
+    Args:
+        steps: {label: words}, see `unequal`.
+    """
     lines = []
-    for label, runs in counted.items():
-        words = _inputs(runs)
-        if unequal:
-            ends = dict.fromkeys((steps[label][0], steps[label][-1]))
-            words.append(f"after {' to '.join(map(str, ends))} steps")
+    for label, runs in those.items():
+        words = [*_inputs(runs), *([steps[label]] if steps else [])]
         if words:
             lines.append(f"{label}: {'; '.join(words)}")
     return lines
 
 
-def _steps(run):
-    """Returns how long a run was; one at its end may have gone on to the end of an episode."""
-    return run.planned if run.planned is not None and run.finished else run.reached
+def _most(run):
+    """Returns the largest return of a run's episodes: at most 1 in each environment step."""
+    limit = run.setting("env.time_limit")
+    known = isinstance(limit, int) and not isinstance(limit, bool) and limit > 0
+    return float(limit) if known else statistics.MOST
 
 
 def _inputs(runs):

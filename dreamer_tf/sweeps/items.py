@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.envs.tasks import PAPER_TASKS
+from dreamer_tf.envs.tasks import PAPER_TASKS, default_repeat
 from dreamer_tf.sweeps.plans import Plan
 
 METHODS = {
@@ -25,8 +25,8 @@ METHODS = {
 HORIZON_TASKS = ("cartpole_swingup", "cheetah_run", "quadruped_walk", "walker_walk")
 HORIZONS = (3, 5, 10, 15, 20, 25, 30, 40)
 REPEATS = (1, 2, 4, 8)
-OWN = {"horizon": 15, "env.action_repeat": 2}
-"""What the paper has everywhere else, of the settings that an item varies."""
+# Of these, what the scale `cpu` has: every second, what Dreamer has anyway among them.
+FEW = {"horizon": (5, 15, 25, 40), "env.action_repeat": (2, 8)}
 VALUE_TASKS = (
     *("acrobot_swingup", "cartpole_swingup_sparse", "hopper_hop", "hopper_stand"),
     *("pendulum_swingup", "quadruped_walk", "walker_run", "walker_walk"),
@@ -120,19 +120,31 @@ def plans(name, scale, overrides=()):
             raise UserError(f"--set {key}={value}: {name} makes runs with several values of it")
     reduce = {"paper": _paper, "cpu": _cpu, "smoke": _smoke}[scale]
     tasks, presets, seeds, own, item = reduce(item)
-    return [
-        Plan(
-            task=task,
-            presets=(*METHODS[method], *presets),
-            # Runs of different scales share neither folder nor configuration.
-            name="-".join([method, *([] if scale == "paper" else [scale]), *labels]),
-            seed=seed,
-            overrides=(*own, *keys, *overrides),
-        )
-        for task, method in itertools.product(tasks, item.methods)
-        for labels, keys in _settings(item, method)
-        for seed in range(seeds)
-    ]
+    found = []
+    for task, method in itertools.product(tasks, item.methods):
+        # Runs of different scales share neither folder nor configuration.
+        name = "-".join([method, *([] if scale == "paper" else [scale])])
+        plain = Plan(task, (*METHODS[method], *presets), name, 0, (*own, *overrides))
+        for labels, keys in _settings(item, method):
+            named = plain
+            # What the method has anyway is the run that other items have, too.
+            if not _has(plain, keys):
+                name = "-".join([plain.name, *labels])
+                named = dataclasses.replace(plain, name=name, overrides=(*own, *keys, *overrides))
+            found += [dataclasses.replace(named, seed=seed) for seed in range(seeds)]
+    return found
+
+
+def _has(plan, keys):
+    """Tells whether a plan's configuration has some values, pairs (key, text)."""
+    config = plan.config()
+    return all(_value(config, key) == int(text) for key, text in keys)
+
+
+def _value(config, key):
+    section, _, name = key.partition(".")
+    value = getattr(getattr(config, section), name)
+    return default_repeat(config.task) if value == "auto" else value
 
 
 def _all_settings(item):
@@ -163,7 +175,9 @@ def _cpu(item):
         return [item.prefix + "pong"], ("cpu",), 1, (("steps", "200000"),), item
     tasks = [task for task in CPU_TASKS if task in item.tasks]
     tasks = tasks[:1] if item.settings else tasks
-    return ["dmc_" + task for task in tasks], ("cpu",), 1, (), _few_values(item)
+    settings = tuple((label, key, FEW[key]) for label, key, _ in item.settings)
+    item = dataclasses.replace(item, settings=settings)
+    return ["dmc_" + task for task in tasks], ("cpu",), 1, (), item
 
 
 def _smoke(item):
@@ -173,12 +187,3 @@ def _smoke(item):
         settings=tuple((label, key, values[:2]) for label, key, values in item.settings),
     )
     return [task], ("smoke",), 1, (), item
-
-
-def _few_values(item):
-    """Returns the item with every second value of its settings, the paper's own among them."""
-    settings = tuple(
-        (label, key, values[values.index(OWN[key]) % 2 :: 2])
-        for label, key, values in item.settings
-    )
-    return dataclasses.replace(item, settings=settings)

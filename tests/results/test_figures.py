@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import math
 import xml.etree.ElementTree
 
 import numpy as np
@@ -189,3 +190,15 @@ def test_floors_below_zero_are_shaded_below_them_and_named_apart(tmp_path):
     assert bounds.y0 == pytest.approx(ax.get_ylim()[0]) and bounds.y1 == pytest.approx(best)
     heights = sorted(text.xyann[1] for text in ax.texts)
     assert heights and all(np.diff(heights) > 0.04 * np.ptp(ax.get_ylim()))
+
+
+def test_short_runs_and_seeds_with_a_broken_value_have_means(tmp_path):
+    rows = [{"step": 100 * n, "test/return": float(n)} for n in range(1, 21)]
+    write_lines(tmp_path / "toy_reach" / "dreamer" / "0", rows)
+    broken = [{**row, "test/return": math.nan} if row["step"] == 1500 else row for row in rows]
+    write_lines(tmp_path / "toy_reach" / "dreamer" / "1", broken)
+    found, _ = scores.find([tmp_path])
+    drawn = series.of_task("toy_reach", found, 1000)
+    (mean,) = [each for each in drawn if (each.panel, each.kind) == (series.STEPS, series.MEAN)]
+    assert list(mean.x) == [1000, 2000] and list(mean.left) == [0, 1000]
+    assert list(mean.y) == [5.5, 15.5] and list(mean.seeds) == [2, 1]

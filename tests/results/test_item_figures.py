@@ -116,6 +116,7 @@ def test_a_run_that_was_stopped_does_not_count_beside_those_at_their_ends(tmp_pa
     values = {row.task: (row.value, row.seeds) for row in ours(found)}
     assert values == {WALKER: (800, 1), "dmc_cup_catch": (50, 1)}
     assert sorted(remarks) == [
+        "Dreamer: after 15000 to 25000 steps",
         "dmc_cup_catch, dreamer, seed 0: shown as it is at 15000 of 25000 steps",
         "dmc_walker_walk, dreamer, seed 1: at 15000 of 25000 steps, other seeds are done",
     ]
@@ -242,3 +243,33 @@ def test_an_item_is_drawn_from_any_runs_that_are_named(tmp_path, capsys):
     assert "nowhere" in capsys.readouterr().err
     assert reproduce.main(["fig5", *words, str(tmp_path / "theirs")]) == 2
     assert "fig5 is drawn from its own runs" in capsys.readouterr().err
+
+
+def test_runs_that_are_not_there_and_damaged_logs_are_noted(tmp_path, capsys):
+    folder = write_run(tmp_path, "toy_reach", [1, 5, 7], name="dreamer-smoke")
+    with open(folder / "metrics.jsonl", "a") as file:
+        file.write("{broken\n")
+    words = ["fig7", "--scale", "smoke", "--logdir", str(tmp_path), "--plot"]
+    assert program("reproduce").main(words) == 0
+    printed = capsys.readouterr().out
+    missing = "toy_reach/no_value-smoke/0, toy_reach/planet-smoke/0"
+    assert f"note: 2 of 3 runs are not there: {missing}\n" in printed
+    assert "note: toy_reach, dreamer-smoke, seed 0: 1 lines cannot be read\n" in printed
+
+
+def test_bands_below_zero_are_inside_the_panel(tmp_path):
+    for seed, value in enumerate((-900.0, 300.0)):
+        write_run(tmp_path, "gym_Pendulum-v1", [0, value, value], seed, name="dreamer")
+    found, _ = rows_of("fig7", tmp_path)
+    (panel,) = item_figures.draw("fig7", found, 10_000).axes
+    least = min(row.low for row in ours(found))
+    assert least == -900 and panel.get_ylim()[0] < least - 30
+
+
+def test_a3c_from_vectors_is_as_in_the_paper(tmp_path):
+    vectors = "{observation: vector}"
+    write_run(tmp_path, WALKER, [0, 100], name="a3c", agent="a3c", env=vectors)
+    assert rows_of("table", tmp_path)[1] == []
+    write_run(tmp_path, "dmc_cup_catch", [0, 100], name="d4pg", agent="d4pg", env=vectors)
+    (line,) = rows_of("table", tmp_path)[1]
+    assert line.startswith("dmc_cup_catch, d4pg: shown, but from vectors")

@@ -58,12 +58,50 @@ def test_a_sweep_over_a_setting_is_in_its_own_figure_alone(tmp_path):
     assert {(row.x, row.value) for row in ours(found)} == {(15, 500), (5, 300), (7, 400)}
 
 
-@pytest.mark.parametrize("item", ["fig4", "fig12"])
-def test_names_of_sweeps_are_those_that_the_plans_give(item):
+@pytest.mark.parametrize("item, shared", [("fig4", 3), ("fig12", 1)])
+def test_names_of_sweeps_are_those_that_the_plans_give(item, shared):
+    found = []
     for plan in items.plans(item, "smoke"):
         config = dataclasses.asdict(plan.config())
         run = scores.Run(None, plan.task, plan.name, "0", (), 0, None, config, ())
-        assert item_runs.swept_by(run) == item
+        found.append(item_runs.swept_by(run))
+    assert found.count(None) == shared and set(found) == {None, item}
+
+
+def test_the_run_that_a_sweep_shares_with_other_items_is_a_part_of_its_line(tmp_path):
+    for horizon, value in ((5, 100), (15, 200), (25, 300)):
+        name = "dreamer" if horizon == 15 else f"dreamer-h{horizon}"
+        write_run(tmp_path, WALKER, [0, value], name=name, behavior=f"{{horizon: {horizon}}}")
+    found, _ = rows_of("fig4", tmp_path)
+    line = {(row.method, row.x): row.value for row in ours(found)}
+    assert line == {("Dreamer", 5): 100, ("Dreamer", 15): 200, ("Dreamer", 25): 300}
+    # Another set-up beside it, and one more run of the shared setting: nothing is averaged.
+    write_run(tmp_path, WALKER, [0, 900], name="mine", behavior="{horizon: 15}")
+    write_run(tmp_path, WALKER, [0, 500], name="dreamer-h15", behavior="{horizon: 15}")
+    found, _ = rows_of("fig4", tmp_path)
+    assert {(row.method, row.x): row.value for row in ours(found)} == {
+        ("Dreamer (dreamer)", 5): 100,
+        ("Dreamer (dreamer)", 15): 200,
+        ("Dreamer (dreamer)", 25): 300,
+        ("Dreamer (mine)", 15): 900,
+        ("Dreamer (dreamer-h15)", 15): 500,
+    }
+
+
+def test_settings_are_compared_after_as_many_steps(tmp_path):
+    write_run(
+        tmp_path, WALKER, [0, 100, 900], name="dreamer", env="{action_repeat: 2}", steps=25_000
+    )
+    write_run(tmp_path, WALKER, [0, 300], name="dreamer-r4", env="{action_repeat: 4}", steps=15_000)
+    found, remarks = rows_of("fig12", tmp_path)
+    assert {row.x: row.value for row in ours(found)} == {2: 100, 4: 300}
+    line = f"{WALKER}, dreamer, seed 0: shown as it was at 15000 of 25000 steps, where others end"
+    assert remarks == [line]
+    # Methods of other lengths stand in the table as they are, and that is said.
+    write_run(tmp_path, WALKER, [0, 300], name="planet", steps=15_000, **PLANET)
+    found, remarks = rows_of("table", tmp_path)
+    assert {row.method: row.value for row in ours(found)} == {"Dreamer": 900, "PlaNet": 300}
+    assert {"Dreamer: after 25000 steps", "PlaNet: after 15000 steps"} < set(remarks)
 
 
 def test_action_repeats_are_those_of_the_task_where_the_configuration_says_auto(tmp_path):
@@ -114,7 +152,7 @@ def test_a_run_from_vectors_does_not_displace_one_from_pixels(tmp_path):
     write_run(tmp_path, WALKER, [0, 900], 1, "mine", env=vectors, steps=15_000)
     found, _ = rows_of("table", tmp_path)
     assert {row.method: row.value for row in ours(found)} == {
-        "Dreamer (mine, observation auto)": 100,
+        "Dreamer (mine, observation image)": 100,
         "Dreamer (mine, observation vector)": 900,
     }
 
@@ -128,8 +166,10 @@ def test_seeds_with_other_lengths_or_keys_without_effect_are_of_one_set(tmp_path
     write_run(tmp_path, WALKER, [0, 300], 1, behavior=behavior, steps=15_000, **new)
     write_run(tmp_path, WALKER, [0, 0, 500], 2, behavior=behavior, steps=25_000, **new)
     found, remarks = rows_of("table", tmp_path)
-    assert [(row.method, row.value, row.seeds) for row in ours(found)] == [("Dreamer", 300, 3)]
-    assert remarks == []
+    assert [(row.method, row.value, row.seeds) for row in ours(found)] == [("Dreamer", 400 / 3, 3)]
+    # The longer one as it was when the others ended.
+    line = f"{WALKER}, ours, seed 2: shown as it was at 15000 of 25000 steps, where others end"
+    assert remarks == [line]
 
 
 def test_what_older_versions_wrote_down_without_using_it_separates_no_seeds(tmp_path):
@@ -211,3 +251,18 @@ def test_the_table_is_of_the_papers_tasks(tmp_path):
     assert remarks == [
         "dmc_humanoid_walk, gym_Pendulum-v1, toy_reach: not tasks of table, 3 runs left out"
     ]
+
+
+def test_auto_is_the_same_as_what_it_means(tmp_path):
+    meant = "{observation: image, action_repeat: 2, time_limit: 1000}"
+    auto = "{observation: auto, action_repeat: auto, time_limit: auto}"
+    write_run(tmp_path, WALKER, [0, 100], 0, "mine", env=auto)
+    write_run(tmp_path, WALKER, [0, 300], 1, "mine", env=meant)
+    found, remarks = rows_of("table", tmp_path)
+    assert [(row.method, row.value, row.seeds) for row in ours(found)] == [("Dreamer", 200, 2)]
+    assert remarks == []
+    # Of others' environments only they themselves know what they observe, and how long.
+    write_run(tmp_path, "gym_CartPole-v1", [0, 100], 0, "mine", env=auto)
+    write_run(tmp_path, "gym_CartPole-v1", [0, 300], 1, "mine", env=meant)
+    runs = [run for run in scores.find([tmp_path])[0] if run.task.startswith("gym")]
+    assert len(item_runs.apart(runs)[0]) == 2

@@ -157,6 +157,12 @@ def test_of_each_method_the_run_that_is_furthest_is_filmed(tmp_path, monkeypatch
     text = report.page([tmp_path])
     assert "film1.gif" in text and "planet.gif" not in text
     assert "1 more would make this page too large" in text
+    # One that is too large takes no others with it.
+    (tmp_path / WALKER / "dreamer" / "1" / "large.gif").write_bytes(FILM * 3)
+    monkeypatch.setattr(report, "MOST_VIDEO_BYTES", 2 * len(FILM))
+    text = report.page([tmp_path])
+    assert "film1.gif" in text and "planet.gif" in text and "large.gif" not in text
+    assert "1 more would make this page too large" in text
 
 
 def foreign(config):

@@ -121,3 +121,14 @@ def test_no_run_of_the_suite_is_a_clear_line(tmp_path, capsys):
     write_run(tmp_path, "gym_CartPole-v1", [0, 500], name="dreamer")
     assert program("reproduce").main(["statistics", str(tmp_path)]) == 1
     assert "no run of the control suite has an evaluation" in capsys.readouterr().err
+
+
+def test_scores_are_shares_of_the_most_that_an_episode_can_have(tmp_path):
+    limits = {"auto": 500, "1000": 500, "200": 100}
+    for name, value in limits.items():
+        env = f"{{time_limit: {name}}}"
+        write_run(tmp_path, TASKS[0], [0, value], name=f"limit{name}", env=env)
+    found, _ = summary.scores_of(scores.find([tmp_path])[0], 10_000)
+    assert {label: list(tasks[TASKS[0]]) for label, tasks in found.items()} == {
+        f"Dreamer (limit{name})": [0.5] for name in limits
+    }

@@ -57,10 +57,25 @@ def test_tasks_of_the_figures_are_those_of_their_reference_values():
 def test_horizons_are_set_where_the_method_has_its_own():
     found = {(plan.name, plan.config()) for plan in items.plans("fig4", "paper")}
     for name, config in found:
-        horizon = int(name.rpartition("h")[2])
+        _, swept, horizon = name.rpartition("-h")
         own = config.planner if name.startswith("planet") else config.behavior
-        assert own.horizon == horizon
+        # What the method has anyway is the run of its other figures: no key, no name of its own.
+        assert own.horizon == (int(horizon) if swept else 15)
     assert len({name for name, _ in found}) == 3 * 8
+    assert {name for name, _ in found if "-h" not in name} == {"dreamer", "no_value"}
+
+
+def test_what_items_have_in_common_is_one_run():
+    plans = {item: items.plans(item, "paper") for item in ("fig4", "fig7", "fig12")}
+    folders = {item: {plan.folder("") for plan in those} for item, those in plans.items()}
+    keys = {plan.folder(""): plan.overrides for those in plans.values() for plan in those}
+    # Three of figure 4's tasks are figure 7's or not; figure 12 has the same tasks, two seeds.
+    tasks = set(items.HORIZON_TASKS) & set(items.VALUE_TASKS)
+    assert len(folders["fig4"] & folders["fig7"]) == len(tasks) * 2 * 5 > 0
+    assert len(folders["fig4"] & folders["fig12"]) == 4 * 2
+    assert all(keys[each] == (("steps", "2e6"),) for each in folders["fig7"])
+    repeats = {plan.config().env.action_repeat for plan in plans["fig12"] if "-r" not in plan.name}
+    assert repeats == {"auto"}
 
 
 @pytest.mark.parametrize("item", [name for name, each in items.ITEMS.items() if each.settings])
