@@ -63,8 +63,8 @@ def seconds(config, gpu):
     # Of the agents without one no speed on a GPU is known, and they are quick without.
     gpu = gpu and world_model
     if config.a3c is not None:
-        repeat = _repeat(config)
-        learning = ROLLOUT * config.steps / (repeat * config.envs * config.a3c.rollout)
+        actions_each = repeat(config) * config.envs
+        learning = ROLLOUT * config.steps / (actions_each * config.a3c.rollout)
     else:
         train = config.train
         updates = train.pretrain + train.updates * (config.steps - train.prefill) / train.every
@@ -89,13 +89,13 @@ def actions(config):
     limit = config.env.time_limit
     limit = default_limit(config.task) if limit == "auto" else limit
     tested = config.evaluate.episodes * min(limit or PAPERS_LIMIT, LONGEST)
-    return (config.steps - prefill) * (1 + tested / config.evaluate.every) / _repeat(config)
+    return (config.steps - prefill) * (1 + tested / config.evaluate.every) / repeat(config)
 
 
 def action(config):
     """Returns the seconds of one action and its environment's steps without a GPU."""
     suite = is_suite(config.task)
-    step = _repeat(config) * (PHYSICS if suite else OTHERS)
+    step = repeat(config) * (PHYSICS if suite else OTHERS)
     if suite and config.env.observation != "vector":
         step += FRAMES[config.env.render]
     found = POLICY / config.envs + EACH_MORE + step / (BESIDE if config.envs > 1 else 1)
@@ -108,6 +108,34 @@ def has_images(config):
         return config.env.observation != "vector"
     # Others observe what they say themselves, mostly vectors.
     return config.task in task_names()
+
+
+def repeat(config):
+    """Returns a run's action repeat."""
+    own = config.env.action_repeat
+    return default_repeat(config.task) if own == "auto" else own
+
+
+def weights(config):
+    """Returns roughly how many numbers an agent with a world model learns."""
+    model, depth = config.model, config.model.cnn_depth
+    features = model.stoch + model.deter
+    if has_images(config):
+        embed = 32 * depth
+        # Kernels of 4x4 to 2, 4 and 8 times the depth; of 5x5 and 6x6 on the way back.
+        seen = 16 * (3 * depth + 42 * depth**2)
+        seen += embed * features + 25 * 136 * depth**2 + 36 * (2 * depth**2 + 3 * depth)
+    else:
+        embed = model.units
+        seen = _stack(features, embed, model.vector_layers) + (model.vector_layers - 1) * embed**2
+    posterior = model.hidden * (model.deter + embed + 2 * model.stoch)
+    count = seen + posterior + _prior(model) + _rewards(model)
+    if config.behavior is not None:
+        behavior = config.behavior
+        count += _stack(features, behavior.units, behavior.actor_layers)
+        if config.agent != "no_value":
+            count += _stack(features, behavior.units, behavior.value_layers)
+    return count
 
 
 def gigaflops(config):
@@ -180,11 +208,6 @@ def _gpu_action(config):
         return GPU_ACTION
     scan = config.planner.iterations * config.planner.horizon
     return GPU_ACTION + GPU_SEARCH * scan / PAPERS_SEARCH
-
-
-def _repeat(config):
-    repeat = config.env.action_repeat
-    return default_repeat(config.task) if repeat == "auto" else repeat
 
 
 def _between(points, work):

@@ -2,8 +2,7 @@
 
 import dataclasses
 
-from dreamer_tf.sweeps import costs
-from dreamer_tf.sweeps.plans import record_bytes
+from dreamer_tf.sweeps import costs, sizes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,7 +11,8 @@ class Estimate:
 
     Attributes:
         seconds: of computing, one run after the other.
-        bytes: of episodes that will be on the disk at once, beside those that are there already.
+        bytes: of episodes and checkpoints that will be on the disk at once, beside those that are
+            there already.
         measured: how many of the runs' speeds were measured, the others are assumed.
         assumed: what those rest on, texts of `costs`.
     """
@@ -41,7 +41,7 @@ def estimate(plans, logdir, gpu, beside=1):
         if each.speed:
             speeds.setdefault(plan.presets, []).append(each.speed)
     seconds, measured, assumed = 0.0, 0, {}
-    kept, passing = [], []
+    kept, passing, checkpoints = [], [], 0.0
     for plan, each in progress.items():
         if each.done:
             continue
@@ -55,7 +55,8 @@ def estimate(plans, logdir, gpu, beside=1):
             # A run may have been begun with more steps than are planned here.
             seconds += costs.START + whole * (each.steps - each.step) / config.steps
             assumed[basis] = True
-        left = record_bytes(config) * (1 - each.step / each.steps)
+        left = sizes.record_bytes(config) * (1 - each.step / each.steps)
+        checkpoints += 0 if each.saved else sizes.checkpoint_bytes(config)
         (kept if config.replay.keep else passing).append(left)
-    size = sum(kept) + sum(sorted(passing)[-beside:])
+    size = checkpoints + sum(kept) + sum(sorted(passing)[-beside:])
     return Estimate(seconds, size, measured, tuple(assumed))

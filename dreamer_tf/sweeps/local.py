@@ -49,7 +49,7 @@ class LocalLauncher:
             waiting.put((index, plan))
         places = min(self.places, len(plans))
         # Runs beside each other would each take all cores.
-        threads = {"TF_NUM_INTRAOP_THREADS": str(max(1, int(self.needed.cpus)))}
+        threads = resources.threads(self.needed.cpus)
 
         def work(gpu):
             variables = threads if gpu is None else {**threads, "CUDA_VISIBLE_DEVICES": gpu}

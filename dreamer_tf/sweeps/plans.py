@@ -11,7 +11,6 @@ from dreamer_tf.config.command_line import check_name
 from dreamer_tf.config.files import from_yaml, load_config
 from dreamer_tf.config.schema import flatten
 from dreamer_tf.envs import check_task
-from dreamer_tf.envs.tasks import default_repeat
 from dreamer_tf.runs import checkpoint, versions
 from dreamer_tf.runs.counters import Counters
 from dreamer_tf.runs.going_on import CHECKPOINTS, differences
@@ -106,6 +105,7 @@ class Plan:
             last_return=returns[-1] if returns else None,
             speed=sum(speeds) / len(speeds) if speeds else None,
             done=done,
+            written=_written(folder / METRICS),
         )
 
 
@@ -120,6 +120,7 @@ class Progress:
         last_return: of the newest evaluation, None before the first.
         speed: environment steps a second of late, None where nothing has been measured.
         done: whether there is nothing left to do.
+        written: when its log was last written, seconds of the epoch, None without one.
     """
 
     step: int
@@ -128,27 +129,20 @@ class Progress:
     last_return: float | None
     speed: float | None
     done: bool
-
-
-def record_bytes(config):
-    """Returns a rough size of a run's episodes in bytes.
-
-    An image for each action, unless vectors are asked for: whether an environment that says itself
-    what it observes has images is not known before it is made.
-    """
-    repeat = config.env.action_repeat
-    repeat = default_repeat(config.task) if repeat == "auto" else repeat
-    records = config.steps / repeat
-    if config.replay.capacity != "all":
-        records = min(records, config.replay.capacity)
-    images = config.env.observation != "vector"
-    return records * (3 * config.env.image_size**2 * images + 100)
+    written: float | None = None
 
 
 def _numbers(lines, name):
     """Returns the numbers of a name in measurements; what is no number is left out."""
     values = [line.get(name) for line in lines]
     return [each for each in values if type(each) in (int, float) and math.isfinite(each)]
+
+
+def _written(path):
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
 
 
 def _planned(folder):

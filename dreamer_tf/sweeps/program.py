@@ -146,7 +146,9 @@ def describe(plans, left, logdir, needed):
             lines.append(f"on GPUs about {in_words(elsewhere.seconds)}, assuming {costs.GPU}")
     folder = next(each for each in (Path(logdir), *Path(logdir).resolve().parents) if each.exists())
     free = shutil.disk_usage(folder).free
-    lines.append(f"about {cost.bytes / 1e9:.1f} GB of episodes, {free / 1e9:.0f} GB free")
+    lines.append(
+        f"about {cost.bytes / 1e9:.1f} GB of episodes and checkpoints, {free / 1e9:.0f} GB free"
+    )
     if cost.bytes > free:
         lines.append(
             "warning: the disk is too small for all; free some space, or --set replay.keep=false "

@@ -189,5 +189,5 @@ class RayLauncher:
 def _task(plan, logdir, attempts, cpus, stop_file, begun):
     """What runs on a node."""
     Path(begun).touch()
-    variables = {"TF_NUM_INTRAOP_THREADS": str(max(1, int(cpus)))}
-    return bring_to_end(plan, logdir, attempts, Path(stop_file).exists, variables)
+    stopping = Path(stop_file).exists
+    return bring_to_end(plan, logdir, attempts, stopping, resources.threads(cpus))

@@ -4,6 +4,8 @@ import dataclasses
 import os
 from pathlib import Path
 
+THREADS = "TF_NUM_INTRAOP_THREADS"
+
 
 @dataclasses.dataclass(frozen=True)
 class Resources:
@@ -24,6 +26,17 @@ class Resources:
 def cores():
     """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def threads(cpus):
+    """Returns the variables that keep a run of TensorFlow to its cores; what is set stays.
+
+    Args:
+        cpus: cores of the run.
+    """
+    if THREADS in os.environ:
+        return {}
+    return {THREADS: str(max(1, int(cpus)))}
 
 
 def gpus():

@@ -10,23 +10,29 @@ from rich.text import Text
 from dreamer_tf.reports.duration import in_words
 
 INTERVAL = 2.0
+SILENT = 900.0  # Seconds without a line in its log after which a run may hang: long evaluations.
 PLAIN_INTERVAL = 60.0  # Between two summaries where the output is no terminal.
+NO_SIGN = "no sign for"
 WORDS = {"done": "green", "running": "cyan", "waiting": "dim", "stopped": "yellow"}
 
 
-def state_of(said, progress, before):
+def state_of(said, progress, before, began=0.0, now=0.0):
     """Returns the word for a run.
 
     Args:
         said: what the launcher said of it, None if nothing yet.
         progress: its `Progress`.
         before: its step when the sweep began.
+        began, now: seconds of the epoch when the sweep began, and now.
     """
     if said not in (None, "running"):
         return said
     if progress.done:
         return "done"
-    return "running" if said == "running" or progress.step > before else "waiting"
+    if said is None and progress.step <= before:
+        return "waiting"
+    silent = now - max(progress.written or 0.0, began)
+    return "running" if silent < SILENT else f"running: {NO_SIGN} {in_words(silent)}"
 
 
 def watch(plans, launcher, logdir, console=None):
@@ -40,11 +46,12 @@ def watch(plans, launcher, logdir, console=None):
     """
     console = console or Console(highlight=False)
     before = [plan.progress(logdir).step for plan in plans]
+    began = time.time()
     shown = 0.0
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             working = launcher.working()
-            rows = _rows(plans, launcher.states(), logdir, before)
+            rows = _rows(plans, launcher.states(), logdir, before, began)
             if console.is_terminal:
                 live.update(render(rows, console.height), refresh=True)
             elif time.monotonic() - shown > PLAIN_INTERVAL:
@@ -72,7 +79,8 @@ def render(rows, height):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("state", no_wrap=True)
     for plan, progress, word in rows[:room]:
-        word = word.partition(":")[0]
+        word, _, sign = word.partition(":")
+        style = WORDS.get(word, "red")
         left = "" if word != "running" or not progress.speed else _left(progress)
         table.add_row(
             plan.task,
@@ -82,7 +90,9 @@ def render(rows, height):
             f"{progress.steps:,}",
             "" if progress.last_return is None else f"{progress.last_return:.1f}",
             left,
-            Text(word, style=WORDS.get(word, "red")),
+            Text(f"{word},{sign}", style="yellow")
+            if sign and word == "running"
+            else Text(word, style=style),
         )
     more = [Text(f"and {len(rows) - room} more", style="dim")] if len(rows) > room else []
     return Group(table, *more, Text(summary(rows)))
@@ -92,16 +102,20 @@ def summary(rows):
     """Returns one line: how many runs are in which state."""
     words = [word.partition(":")[0] for _, _, word in rows]
     counts = [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]
-    return f"{len(rows)} runs: {', '.join(counts)}"
+    silent = [f"{plan.folder('')}" for plan, _, word in rows if word.startswith("running:")]
+    names = f"{', '.join(silent[:3])}{' and others' * (len(silent) > 3)}"
+    said = f"; {NO_SIGN} {in_words(SILENT)} and more: {names}" if silent else ""
+    return f"{len(rows)} runs: {', '.join(counts)}{said}"
 
 
 def _left(progress):
     return in_words((progress.steps - progress.step) / progress.speed)
 
 
-def _rows(plans, said, logdir, before):
-    rows = []
+def _rows(plans, said, logdir, before, began):
+    rows, now = [], time.time()
     for index, plan in enumerate(plans):
         progress = plan.progress(logdir)
-        rows.append((plan, progress, state_of(said.get(index), progress, before[index])))
+        word = state_of(said.get(index), progress, before[index], began, now)
+        rows.append((plan, progress, word))
     return rows

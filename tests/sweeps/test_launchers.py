@@ -54,6 +54,20 @@ def test_what_a_run_on_this_computer_sees(gpus, seen, monkeypatch, tmp_path):
     launcher.close()
 
 
+@pytest.mark.parametrize(("own", "seen"), [(None, "2"), ("1", "1")])
+def test_threads_are_as_many_as_cores_unless_they_are_set(own, seen, monkeypatch, tmp_path):
+    monkeypatch.delenv(resources.THREADS, raising=False)
+    if own:
+        monkeypatch.setenv(resources.THREADS, own)
+    script = f"import os; print(os.environ['{resources.THREADS}'] + '!'); raise SystemExit(2)"
+    monkeypatch.setattr(Plan, "command", lambda self, logdir: [sys.executable, "-c", script])
+    launcher = LocalLauncher(Resources(2.5, None, 1), attempts=1)
+    launcher.start([PLAN], tmp_path)
+    wait_for(lambda: not launcher.working())
+    assert launcher.states() == {0: f"failed: {seen}!"}
+    launcher.close()
+
+
 def test_gpus_that_are_not_there_are_refused(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     with pytest.raises(UserError, match="a run needs 2 GPUs, this computer has 1"):

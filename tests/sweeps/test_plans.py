@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import subprocess
 import sys
 
 import pytest
-from runs_for_tests import ROOT
+from rich.console import Console
+from runs_for_tests import ENVIRONMENT, ROOT
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config import command_line
@@ -14,9 +16,9 @@ from dreamer_tf.envs.tasks import PAPER_TASKS, default_repeat
 from dreamer_tf.results import references
 from dreamer_tf.runs import checkpoint
 from dreamer_tf.runs.run_directory import RunDirectory
-from dreamer_tf.sweeps import costs, items, program, ray_cluster, slurm
+from dreamer_tf.sweeps import costs, items, program, ray_cluster, sizes, slurm, table
 from dreamer_tf.sweeps.estimates import estimate
-from dreamer_tf.sweeps.plans import Plan, Progress, record_bytes
+from dreamer_tf.sweeps.plans import Plan, Progress
 
 sys.path.insert(0, str(ROOT / "tools"))
 import sweep  # noqa: E402
@@ -198,7 +200,8 @@ def test_a_plan_prints_runs_and_cost_and_makes_nothing(tmp_path, monkeypatch, ca
     # Two runs of 5e6 steps at the paper's 3 hours a million; an image for every second step.
     assert "2 runs, 0 of them done" in printed and "about 30.2 h one after" in printed
     assert "assumed: the paper's V100, 3 hours" in printed
-    assert "about 62 GB" in printed.replace("61.9", "62").replace(".0 GB", " GB")
+    # 61.9 GB of images, three checkpoints of 75 MB each.
+    assert "about 62.4 GB of episodes and checkpoints" in printed
     assert "runs/dmc_walker_walk/dreamer/1 " in printed
     assert list(tmp_path.iterdir()) == []
 
@@ -345,7 +348,38 @@ def test_the_disk_that_a_run_needs(observation, size, each):
     presets = ("d4pg",) if size == 84 else ()
     config = Plan("dmc_cup_catch", presets, "x", 0, keys).config()
     repeat = 1 if size == 84 else 2  # A step of a record.
-    assert record_bytes(config) == 10000 / repeat * each
+    assert sizes.record_bytes(config) == 10000 / repeat * each
+
+
+def test_what_an_environment_observes_by_itself_is_mostly_vectors(tmp_path):
+    keys = (("steps", "10000"),)
+    assert sizes.record_bytes(Plan("gym_Pendulum-v1", (), "x", 0, keys).config()) == 10000 * 100
+
+
+@pytest.mark.parametrize(
+    ("presets", "task", "measured"),
+    [
+        ((), "dmc_walker_walk", 75_600_000),
+        (("cpu",), "dmc_walker_stand", 24_308_395),
+        (("control",), "dmc_walker_walk", 11_700_000),
+        (("d4pg",), "dmc_walker_walk", 83_497_199),
+        (("d4pg_vectors",), "dmc_walker_walk", 3_764_938),
+        (("smoke",), "toy_reach", None),
+    ],
+)
+def test_the_size_of_checkpoints_is_that_of_those_that_were_written(
+    presets, task, measured, tmp_path
+):
+    config = Plan(task, presets, "x", 0).config()
+    if measured is None:
+        words = ["--configs", *presets, "--task", task, "--logdir", str(tmp_path)]
+        words += ["--name", "x", "--steps", "450"]
+        command = [sys.executable, "-m", "dreamer_tf.train", *words]
+        subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, check=True, capture_output=True)
+        (path, *_) = (tmp_path / task / "x" / "0" / "checkpoints").glob("*.npz")
+        measured = path.stat().st_size
+    # Two are kept while a third is written.
+    assert sizes.checkpoint_bytes(config) == pytest.approx(3 * measured, rel=0.2)
 
 
 def test_the_disk_that_is_needed_at_once(tmp_path, monkeypatch):
@@ -354,16 +388,40 @@ def test_the_disk_that_is_needed_at_once(tmp_path, monkeypatch):
     half = Progress(step=5000, saved=5000, steps=10000, last_return=None, speed=None, done=False)
     fresh = dataclasses.replace(half, step=0, saved=0)
     monkeypatch.setattr(Plan, "progress", lambda self, logdir: half if self.seed else fresh)
+    monkeypatch.setattr(sizes, "checkpoint_bytes", lambda config: 7)
     each = 5000 * 100
     # What half-done runs have on the disk already is not needed once more.
-    assert estimate(plans, tmp_path, gpu=False).bytes == each + each / 2 + each / 2
+    assert estimate(plans, tmp_path, gpu=False).bytes == 7 + each + each / 2 + each / 2
     passing = [
         dataclasses.replace(plan, overrides=(*plan.overrides, ("replay.keep", "false")))
         for plan in plans
     ]
-    assert estimate(passing, tmp_path, gpu=False).bytes == each
-    assert estimate(passing, tmp_path, gpu=False, beside=2).bytes == each + each / 2
-    assert estimate([plans[0], *passing[1:]], tmp_path, gpu=False).bytes == each + each / 2
+    assert estimate(passing, tmp_path, gpu=False).bytes == 7 + each
+    assert estimate(passing, tmp_path, gpu=False, beside=2).bytes == 7 + each + each / 2
+    assert estimate([plans[0], *passing[1:]], tmp_path, gpu=False).bytes == 7 + each + each / 2
+
+
+def test_a_run_whose_log_does_not_grow_is_said_to_give_no_sign(tmp_path):
+    plan = Plan("toy_reach", ("smoke",), "smoke", 0)
+    folder = plan.folder(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "metrics.jsonl").write_text(json.dumps({"step": 900}) + "\n")
+    progress = plan.progress(tmp_path)
+    now = progress.written
+    assert table.state_of("running", progress, 0, now - 9000, now + 800) == "running"
+    silent = table.state_of(None, progress, 0, now - 9000, now + 1500)
+    assert silent == "running: no sign for 25 min"
+    # A log from long before the sweep says nothing yet, and neither does one of a run that waits.
+    assert table.state_of("running", progress, 0, now + 90_000, now + 90_100) == "running"
+    assert table.state_of(None, progress, 900, now, now + 9000) == "waiting"
+    assert table.state_of("failed: x", progress, 0, now, now + 9000) == "failed: x"
+    rows = [(plan, progress, silent), (plan, progress, "done")]
+    line = f"2 runs: 1 running, 1 done; no sign for 15 min and more: {plan.folder('')}"
+    assert table.summary(rows) == line
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(table.render(rows, 40))
+    assert "running, no sign for 25 min" in shown.get()
 
 
 def test_keys_for_all_runs_of_an_item_and_not_those_that_it_varies():
