@@ -1,48 +1,55 @@
 """What a run returned in the end, and which runs' ends may stand beside each other."""
 
+import dataclasses
+
 import numpy as np
 
 from dreamer_tf.results import scores
 
 
-def finals(group, width, until=None):
-    """Returns final returns of a set's runs, the steps of each, and lines about what they are.
+@dataclasses.dataclass(frozen=True)
+class Final:
+    """The final return of a `scores.Run`: the mean of its last evaluations up to `step`."""
 
-    A run that is not at its end does not count beside one that is: it would pull the mean down for
-    no other reason. Where none is at its end, all count. Those at their ends count as they were
-    when the shortest of them ended: prolonging one seed changes no mean.
+    run: scores.Run
+    value: float
+    step: int
+
+
+def finals(group, width, until=None):
+    """Returns the `Final`s of a set's runs that count, and lines about what they are and are not.
+
+    All count as they were when the shortest of those that are at their ends had made its steps:
+    prolonging one seed changes no mean. Those that have not come so far do not count beside them.
+    Where none is at its end, each counts as it is.
 
     Args:
         group: runs that have evaluations, alike in all but their seeds and steps.
         width: environment steps that a final return covers.
-        until: a step after which nothing counts of runs at their ends, None without such a one.
+        until: a step after which nothing counts of runs that have made it, None without such a one.
     """
-    ended, values, steps, remarks = counted(group), [], [], []
-    ends = [run.planned for run in ended if run.ended]
-    until = min(filter(None, [until, *ends]), default=None)
+    until = min(filter(None, [until, least_end(group)]), default=None)
+    far = [run for run in group if run.finished or (until is not None and run.reached >= until)]
+    found, remarks = [], []
     for run in group:
-        name = f"{run.task}, {run.name}, seed {run.seed}"
-        value = final(run, width, until if run.ended else None)
-        if run not in ended:
+        name, cut = (
+            f"{run.task}, {run.name}, seed {run.seed}",
+            run in far and run.planned is not None,
+        )
+        value = final(run, width, until if cut else None)
+        if far and run not in far:
             remarks.append(f"{name}: at {run.reached} of {run.planned} steps, other seeds are done")
         elif not np.isfinite(value):
             remarks.append(f"{name}: its last return is not finite")
         else:
-            values.append(value)
             # One at its end may have gone on to the end of an episode.
-            steps.append(until if run.ended else run.reached)
-            if not run.finished:
-                remarks.append(f"{name}: shown as it is at {run.reached} of {run.planned} steps")
-            elif run.ended and run.planned > until:
-                remarks.append(
-                    f"{name}: shown as it was at {until} of {run.planned} steps, where others end"
-                )
-    return values, steps, remarks
-
-
-def counted(group):
-    """Returns those of a set's runs whose final returns count."""
-    return [run for run in group if run.finished] or group
+            found.append(Final(run, value, until if cut else run.reached))
+            at = f"{found[-1].step} of {run.planned} steps"
+            if not far:
+                remarks.append(f"{name}: shown as it is at {at}")
+            elif cut and run.planned > until:
+                remarks.append(f"{name}: shown as it was at {at}, where others end")
+    return found, remarks
 
 
 def final(run, width, until=None):

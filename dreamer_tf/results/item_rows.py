@@ -70,7 +70,10 @@ def rows(item, runs, width=binning.WIDTH, band=DEVIATION):
     offset = binning.fitting_offset(shown, width)
     found, ends = [], {}
     # Settings are compared after as many steps, also where one of them has gone on alone.
-    until = least_end(shown) if item in SETTINGS else None
+    until = {
+        task: least_end(run for run in shown if run.task == task)
+        for task in {run.task for run in shown if item in SETTINGS}
+    }
     parts, said = sets(item, shown)
     remarks += said
     for (task, label, setting), group in sorted(parts.items(), key=str):
@@ -79,11 +82,12 @@ def rows(item, runs, width=binning.WIDTH, band=DEVIATION):
             found += points
             remarks += said
             continue
-        values, steps, said = finals(group, width, until)
+        last, said = finals(group, width, until.get(task))
         remarks += said
-        if values:
+        if last:
+            values = [each.value for each in last]
             found.append(_row(task, label, setting, values, band))
-            ends.setdefault(label, []).extend(steps)
+            ends.setdefault(label, []).extend(each.step for each in last)
     if item not in SETTINGS:
         remarks += [f"{label}: {words}" for label, words in unequal(ends).items()]
     furthest = {}

@@ -8,7 +8,7 @@ import itertools
 import numpy as np
 
 from dreamer_tf.results import item_runs, statistics
-from dreamer_tf.results.finals import counted, finals, unequal
+from dreamer_tf.results.finals import finals, unequal
 
 PROFILE, IMPROVEMENT = "share of runs above", "probability of improvement"
 LEVELS = np.linspace(0, 1, 51)
@@ -54,25 +54,23 @@ def scores_of(runs, width):
     shown, remarks = item_runs.chosen("statistics", suite)
     parts, said = item_runs.sets("statistics", shown)
     remarks += said
-    found, those, ends = {}, {}, {}
+    found, those = {}, {}
     for (task, label, _), group in parts.items():
-        values, steps, said = finals(group, width)
+        last, said = finals(group, width)
         remarks += said
-        if values:
-            found.setdefault(label, {})[task] = np.array(values) / _most(group[0])
-            those.setdefault(label, []).extend(counted(group))
-            ends.setdefault(label, []).extend(steps)
-    return found, remarks + _unlike(those, unequal(ends))
+        if last:
+            values = np.array([each.value for each in last])
+            found.setdefault(label, {})[task] = values / _most(group[0])
+            those.setdefault(label, []).extend(last)
+    return found, remarks + _unlike(those)
 
 
-def _unlike(those, steps):
-    """Returns a line for each method, {label: runs}, with what others may not share.
-
-    Args:
-        steps: {label: words}, see `unequal`.
-    """
+def _unlike(those):
+    """Returns a line for each method, {label: `Final`s}, with what others may not share."""
+    steps = unequal({label: [each.step for each in last] for label, last in those.items()})
     lines = []
-    for label, runs in those.items():
+    for label, last in those.items():
+        runs = [each.run for each in last]
         words = [*_inputs(runs), *([steps[label]] if steps else [])]
         if words:
             lines.append(f"{label}: {'; '.join(words)}")

@@ -97,6 +97,13 @@ def test_settings_are_compared_after_as_many_steps(tmp_path):
     assert {row.x: row.value for row in ours(found)} == {2: 100, 4: 300}
     line = f"{WALKER}, dreamer, seed 0: shown as it was at 15000 of 25000 steps, where others end"
     assert remarks == [line]
+    # So is one that is still under way to an end of its own, further on.
+    write_run(
+        tmp_path, WALKER, [0, 50, 900], name="dreamer-r8", env="{action_repeat: 8}", steps=99_000
+    )
+    found, remarks = rows_of("fig12", tmp_path)
+    assert {row.x: row.value for row in ours(found)} == {2: 100, 4: 300, 8: 50}
+    assert f"{WALKER}, dreamer-r8, seed 0: shown as it was at 15000 of 99000 steps" in remarks[1]
     # Methods of other lengths stand in the table as they are, and that is said.
     write_run(tmp_path, WALKER, [0, 300], name="planet", steps=15_000, **PLANET)
     found, remarks = rows_of("table", tmp_path)
