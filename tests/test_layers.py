@@ -1,4 +1,4 @@
-"""The floors of the house: rooms import only what is below them, the lower ones no TensorFlow."""
+"""Packages are layers: each imports only what is below it, the lower ones no TensorFlow."""
 
 import ast
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 from environments_for_tests import run_python
 
 ROOT = Path(__file__).resolve().parent.parent
-# Room -> floor, the longest prefix of a module's name wins. No two rooms share a floor, so that
-# every import between rooms goes down. The package itself is what people import.
-FLOORS = {
+# Package -> layer, the longest prefix of a module's name wins. No two packages share a layer, so that
+# every import between packages goes down. The package itself is what people import.
+LAYERS = {
     "dreamer_tf.basics": 0,
     "dreamer_tf.envs": 1,
     "dreamer_tf.envs.process": 2,
@@ -38,7 +38,7 @@ FLOORS = {
     "dreamer_tf.__main__": 25,
     "dreamer_tf": 26,
 }
-FREE_OF_TENSORFLOW = FLOORS["dreamer_tf.networks"]
+FREE_OF_TENSORFLOW = LAYERS["dreamer_tf.networks"]
 
 
 def modules():
@@ -50,9 +50,9 @@ def modules():
     return found
 
 
-def room(module):
-    """Returns the longest prefix of a module's name that has a floor."""
-    names = [name for name in FLOORS if f"{module}.".startswith(f"{name}.")]
+def package(module):
+    """Returns the longest prefix of a module's name that has a layer."""
+    names = [name for name in LAYERS if f"{module}.".startswith(f"{name}.")]
     return max(names, key=len)
 
 
@@ -76,7 +76,7 @@ def wrong_imports(sources):
         (module, target)
         for module, source in sources.items()
         for target in sorted(imports(source, sources))
-        if room(module) != room(target) and FLOORS[room(target)] >= FLOORS[room(module)]
+        if package(module) != package(target) and LAYERS[package(target)] >= LAYERS[package(module)]
     ]
 
 
@@ -101,14 +101,14 @@ def test_an_import_that_goes_up_is_found(text):
     assert module == "dreamer_tf.config.made_up"
 
 
-def test_the_floors_are_those_of_rooms_that_exist():
-    rooms = [room(module) for module in modules()]
-    assert set(rooms) == FLOORS.keys()
-    assert rooms.count("dreamer_tf") == 1, "a new room needs a floor"
+def test_the_layers_are_those_of_packages_that_exist():
+    packages = [package(module) for module in modules()]
+    assert set(packages) == LAYERS.keys()
+    assert packages.count("dreamer_tf") == 1, "a new package needs a layer"
 
 
-def test_the_floors_below_the_networks_import_where_tensorflow_cannot_be():
-    names = [name for name in modules() if FLOORS[room(name)] < FREE_OF_TENSORFLOW]
+def test_the_layers_below_the_networks_import_where_tensorflow_cannot_be():
+    names = [name for name in modules() if LAYERS[package(name)] < FREE_OF_TENSORFLOW]
     assert "dreamer_tf.experience.episodes" in names and "dreamer_tf.config.files" in names
     code = """
 import importlib, sys

@@ -1,0 +1,125 @@
+"""What is left of a sweep: its time, its disk, and what its runs last said."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+from rich.console import Console
+from runs_for_tests import ENVIRONMENT, ROOT
+
+from dreamer_tf.sweeps import costs, sizes, table
+from dreamer_tf.sweeps.estimates import estimate
+from dreamer_tf.sweeps.plans import Plan, Progress
+
+
+def test_an_estimate_rests_on_what_was_measured_and_counts_what_is_left(tmp_path):
+    plans = [Plan("toy_reach", ("smoke",), "smoke", seed) for seed in range(2)]
+    folder = plans[0].folder(tmp_path)
+    folder.mkdir(parents=True)
+    lines = [{"step": 300, "fps": 4.0}, {"step": 600, "fps": 6.0}, {"step": 700, "test/return": 7}]
+    text = "\n".join(json.dumps(line) for line in lines)
+    (folder / "metrics.jsonl").write_text(text + '\n{"step": 90')  # Cut while it was written.
+    progress = plans[0].progress(tmp_path)
+    assert (progress.step, progress.last_return, progress.speed) == (700, 7, 5.0)
+    assert not progress.done and progress.saved == 0
+    found = estimate(plans, tmp_path, gpu=False)
+    assert found.measured == 2 and found.assumed == ()
+    assert found.seconds == pytest.approx(2 * 25 + (1200 - 700) / 5 + 1200 / 5)
+
+
+def test_an_assumed_estimate_counts_what_is_left(tmp_path):
+    plan = Plan("toy_reach", ("smoke",), "smoke", 0)
+    whole = estimate([plan], tmp_path, gpu=False)
+    folder = plan.folder(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "metrics.jsonl").write_text(json.dumps({"step": 900}))
+    found = estimate([plan], tmp_path, gpu=False)
+    assert found.measured == 0 and found.assumed == whole.assumed == (costs.CORES,)
+    assert found.seconds - 25 == pytest.approx((whole.seconds - 25) / 4)
+
+
+@pytest.mark.parametrize(
+    ("observation", "size", "each"),
+    [("image", 64, 12388), ("image", 84, 21268), ("vector", 64, 100)],
+)
+def test_the_disk_that_a_run_needs(observation, size, each):
+    keys = (("env.observation", observation), ("env.image_size", str(size)), ("steps", "10000"))
+    presets = ("d4pg",) if size == 84 else ()
+    config = Plan("dmc_cup_catch", presets, "x", 0, keys).config()
+    repeat = 1 if size == 84 else 2  # A step of a record.
+    assert sizes.record_bytes(config) == 10000 / repeat * each
+
+
+def test_what_an_environment_observes_by_itself_is_mostly_vectors(tmp_path):
+    keys = (("steps", "10000"),)
+    assert sizes.record_bytes(Plan("gym_Pendulum-v1", (), "x", 0, keys).config()) == 10000 * 100
+
+
+@pytest.mark.parametrize(
+    ("presets", "task", "measured"),
+    [
+        ((), "dmc_walker_walk", 75_600_000),
+        (("cpu",), "dmc_walker_stand", 24_308_395),
+        (("control",), "dmc_walker_walk", 11_700_000),
+        (("d4pg",), "dmc_walker_walk", 83_497_199),
+        (("d4pg_vectors",), "dmc_walker_walk", 3_764_938),
+        (("smoke",), "toy_reach", None),
+    ],
+)
+def test_the_size_of_checkpoints_is_that_of_those_that_were_written(
+    presets, task, measured, tmp_path
+):
+    config = Plan(task, presets, "x", 0).config()
+    if measured is None:
+        words = ["--configs", *presets, "--task", task, "--logdir", str(tmp_path)]
+        words += ["--name", "x", "--steps", "450"]
+        command = [sys.executable, "-m", "dreamer_tf.train", *words]
+        subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, check=True, capture_output=True)
+        (path, *_) = (tmp_path / task / "x" / "0" / "checkpoints").glob("*.npz")
+        measured = path.stat().st_size
+    # Two are kept while a third is written.
+    assert sizes.checkpoint_bytes(config) == pytest.approx(3 * measured, rel=0.2)
+
+
+def test_the_disk_that_is_needed_at_once(tmp_path, monkeypatch):
+    keys = (("steps", "10000"), ("env.observation", "vector"))
+    plans = [Plan("dmc_cup_catch", (), "x", seed, keys) for seed in range(3)]
+    half = Progress(step=5000, saved=5000, steps=10000, last_return=None, speed=None, done=False)
+    fresh = dataclasses.replace(half, step=0, saved=0)
+    monkeypatch.setattr(Plan, "progress", lambda self, logdir: half if self.seed else fresh)
+    monkeypatch.setattr(sizes, "checkpoint_bytes", lambda config: 7)
+    each = 5000 * 100
+    # What half-done runs have on the disk already is not needed once more.
+    assert estimate(plans, tmp_path, gpu=False).bytes == 7 + each + each / 2 + each / 2
+    passing = [
+        dataclasses.replace(plan, overrides=(*plan.overrides, ("replay.keep", "false")))
+        for plan in plans
+    ]
+    assert estimate(passing, tmp_path, gpu=False).bytes == 7 + each
+    assert estimate(passing, tmp_path, gpu=False, beside=2).bytes == 7 + each + each / 2
+    assert estimate([plans[0], *passing[1:]], tmp_path, gpu=False).bytes == 7 + each + each / 2
+
+
+def test_a_run_whose_log_does_not_grow_is_said_to_give_no_sign(tmp_path):
+    plan = Plan("toy_reach", ("smoke",), "smoke", 0)
+    folder = plan.folder(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / "metrics.jsonl").write_text(json.dumps({"step": 900}) + "\n")
+    progress = plan.progress(tmp_path)
+    now = progress.written
+    assert table.state_of("running", progress, 0, now - 9000, now + 800) == "running"
+    silent = table.state_of(None, progress, 0, now - 9000, now + 1500)
+    assert silent == "running: no sign for 25 min"
+    # A log from long before the sweep says nothing yet, and neither does one of a run that waits.
+    assert table.state_of("running", progress, 0, now + 90_000, now + 90_100) == "running"
+    assert table.state_of(None, progress, 900, now, now + 9000) == "waiting"
+    assert table.state_of("failed: x", progress, 0, now, now + 9000) == "failed: x"
+    rows = [(plan, progress, silent), (plan, progress, "done")]
+    line = f"2 runs: 1 running, 1 done; no sign for 15 min and more: {plan.folder('')}"
+    assert table.summary(rows) == line
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(table.render(rows, 40))
+    assert "running, no sign for 25 min" in shown.get()
