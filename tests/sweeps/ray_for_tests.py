@@ -2,7 +2,12 @@
 
 import sys
 
-SETTINGS = {"RAY_AUTH_MODE": "token", "RAY_gcs_server_port_wait_time_s": "120"}
+SETTINGS = {
+    "RAY_AUTH_MODE": "token",
+    # A cluster that is started before any launcher finds none in a new home, and ends at once.
+    "RAY_AUTH_TOKEN": "5a" * 32,
+    "RAY_gcs_server_port_wait_time_s": "120",
+}
 """Environment variables that `RayLauncher` would set, too late for what is started before it."""
 
 
