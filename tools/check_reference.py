@@ -18,8 +18,12 @@ import dataclasses
 import json
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
+
+# Where the package is not installed, it is beside this file.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dreamer_tf.config import files
 from dreamer_tf.envs.spec import EnvSpec

@@ -21,6 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+# Where the package is not installed, it is beside this file.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from dreamer_tf.basics import atomic, outputs
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs import make_env

@@ -5,6 +5,10 @@ The folder is opened by `evaluate`, `dream` and `dreamer_tf.load` like the run i
 
 import argparse
 import sys
+from pathlib import Path
+
+# Where the package is not installed, it is beside this file.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dreamer_tf.basics import outputs
 from dreamer_tf.reports.terminal import guarded

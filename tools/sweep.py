@@ -11,6 +11,9 @@ import itertools
 import sys
 from pathlib import Path
 
+# Where the package is not installed, it is beside this file.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.reports.terminal import guarded
 from dreamer_tf.sweeps import program
