@@ -7,8 +7,8 @@ import pytest
 from environments_for_tests import run_python
 
 ROOT = Path(__file__).resolve().parent.parent
-# Package -> layer, the longest prefix of a module's name wins. No two packages share a layer, so that
-# every import between packages goes down. The package itself is what people import.
+# Package -> layer, the longest prefix of a module's name wins. No two packages share a layer, so
+# that every import between packages goes down. The package itself is what people import.
 LAYERS = {
     "dreamer_tf.basics": 0,
     "dreamer_tf.envs": 1,

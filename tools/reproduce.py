@@ -140,7 +140,7 @@ def draw_item(arguments, plans):
     if arguments.plot:
         return item_figures.write(arguments.item, arguments.plot, out, *options)
     folders = {plan.folder(arguments.logdir): plan.folder("") for plan in plans}
-    there = [folder for folder in folders if folder.is_dir()]
+    there = [folder for folder in folders if scores.is_run(folder)]
     if not there:
         raise UserError(
             f"{arguments.logdir} holds none of the runs of {arguments.item} at --scale "

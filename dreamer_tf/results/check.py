@@ -14,11 +14,12 @@ The rules, all on bins of 100 000 environment steps that the run has completed:
   it, and far apart, are not.
 * **Below.** Less than their mean minus the tolerance; or at a floor that the author's runs have
   clearly left at that bin or at an earlier one, so that a run that forgets everything is found
-  between the bins that are known, too. What is above the limits is not below, wherever the floors
-  are. Or not a finite number.
-* **Not comparable.** Another method, or one that observes vectors, is not expected to be where
-  Dreamer from pixels is at as many steps: only the floors count. It is below if it is at one of
-  them in its last bin; it may take longer than the author's runs to leave them.
+  between the bins that are known, too. Where every seed is above the limits that is not below,
+  wherever the floors are. Or not a finite number.
+* **Not comparable.** Another method, one that observes vectors, or a part of a sweep over horizons
+  or repeats is not expected to be where Dreamer from pixels is at as many steps: only the floors
+  count. It is below if it is at one of them in the bin in which one of its seeds ends; it may take
+  longer than the author's runs to leave them.
 """
 
 import dataclasses
@@ -94,7 +95,7 @@ def judge(runs, peers=None):
         if not theirs and not floors:
             remarks.append(f"{task}, {name}: nothing to compare with")
             continue
-        bins = complete_bins(group, theirs)
+        bins, last = complete_bins(group, theirs), last_bins(group)
         if not bins:
             furthest = max(run.reached for run in group)
             remarks.append(
@@ -107,7 +108,7 @@ def judge(runs, peers=None):
             ranked = [curve[edges[1]] for curve in seeds if edges[1] in curve]
             verdict = _judge_bin(task, name, edges, means, theirs, floors, ranked)
             if other:
-                verdict = _by_floors(verdict, floors, other, last=edges == max(bins))
+                verdict = _by_floors(verdict, floors, other, edges in last)
             verdicts.append(verdict)
     return verdicts, remarks
 
@@ -125,10 +126,11 @@ def other_than_theirs(run):
     method = item_runs.method_of(run)
     if method is None and run.setting("agent") is None:
         method = "Dreamer"
-    seen = item_runs.other_input(run)
-    if method == "Dreamer" and not seen:
+    seen, varied = item_runs.other_input(run), item_runs.swept_by(run)
+    if method == "Dreamer" and not seen and varied is None:
         return ""
-    return " ".join(filter(None, [method or "another method", seen]))
+    other = varied and f"with another {item_runs.SETTINGS[varied]}"
+    return " ".join(filter(None, [method or "another method", seen, other]))
 
 
 def complete_bins(group, wanted):
@@ -141,13 +143,10 @@ def complete_bins(group, wanted):
         wanted: (low, high) of the bins that are known of others. Those in which one of the runs has
             its last are added, for all of them.
     """
-    bins, wanted = {}, set(wanted)
-    curves = [run.curve(scores.EVALUATION) for run in group]
-    for run, curve in zip(group, curves, strict=True):
-        own = binning.binned(curve.steps, curve.values, run.reached, ended=run.ended)
-        wanted |= {(each.low, each.high) for each in [one for one in own if one.complete][-1:]}
-    for run, curve in zip(group, curves, strict=True):
-        for low, high in sorted(wanted):
+    bins = {}
+    for run in group:
+        curve = run.curve(scores.EVALUATION)
+        for low, high in sorted({*wanted, *last_bins(group)}):
             extent = low, high, run.reached, run.ended
             found = binning.mean_within(curve.steps, curve.values, *extent)
             if found is not None and found.complete:
@@ -156,6 +155,16 @@ def complete_bins(group, wanted):
                     found = dataclasses.replace(found, error=float(error))
                 bins.setdefault((low, high), []).append(found)
     return bins
+
+
+def last_bins(group):
+    """Returns the (low, high) of the last complete bin of each of some runs, as a set."""
+    found = set()
+    for run in group:
+        curve = run.curve(scores.EVALUATION)
+        own = binning.binned(curve.steps, curve.values, run.reached, ended=run.ended)
+        found |= {(each.low, each.high) for each in [one for one in own if one.complete][-1:]}
+    return found
 
 
 def standard_error(means):
@@ -208,7 +217,7 @@ def _judge_bin(task, name, edges, means, known, floors, ranked):
         rank = 1 + sum(value > ours for value in ranked), 1 + len(ranked)
     floor, at_floors = _at_floors(floors, means)
     left = any(_has_left(floors, each) for each in known.values() if each.high <= edges[1])
-    if floor and left and word != ABOVE:
+    if floor and left and not all(each.mean > limits[1] for each in means):
         word = BELOW
     if not math.isfinite(ours):
         floor, at_floors, word = None, 0, NOT_FINITE
@@ -236,7 +245,7 @@ def _by_floors(verdict, floors, other, last):
         verdict: as if they were.
         floors: of the task.
         other: what they are.
-        last: whether it is their last bin.
+        last: whether it is the last bin of one of them.
     """
     word = verdict.word
     if word != NOT_FINITE:

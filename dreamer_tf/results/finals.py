@@ -28,40 +28,46 @@ def finals(group, width, until=None):
         width: environment steps that a final return covers.
         until: a step after which nothing counts of runs that have made it, None without such a one.
     """
-    until = min(filter(None, [until, least_end(group)]), default=None)
-    far = [run for run in group if run.finished or (until is not None and run.reached >= until)]
+    until = min((each for each in (until, least_end(group)) if each is not None), default=None)
+    if until is None:
+        far = [run for run in group if run.finished]
+    else:
+        far = [run for run in group if run.reached >= until]
     found, remarks = [], []
     for run in group:
-        name, cut = (
-            f"{run.task}, {run.name}, seed {run.seed}",
-            run in far and run.planned is not None,
-        )
+        name = f"{run.task}, {run.name}, seed {run.seed}"
+        planned = "an unknown number of" if run.planned is None else run.planned
+        # What ended there may have gone on to the end of an episode, and counts whole.
+        cut = until is not None and run in far and run.planned != until
         value = final(run, width, until if cut else None)
         if far and run not in far:
-            remarks.append(f"{name}: at {run.reached} of {run.planned} steps, other seeds are done")
+            remarks.append(f"{name}: at {run.reached} of {planned} steps, others are further")
+        elif value is None:
+            remarks.append(f"{name}: no evaluation up to {until} steps, where others end")
         elif not np.isfinite(value):
             remarks.append(f"{name}: its last return is not finite")
         else:
-            # One at its end may have gone on to the end of an episode.
-            found.append(Final(run, value, until if cut else run.reached))
-            at = f"{found[-1].step} of {run.planned} steps"
+            step = until if until is not None and run in far else run.reached
+            found.append(Final(run, value, step))
             if not far:
-                remarks.append(f"{name}: shown as it is at {at}")
-            elif cut and run.planned > until:
-                remarks.append(f"{name}: shown as it was at {at}, where others end")
+                remarks.append(f"{name}: shown as it is at {step} of {planned} steps")
+            elif cut and run.reached > until:
+                remarks.append(
+                    f"{name}: shown as it was at {step} of {planned} steps, where others end"
+                )
     return found, remarks
 
 
 def final(run, width, until=None):
-    """Returns the mean of a run's evaluations in `width` steps: its last, or those before a step.
+    """Returns the mean of a run's evaluations in its last `width` steps, or in those before a step.
 
-    NaN if it has none before that step.
+    None if it has none before that step.
     """
     curve = run.curve(scores.EVALUATION)
     steps, values = curve.steps, curve.values
     if until is not None:
         steps, values = steps[steps <= until], values[steps <= until]
-    return float(np.mean(values[steps > steps[-1] - width])) if len(steps) else float("nan")
+    return float(np.mean(values[steps > steps[-1] - width])) if len(steps) else None
 
 
 def least_end(runs):

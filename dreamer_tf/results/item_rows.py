@@ -69,20 +69,20 @@ def rows(item, runs, width=binning.WIDTH, band=DEVIATION):
     shown, remarks = chosen(item, runs)
     offset = binning.fitting_offset(shown, width)
     found, ends = [], {}
-    # Settings are compared after as many steps, also where one of them has gone on alone.
-    until = {
-        task: least_end(run for run in shown if run.task == task)
-        for task in {run.task for run in shown if item in SETTINGS}
-    }
     parts, said = sets(item, shown)
     remarks += said
+    together = {}
+    for (task, label, _), group in parts.items():
+        together.setdefault((task, label), []).extend(group)
     for (task, label, setting), group in sorted(parts.items(), key=str):
         if item in CURVES:
             points, said = _curve(task, label, group, width, offset, band)
             found += points
             remarks += said
             continue
-        last, said = finals(group, width, until.get(task))
+        # Settings are compared after as many steps, also where one of them has gone on alone.
+        until = least_end(together[task, label]) if item in SETTINGS else None
+        last, said = finals(group, width, until)
         remarks += said
         if last:
             values = [each.value for each in last]
@@ -167,7 +167,8 @@ def _curve(task, label, group, width, offset, band):
             bins.setdefault(each.high, []).append(each.mean)
         if not complete:
             remarks.append(
-                f"{name}: no evaluation in a complete bin of {width} steps, at {run.reached}"
+                f"{name}: no evaluation in a complete bin of {width} steps behind {offset}, at "
+                f"{run.reached}"
             )
         elif len(finite) < len(complete):
             remarks.append(f"{name}: bins that are not finite: {len(complete) - len(finite)}")

@@ -8,6 +8,7 @@ import numpy as np
 from dreamer_tf.agents.catalog import AGENTS
 from dreamer_tf.envs.tasks import PAPER_TASKS, default_limit, default_repeat, task_names
 from dreamer_tf.results import binning, scores
+from dreamer_tf.results.finals import least_end
 from dreamer_tf.runs import versions
 from dreamer_tf.runs.going_on import differences
 
@@ -124,18 +125,21 @@ def sets(item, runs):
 def apart(runs):
     """Returns {(task, label): runs that differ in their seed alone}, and lines about it.
 
-    The label is the runs' name. Where runs of a name on a task have different configurations, it
-    has values of keys that differ, on all tasks of that name: as few as tell them apart, or all if
-    those are no more than `MOST_KEYS`.
+    The label is the runs' name, with the method where runs of that name have several. Where runs of
+    a name on a task have different configurations, it has values of keys that differ, on all tasks
+    of that name: as few as tell them apart, or all if those are no more than `MOST_KEYS`.
     """
     named, keys, found, remarks = {}, {}, {}, []
     for run in runs:
-        named.setdefault(run.name, {}).setdefault(run.task, []).append(run)
-    for name, tasks in named.items():
+        kind = method_of(run), run.name
+        named.setdefault(kind, {}).setdefault(run.task, []).append(run)
+    names = [name for _, name in named]
+    for (method, name), tasks in named.items():
         different = {task: _differing(group) for task, group in tasks.items()}
-        keys[name] = list(dict.fromkeys(itertools.chain(*different.values())))
-        if len(keys[name]) > MOST_KEYS:
-            keys[name] = _telling(keys[name], itertools.chain(*tasks.values()))
+        telling = list(dict.fromkeys(itertools.chain(*different.values())))
+        if len(telling) > MOST_KEYS:
+            telling = _telling(telling, itertools.chain(*tasks.values()))
+        keys[method, name] = telling
         remarks += [
             f"{task}, {name}: several configurations under one name, kept apart; they differ in "
             f"{', '.join(those)}"
@@ -143,14 +147,28 @@ def apart(runs):
             if those
         ]
     for run in runs:
-        words = [f"{key.rpartition('.')[2]} {_value(run, key)}" for key in keys[run.name]]
+        method = method_of(run)
+        words = [method or "unknown method"] * (names.count(run.name) > 1)
+        words += [f"{key.rpartition('.')[2]} {_value(run, key)}" for key in keys[method, run.name]]
         found.setdefault((run.task, ", ".join([run.name, *words])), []).append(run)
     return found, remarks
 
 
 def fitting_width(runs):
-    """Returns a bin's width of which half of the runs have some: the author's, or less."""
-    usual = np.median([run.reached for run in runs]) if runs else 0
+    """Returns a bin's width of which half of the runs have some: the author's, or less.
+
+    Runs that are compared count as far as the shortest of those at their ends, as for `finals`.
+    """
+    together = {}
+    for run in runs:
+        name = SWEPT.sub("", run.name) if swept_by(run) else run.name
+        together.setdefault((run.task, method_of(run), name), []).append(run)
+    ends = [
+        min(run.reached, least_end(group) or run.reached)
+        for group in together.values()
+        for run in group
+    ]
+    usual = np.median(ends) if ends else 0
     width = binning.WIDTH
     while width > 100 and usual < 3 * width:
         width //= 10

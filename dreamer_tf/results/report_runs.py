@@ -67,7 +67,9 @@ def _sessions(run):
         sessions = json.loads((run.folder / "meta.json").read_text(encoding="utf-8"))["sessions"]
     except (OSError, ValueError, KeyError, TypeError):
         return []
-    return [each for each in sessions if isinstance(each, dict)] if sessions else []
+    if not isinstance(sessions, list):
+        return []
+    return [each for each in sessions if isinstance(each, dict)]
 
 
 def _text(sessions, key):

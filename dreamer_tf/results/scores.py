@@ -4,9 +4,7 @@ A run is a folder with `metrics.jsonl` or `curve.csv` in it, wherever it lies. W
 is left out and said in one line; nothing is guessed or filled in.
 """
 
-import csv
 import dataclasses
-import json
 import math
 import re
 from pathlib import Path
@@ -14,17 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.results import logs
+from dreamer_tf.results.logs import EVALUATION, TRAINING
 
 METRICS = "metrics.jsonl"
 CURVE = "curve.csv"
 CONFIG = "config.yaml"
-EVALUATION, TRAINING = "test/return", "train/return"
-# How other code calls the same.
-ALIASES = {"eval_return": EVALUATION, "test_return": EVALUATION, "train_return": TRAINING}
 TASK = re.compile(r"(dmc|gym|atari|toy)_\w")
 DEEPEST = 4  # Folders below the one that was named.
-JUMPED = 2  # Steps of a log that a run which makes them anew may have no line of.
-MOST_STEPS = 2**53  # Beyond it a float is no longer a certain whole number.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,15 +155,16 @@ def read(folder):
         UserError: it cannot be read, holds no returns, or nothing tells its task.
     """
     folder = Path(folder)
-    source = folder / METRICS if (folder / METRICS).is_file() else folder / CURVE
+    source = folder / CURVE
     try:
+        source = folder / METRICS if (folder / METRICS).is_file() else source
         text = source.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise UserError(f"{source.name} cannot be read: {error.strerror}") from None
-    rows, remarks = (_json_rows if source.name == METRICS else _csv_rows)(text)
+    rows, remarks = (logs.json_rows if source.name == METRICS else logs.csv_rows)(text)
     if not any(EVALUATION in row or TRAINING in row for row in rows):
         raise UserError(f"{source.name} holds no returns", status=1)
-    rows, repeated = _without_superseded(rows)
+    rows, repeated = logs.without_superseded(rows)
     remarks += repeated
     for name in (EVALUATION, TRAINING):
         broken = sum(not math.isfinite(row.get(name, 0)) for row in rows)
@@ -177,13 +173,21 @@ def read(folder):
     settings = _settings(folder, remarks)
     task, name, seed = _identity(folder, settings)
     reached = max(row["step"] for row in rows)
-    planned = _whole(settings.get("steps"))
+    planned = logs.whole(settings.get("steps")) or None
     return Run(folder, task, name, seed, tuple(rows), reached, planned, settings, tuple(remarks))
+
+
+def is_run(folder):
+    """Returns whether a folder holds a run, as far as it may be looked into."""
+    try:
+        return (folder / METRICS).is_file() or (folder / CURVE).is_file()
+    except OSError:
+        return False
 
 
 def _search(folder, skipped, depth=0):
     """Returns the folders of runs; folders beside them that hold none are said to be skipped."""
-    if (folder / METRICS).is_file() or (folder / CURVE).is_file():
+    if is_run(folder):
         return [folder]
     if depth == DEEPEST:
         return []
@@ -206,110 +210,15 @@ def _search(folder, skipped, depth=0):
     return found
 
 
-def _json_rows(text):
-    """Returns the rows of metrics.jsonl and remarks on lines that are none."""
-    rows, remarks, damaged = [], [], 0
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        try:
-            row = _row(json.loads(line).items())
-        except (ValueError, AttributeError, TypeError, RecursionError, OverflowError):
-            row = None
-        if row is not None:
-            rows.append(row)
-        elif number == len(lines) - 1 and not text.endswith("\n"):
-            remarks.append("the last line is cut off")
-        elif line.strip():
-            damaged += 1
-    if damaged:
-        remarks.append(f"{damaged} lines cannot be read")
-    return rows, remarks
-
-
-def _csv_rows(text):
-    """Returns the rows of an exported curve and remarks on lines that are none."""
-    reader = csv.DictReader(text.splitlines())
-    rows, damaged = [], 0
-    try:
-        for line in reader:
-            row = None
-            # A line that is too short or too long has None among its values or keys.
-            if None not in line and None not in line.values():
-                try:
-                    row = _row((key, float(value)) for key, value in line.items() if value)
-                except ValueError:
-                    pass
-            damaged += row is None
-            if row is not None:
-                rows.append(row)
-    except csv.Error:
-        damaged += 1
-    return rows, [f"{damaged} lines cannot be read"] * bool(damaged)
-
-
-def _row(items):
-    """Returns {name: float} of what are numbers, with an int `step`; None without a step."""
-    row = {
-        ALIASES.get(key, key): float(value)
-        for key, value in items
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
-    row["step"] = _whole(row.get("step"))
-    return None if row["step"] is None else row
-
-
-def _whole(value):
-    """Returns what counts steps as an int, None where it is no number that can."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return int(value) if 0 <= value < MOST_STEPS else None
-
-
-def _without_superseded(rows):
-    """Returns rows without what a run did twice, and remarks on it.
-
-    After going back to an earlier step, what is logged then counts; at that step itself, which may
-    be the checkpoint's, an earlier line gives way only to a later one of the same measurement.
-    """
-    kept, again, back, stray = [], [], 0, 0
-    for number, row in enumerate(rows):
-        if kept and row["step"] < kept[-1]["step"]:
-            if _is_stray(kept, row, rows[number + 1 :]):
-                stray += 1
-                continue
-            back += 1
-            while kept and kept[-1]["step"] > row["step"]:
-                kept.pop()
-            again = [each for each in kept if each["step"] == row["step"]]
-        if again and row["step"] == again[0]["step"]:
-            for each in again:
-                for name in row.keys() & each.keys() - {"step"}:
-                    del each[name]
-        kept.append(row)
-    remarks = [f"goes back {back} times, what was logged last counts"] * bool(back)
-    remarks += [f"{stray} lines with a step out of order are left out"] * bool(stray)
-    return kept, remarks
-
-
-def _is_stray(kept, row, after):
-    """Tells whether a row that goes back is none of a run that does: nothing is made anew.
-
-    The log goes on from there where it was, over steps of which it had several, or ends.
-    """
-    lost = {each["step"] for each in kept if each["step"] > row["step"]}
-    following = next((each["step"] for each in after if each["step"] != row["step"]), None)
-    return len(lost) > JUMPED and (following is None or following >= kept[-1]["step"])
-
-
 def _settings(folder, remarks):
     """Returns config.yaml as nested dictionaries, {} if there is none that can be read."""
     path = folder / CONFIG
-    if not path.is_file():
-        return {}
     import omegaconf
     import yaml
 
     try:
+        if not path.is_file():
+            return {}
         settings = omegaconf.OmegaConf.to_container(omegaconf.OmegaConf.load(path))
     except (OSError, ValueError, yaml.YAMLError, omegaconf.errors.OmegaConfBaseException):
         settings = None

@@ -55,7 +55,7 @@ def estimate(plans, logdir, gpu, beside=1):
             # A run may have been begun with more steps than are planned here.
             seconds += costs.START + whole * (each.steps - each.step) / config.steps
             assumed[basis] = True
-        left = sizes.record_bytes(config) * (1 - each.step / each.steps)
+        left = sizes.record_bytes(config, each.steps) * (1 - each.step / each.steps)
         checkpoints += 0 if each.saved else sizes.checkpoint_bytes(config)
         (kept if config.replay.keep else passing).append(left)
     size = checkpoints + sum(kept) + sum(sorted(passing)[-beside:])

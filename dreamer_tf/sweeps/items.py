@@ -143,7 +143,8 @@ def _has(plan, keys):
 
 def _value(config, key):
     section, _, name = key.partition(".")
-    value = getattr(getattr(config, section), name)
+    # An agent that was set may not have the section.
+    value = getattr(getattr(config, section), name, None)
     return default_repeat(config.task) if value == "auto" else value
 
 

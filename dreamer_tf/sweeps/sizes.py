@@ -9,9 +9,14 @@ D4PG, D4PG_VECTORS, A3C = 83.5e6, 3.8e6, 0.4e6
 BESIDE = 100  # Bytes of a step of an episode beside its image.
 
 
-def record_bytes(config):
-    """Returns a rough size of a run's episodes in bytes, an image for each action if it has any."""
-    records = config.steps / costs.repeat(config)
+def record_bytes(config, steps=None):
+    """Returns a rough size of a run's episodes in bytes, an image for each action if it has any.
+
+    Args:
+        config: `Config`.
+        steps: environment steps, those of the configuration by default.
+    """
+    records = (steps or config.steps) / costs.repeat(config)
     if config.replay.capacity != "all":
         records = min(records, config.replay.capacity)
     return records * (3 * config.env.image_size**2 * costs.has_images(config) + BESIDE)

@@ -23,7 +23,7 @@ def state_of(said, progress, before, began=0.0, now=0.0):
         said: what the launcher said of it, None if nothing yet.
         progress: its `Progress`.
         before: its step when the sweep began.
-        began, now: seconds of the epoch when the sweep began, and now.
+        began, now: seconds of the epoch when the run was first seen running, and now.
     """
     if said not in (None, "running"):
         return said
@@ -46,7 +46,7 @@ def watch(plans, launcher, logdir, console=None):
     """
     console = console or Console(highlight=False)
     before = [plan.progress(logdir).step for plan in plans]
-    began = time.time()
+    began = {}
     shown = 0.0
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
@@ -116,6 +116,10 @@ def _rows(plans, said, logdir, before, began):
     rows, now = [], time.time()
     for index, plan in enumerate(plans):
         progress = plan.progress(logdir)
-        word = state_of(said.get(index), progress, before[index], began, now)
+        # One that had to wait for its place has given no sign until then.
+        start = began.get(index, now)
+        word = state_of(said.get(index), progress, before[index], start, now)
+        if word.startswith("running"):
+            began.setdefault(index, now)
         rows.append((plan, progress, word))
     return rows

@@ -226,7 +226,11 @@ def test_clearly_above_a_floor(mean, error, expected):
         ((300, 950), "above", 0),  # Their mean's error is 325: by that alone, at the floor of 74.
         ((300, 320, 310, 1000), "above", 0),
         ((60, 950), "above", 1),
-        ((60, 60, 950), "above", 2),  # At a floor by most of its seeds, and above the limits.
+        (
+            (60, 60, 950),
+            "below",
+            2,
+        ),  # At a floor by most of its seeds: one good one changes nothing.
         ((60, 60, 200), "below", 2),
         ((60, 60, 60), "below", 3),
     ],
@@ -250,6 +254,39 @@ def test_many_seeds_that_are_a_little_above_a_floor_are_clearly_above_it_togethe
         write_lines(folder, [row, {"step": 105_000}])
     verdict = judge(tmp_path)[0][105]
     assert verdict.at_floors == 5 and verdict.floor is None  # 42 above 188 +- 7.
+
+
+def test_seeds_that_end_at_a_floor_are_below_whatever_a_longer_one_does(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path, WALK, curve(60), seed, agent="planet")
+    write_run(tmp_path, WALK, curve(60, 300, 500), 2, agent="planet")
+    verdicts = judge(tmp_path)[0]
+    assert verdicts[105].word == "below" and verdicts[105].at_floors == 3
+    assert verdicts[305].word == "above the floors"
+
+
+def test_runs_of_a_sweep_are_held_against_the_floors_alone(tmp_path):
+    write_run(
+        tmp_path, WALK, curve(137, 508, 700, 800, 300), name="dreamer-h5", behavior="{horizon: 5}"
+    )
+    write_run(
+        tmp_path, WALK, curve(137, 508, 700, 800, 300), name="mine-h5", behavior="{horizon: 15}"
+    )
+    verdicts, _ = check.judge(scores.find([tmp_path])[0])
+    last = {each.name: each for each in verdicts if each.high == 505_000}
+    assert last["mine-h5"].word == "below"
+    assert last["dreamer-h5"].word == "above the floors"
+    assert last["dreamer-h5"].other == "Dreamer with another horizon"
+
+
+def test_methods_of_one_name_are_judged_apart(tmp_path):
+    write_run(tmp_path, WALK, curve(20), 0, name="try", agent="planet")
+    (write_run(tmp_path, WALK, curve(900), 1, name="try") / "config.yaml").write_text("task: [\n")
+    verdicts, _ = check.judge(scores.find([tmp_path])[0])
+    assert {each.name: each.ours for each in verdicts} == {
+        "try, PlaNet": 20,
+        "try, unknown method": 900,
+    }
 
 
 def test_a_bin_in_which_one_seed_ended_is_of_all_seeds(tmp_path):

@@ -118,7 +118,7 @@ def test_a_run_that_was_stopped_does_not_count_beside_those_at_their_ends(tmp_pa
     assert sorted(remarks) == [
         "Dreamer: after 15000 to 25000 steps",
         "dmc_cup_catch, dreamer, seed 0: shown as it is at 15000 of 25000 steps",
-        "dmc_walker_walk, dreamer, seed 1: at 15000 of 25000 steps, other seeds are done",
+        "dmc_walker_walk, dreamer, seed 1: at 15000 of 25000 steps, others are further",
     ]
 
 
@@ -195,7 +195,8 @@ def test_runs_without_a_complete_bin_and_bins_that_are_not_finite_are_said(tmp_p
     found, remarks = rows_of("fig7", tmp_path, width=20_000)
     assert {(row.x, row.seeds) for row in ours(found)} == {(25_000, 2)}
     assert remarks == [
-        f"{WALKER}, dreamer, seed 1: no evaluation in a complete bin of 20000 steps, at 15000",
+        f"{WALKER}, dreamer, seed 1: no evaluation in a complete bin of 20000 steps behind 5000, at "
+        "15000",
         f"{WALKER}, dreamer, seed 2: bins that are not finite: 1",
     ]
 
@@ -249,6 +250,8 @@ def test_runs_that_are_not_there_and_damaged_logs_are_noted(tmp_path, capsys):
     folder = write_run(tmp_path, "toy_reach", [1, 5, 7], name="dreamer-smoke")
     with open(folder / "metrics.jsonl", "a") as file:
         file.write("{broken\n")
+    # Begun, and without a line in its log.
+    (tmp_path / "toy_reach" / "planet-smoke" / "0").mkdir(parents=True)
     words = ["fig7", "--scale", "smoke", "--logdir", str(tmp_path), "--plot"]
     assert program("reproduce").main(words) == 0
     printed = capsys.readouterr().out

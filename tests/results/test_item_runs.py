@@ -6,7 +6,7 @@ import pytest
 from results_for_tests import ours, rows_of, write_lines, write_run
 
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.results import item_figures, item_rows, item_runs, scores
+from dreamer_tf.results import finals, item_figures, item_rows, item_runs, scores
 from dreamer_tf.sweeps import items
 
 WALKER = "dmc_walker_walk"
@@ -273,3 +273,65 @@ def test_auto_is_the_same_as_what_it_means(tmp_path):
     write_run(tmp_path, "gym_CartPole-v1", [0, 300], 1, "mine", env=meant)
     runs = [run for run in scores.find([tmp_path])[0] if run.task.startswith("gym")]
     assert len(item_runs.apart(runs)[0]) == 2
+
+
+def finals_of(logdir, width=10_000):
+    """Returns {seed: (value, step)} of the runs in a folder, and the remarks."""
+    found, remarks = finals.finals(scores.find([logdir])[0], width)
+    return {each.run.seed: (each.value, each.step) for each in found}, remarks
+
+
+def test_an_evaluation_behind_the_last_planned_step_counts(tmp_path):
+    """Steps go on by as many as environments make at once."""
+    rows = [{"step": step, "test/return": value} for step, value in ((15_000, 1), (20_016, 9))]
+    write_lines(write_run(tmp_path, WALKER, [0], steps=20_000), rows)
+    assert finals_of(tmp_path) == ({"0": (5, 20_000)}, [])
+    assert finals_of(tmp_path, 1000) == ({"0": (9, 20_000)}, [])
+
+
+def test_a_run_of_unknown_length_counts_only_as_far_as_others_end(tmp_path):
+    write_run(tmp_path, WALKER, [0, 500], 0, steps=15_000)
+    for seed, values in ((1, [10]), (2, [10, 300, 900])):
+        write_lines(
+            write_run(tmp_path, WALKER, [0], seed),
+            [
+                {"step": 5000 + 10_000 * number, "test/return": value}
+                for number, value in enumerate(values)
+            ],
+        )
+    found, remarks = finals_of(tmp_path)
+    assert found == {"0": (500, 15_000), "2": (300, 15_000)}
+    assert remarks == [
+        f"{WALKER}, ours, seed 1: at 5000 of an unknown number of steps, others are further",
+        f"{WALKER}, ours, seed 2: shown as it was at 15000 of an unknown number of steps, where "
+        "others end",
+    ]
+
+
+def test_a_run_without_an_evaluation_where_others_end_is_said_to_have_none(tmp_path):
+    write_run(tmp_path, WALKER, [1], 0, steps=5000)
+    rows = [{"step": step, "test/return": 7.0} for step in (10_000, 30_000)]
+    write_lines(write_run(tmp_path, WALKER, [0], 1, steps=30_000), rows)
+    found, (line,) = finals_of(tmp_path)
+    assert found == {"0": (1, 5000)}
+    assert line == f"{WALKER}, ours, seed 1: no evaluation up to 5000 steps, where others end"
+
+
+def test_what_is_cut_is_not_averaged_over_its_beginning(tmp_path):
+    """The bin is as wide as fits what counts, not what was run."""
+    for name, steps in (("dreamer", 3_005_000), ("dreamer-h5", 45_000), ("dreamer-h10", 3_005_000)):
+        horizon = name.partition("-h")[2] or 15
+        values = [0, 10, 20, 30, 40, *[900] * 20]
+        behavior = f"{{horizon: {horizon}}}"
+        values = values[:5] if steps < 1e6 else values
+        end = None if steps < 1e6 else steps
+        write_run(tmp_path, WALKER, values, 0, name, end=end, behavior=behavior, steps=steps)
+    runs, _ = scores.find([tmp_path])
+    width = item_runs.fitting_width(runs)
+    found, _ = item_rows.rows("fig4", runs, width)
+    assert width == 10_000 and {row.value for row in ours(found)} == {40}
+    # Another set-up's length changes nothing.
+    write_run(tmp_path, WALKER, [0, 5], 0, "mine", behavior="{horizon: 15}", steps=15_000)
+    found, _ = item_rows.rows("fig4", scores.find([tmp_path])[0], width)
+    values = {(row.method, row.x): row.value for row in ours(found)}
+    assert values["Dreamer (dreamer)", 15] == 40 and values["Dreamer (mine)", 15] == 5

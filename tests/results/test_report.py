@@ -198,6 +198,9 @@ ODD = {
     "returns without end": log({"step": 5000, "test/return": float("inf")}),
     "step 0 alone": log({"step": 0, "test/return": 1}),
     "training alone": log({"step": 5000, "train/return": 1.0}),
+    "starts that are none": lambda folder: (
+        write_run(folder, WALKER, [1, 2], name="odd") / "meta.json"
+    ).write_text('{"sessions": 5}'),
     "time without end": log({"step": 5000, "test/return": 1.0, "wall_time": float("inf")}),
 }
 

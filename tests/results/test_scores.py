@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,18 +114,34 @@ def test_what_was_logged_before_the_checkpoint_that_a_run_went_back_to_stays(tmp
     assert run.curve("loss").values == [2]
 
 
-@pytest.mark.parametrize("stray", [[0], [0, 0], [12_000]])
-@pytest.mark.parametrize("place", [3, 5])
+@pytest.mark.parametrize("stray", [[0], [0, 0], [12_000], [2000]])
+@pytest.mark.parametrize("place", [2, 3, 4])
 def test_a_line_with_a_step_out_of_order_erases_nothing(tmp_path, stray, place):
     folder = tmp_path / TASK / "ours" / "0"
     rows = [row(5000 + 10_000 * n, **{"test/return": n}) for n in range(5)]
-    if place == 3 and stray == [12_000]:
-        stray = [2000]
     rows[place:place] = [row(step, **{"test/return": 99}) for step in stray]
     write_lines(folder, rows)
     run = scores.read(folder)
     np.testing.assert_array_equal(run.curve("test/return").values, range(5))
     assert run.remarks == (f"{len(stray)} lines with a step out of order are left out",)
+
+
+def test_a_line_out_of_order_between_two_of_one_step_erases_nothing(tmp_path):
+    folder = tmp_path / TASK / "ours" / "0"
+    rows = [row(5000, **{"test/return": 1}), row(15_000, loss=2), row(0, loss=3)]
+    write_lines(folder, [*rows, row(15_000, **{"test/return": 4})])
+    assert list(scores.read(folder).curve("test/return").values) == [1, 4]
+
+
+def test_a_last_line_behind_the_others_waits_for_what_follows(tmp_path):
+    folder = tmp_path / TASK / "ours" / "0"
+    rows = [row(5000 + 10_000 * n, **{"test/return": n}) for n in range(5)]
+    write_lines(folder, [*rows, row(16_000, **{"test/return": 99})])
+    run = scores.read(folder)
+    np.testing.assert_array_equal(run.curve("test/return").values, range(5))
+    assert run.remarks == ("its last line is of step 16000, behind others: left out",)
+    write_lines(folder, [*rows, *(row(16_000 + n, **{"test/return": 99}) for n in range(2))])
+    np.testing.assert_array_equal(scores.read(folder).curve("test/return").values, [0, 1, 99, 99])
 
 
 def test_a_run_that_began_anew_is_what_it_was_then(tmp_path):
@@ -211,3 +228,24 @@ def test_mistaken_paths_are_told(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             scores.find([tmp_path / path])
+
+
+def test_a_folder_that_may_not_be_looked_into_costs_only_itself(tmp_path, monkeypatch):
+    write_run(tmp_path, TASK, [1])
+    closed = tmp_path / TASK / "closed"
+    closed.mkdir()
+    is_file = Path.is_file
+
+    def refuse(path):
+        if closed in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    runs, _ = scores.find([tmp_path])
+    assert [run.name for run in runs] == ["ours"]
+
+
+def test_no_steps_asked_for_is_as_none_known(tmp_path):
+    run = scores.read(write_run(tmp_path, TASK, [1], steps=0))
+    assert run.planned is None and run.finished and not run.ended

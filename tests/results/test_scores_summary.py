@@ -101,7 +101,7 @@ def test_runs_that_do_not_count_say_nothing_about_steps(tmp_path, capsys):
     write_run(tmp_path, TASKS[0], [0, 100, 200], 0, "dreamer", steps=25_000)
     write_run(tmp_path, TASKS[0], [0, 100], 1, "dreamer", steps=25_000)
     assert notes(tmp_path, capsys) == [
-        f"{TASKS[0]}, dreamer, seed 1: at 15000 of 25000 steps, other seeds are done"
+        f"{TASKS[0]}, dreamer, seed 1: at 15000 of 25000 steps, others are further"
     ]
 
 

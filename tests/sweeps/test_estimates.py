@@ -102,7 +102,16 @@ def test_the_disk_that_is_needed_at_once(tmp_path, monkeypatch):
     assert estimate([plans[0], *passing[1:]], tmp_path, gpu=False).bytes == 7 + each + each / 2
 
 
-def test_a_run_whose_log_does_not_grow_is_said_to_give_no_sign(tmp_path):
+def test_the_disk_of_a_longer_shared_run_is_that_of_its_own_end(tmp_path, monkeypatch):
+    plan = Plan("dmc_cup_catch", (), "x", 0, (("steps", "20000"), ("env.observation", "vector")))
+    longer = Progress(
+        step=10000, saved=10000, steps=50000, last_return=None, speed=None, done=False
+    )
+    monkeypatch.setattr(Plan, "progress", lambda self, logdir: longer)
+    assert estimate([plan], tmp_path, gpu=False).bytes == 40000 / 2 * 100
+
+
+def test_a_run_whose_log_does_not_grow_is_said_to_give_no_sign(tmp_path, monkeypatch):
     plan = Plan("toy_reach", ("smoke",), "smoke", 0)
     folder = plan.folder(tmp_path)
     folder.mkdir(parents=True)
@@ -114,6 +123,15 @@ def test_a_run_whose_log_does_not_grow_is_said_to_give_no_sign(tmp_path):
     assert silent == "running: no sign for 25 min"
     # A log from long before the sweep says nothing yet, and neither does one of a run that waits.
     assert table.state_of("running", progress, 0, now + 90_000, now + 90_100) == "running"
+    # Nor one that had to wait for its place, whenever the sweep began.
+    began = {}
+    for said, at, word in ((None, 0, "waiting"), ("running", 36_000, "running")):
+        monkeypatch.setattr(table.time, "time", lambda at=at: now + at)
+        assert table._rows([plan], {0: said}, tmp_path, [900], began)[0][2] == word
+    monkeypatch.setattr(table.time, "time", lambda: now + 37_500)
+    rows = table._rows([plan], {0: "running"}, tmp_path, [900], began)
+    assert rows[0][2] == "running: no sign for 25 min"
+    monkeypatch.undo()
     assert table.state_of(None, progress, 900, now, now + 9000) == "waiting"
     assert table.state_of("failed: x", progress, 0, now, now + 9000) == "failed: x"
     rows = [(plan, progress, silent), (plan, progress, "done")]

@@ -16,6 +16,7 @@ from dreamer_tf.sweeps import items, program, ray_cluster, slurm
 from dreamer_tf.sweeps.plans import Plan, Progress
 
 sys.path.insert(0, str(ROOT / "tools"))
+import reproduce  # noqa: E402
 import sweep  # noqa: E402
 
 
@@ -313,3 +314,10 @@ def test_keys_for_all_runs_of_an_item_and_not_those_that_it_varies():
     assert {plan.config().steps for plan in plans} == {9000}
     with pytest.raises(UserError, match="--set behavior.horizon=5: fig4 makes runs with several"):
         items.plans("fig4", "cpu", (("behavior.horizon", "5"),))
+
+
+def test_another_agent_for_an_item_that_varies_what_it_does_not_have_is_one_line(capsys):
+    words = ["fig4", "--scale", "cpu", "--logdir", "runs", "--plan", "--set", "agent=planet"]
+    assert reproduce.main(words) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("error: ") and errors.count("\n") == 1
