@@ -1,6 +1,7 @@
 """Reading the configuration from configs/*.yaml, the command line and the file of a run."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import yaml
@@ -131,6 +132,12 @@ def _read(path):
         raise UserError(f"cannot read the config {path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{path} is not a text file in UTF-8") from None
+    return dict(_values(path, text))
+
+
+@functools.lru_cache(maxsize=64)
+def _values(path, text):
+    """Returns the same of the file's text; a sweep reads the same few hundreds of times."""
     try:
         content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     except yaml.YAMLError as error:
