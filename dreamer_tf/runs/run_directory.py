@@ -21,7 +21,7 @@ import subprocess
 import warnings
 from pathlib import Path
 
-from dreamer_tf.basics import atomic, child
+from dreamer_tf.basics import atomic, child, processor
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import to_yaml
 from dreamer_tf.runs.going_on import CHECKPOINTS, EPISODES, changes
@@ -111,7 +111,7 @@ def write_meta(run, extra):
         "git": git_state(),
         "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor.name(),
         "cores": _cores(),
         "changes": run.changes,
         **extra,
@@ -160,16 +160,6 @@ def git_state():
     commit = _git(root, "rev-parse", "HEAD")
     changes = _git(root, "status", "--porcelain")
     return None if commit is None or changes is None else {"commit": commit, "dirty": changes != ""}
-
-
-def _processor():
-    """Returns what the processor is called, "" where the system does not say."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def _cores():

@@ -6,6 +6,7 @@ them once an agent is there. Speeds are those of docs/performance.md and docs/re
 
 import math
 
+from dreamer_tf.basics import processor
 from dreamer_tf.envs.tasks import (
     PAPERS_LIMIT,
     default_limit,
@@ -27,8 +28,9 @@ GPU = (
 # GFLOP and seconds of an update in float32, without a GPU: D4PG from vectors, the presets `debug`,
 # `control` (one core) and `cpu`, the paper's size.
 UPDATES = ((0.6, 0.02), (2.8, 0.055), (11.7, 0.21), (97.0, 0.9), (925.0, 5.7))
-# Of these seconds bfloat16 takes so much, where the processor has it: at full size, in small ones.
-LARGE, BFLOAT16, SMALL_BFLOAT16 = 50.0, 0.6, 0.8
+# Of these seconds bfloat16 takes so much, where the processor has it: at full size, in small ones;
+# and where it has not.
+LARGE, BFLOAT16, SMALL_BFLOAT16, EMULATED = 50.0, 0.6, 0.8, 5.0
 # GFLOP and seconds of one of PlaNet's decisions: with `debug` (what a whole run leaves for them),
 # with `cpu`, with the paper's search and networks.
 SEARCHES = ((0.16, 0.006), (13.9, 0.12), (132.0, 0.88))
@@ -78,6 +80,8 @@ def update(config):
     work = gigaflops(config)
     if config.precision != "bfloat16":
         factor = 1.0
+    elif processor.lacks("bfloat16"):
+        factor = EMULATED
     else:
         factor = BFLOAT16 if work > LARGE else SMALL_BFLOAT16
     return factor * _between(UPDATES, work)

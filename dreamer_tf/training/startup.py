@@ -3,6 +3,7 @@
 import shutil
 
 from dreamer_tf.agents.protocol import without_dreams
+from dreamer_tf.basics import processor
 from dreamer_tf.envs.tasks import is_suite
 from dreamer_tf.reports.duration import in_words
 from dreamer_tf.training import cost
@@ -33,6 +34,11 @@ def describe(say, config, run, agent, described, device, precision, backend):
     say(f"observes   {_observations(agent.spec)}")
     say(f"device     {device}, {precision}, {_rendering(config, backend)}")
     sizes = described.parameters.items()
+    if device.startswith("CPU") and processor.lacks(precision):
+        say(
+            f"warning: this processor does not multiply in {precision}: updates may take five "
+            "times as long as with --precision float32"
+        )
     say("parameters " + ", ".join(f"{name} {size:,}" for name, size in sizes))
     say(f"agent      {described.choices}")
     if agent.dreams is None:

@@ -195,8 +195,8 @@ def test_runs_without_a_complete_bin_and_bins_that_are_not_finite_are_said(tmp_p
     found, remarks = rows_of("fig7", tmp_path, width=20_000)
     assert {(row.x, row.seeds) for row in ours(found)} == {(25_000, 2)}
     assert remarks == [
-        f"{WALKER}, dreamer, seed 1: no evaluation in a complete bin of 20000 steps behind 5000, at "
-        "15000",
+        f"{WALKER}, dreamer, seed 1: no evaluation in a complete bin of 20000 steps behind 5000, "
+        "at 15000",
         f"{WALKER}, dreamer, seed 2: bins that are not finite: 1",
     ]
 
