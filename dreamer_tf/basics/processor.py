@@ -4,11 +4,7 @@ import platform
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
-# Flags of processors that multiply in it, on x86 and on ARM.
-HALF_PRECISION = {
-    "bfloat16": {"amx_bf16", "avx512_bf16", "bf16"},
-    "float16": {"amx_fp16", "avx512_fp16", "asimdhp"},
-}
+BFLOAT16 = {"amx_bf16", "avx512_bf16", "bf16"}  # Flags of x86 and ARM that multiply in it.
 
 
 def name():
@@ -16,10 +12,10 @@ def name():
     return next(iter(_lines("model name")), platform.processor())
 
 
-def lacks(precision):
-    """Returns whether a processor is known to have nothing for a precision, which then is slow."""
+def lacks_bfloat16():
+    """Returns whether it is known to have no products in bfloat16, which then are emulated."""
     flags = {flag for line in _lines("flags", "Features") for flag in line.split()}
-    return bool(flags) and not flags & HALF_PRECISION.get(precision, flags)
+    return bool(flags) and not flags & BFLOAT16
 
 
 def _lines(*keys):

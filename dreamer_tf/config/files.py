@@ -137,7 +137,10 @@ def _read(path):
 
 @functools.lru_cache(maxsize=64)
 def _values(path, text):
-    """Returns the same of the file's text; a sweep reads the same few hundreds of times."""
+    """Returns the checked values of a config's text by key.
+
+    Cached, since a sweep reads the same few presets hundreds of times.
+    """
     try:
         content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     except yaml.YAMLError as error:

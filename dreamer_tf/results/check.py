@@ -126,7 +126,7 @@ def other_than_theirs(run):
     method = item_runs.method_of(run)
     if method is None and run.setting("agent") is None:
         method = "Dreamer"
-    seen, varied = item_runs.other_input(run), item_runs.swept_by(run)
+    seen, varied = item_runs.other_input(run), item_runs.varied_by(run)
     if method == "Dreamer" and not seen and varied is None:
         return ""
     other = varied and f"with another {item_runs.SETTINGS[varied]}"

@@ -1,6 +1,7 @@
 """What a run returned in the end, and which runs' ends may stand beside each other."""
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,20 +27,17 @@ def finals(group, width, until=None):
     Args:
         group: runs that have evaluations, alike in all but their seeds and steps.
         width: environment steps that a final return covers.
-        until: a step after which nothing counts of runs that have made it, None without such a one.
+        until: an `End` of others, after which nothing counts of runs that have come there, or None.
     """
-    until = min((each for each in (until, least_end(group)) if each is not None), default=None)
-    if until is None:
-        far = [run for run in group if run.finished]
-    else:
-        far = [run for run in group if run.reached >= until]
+    ends = [each for each in (until, least_end(group)) if each is not None]
+    until, furthest = min(ends, key=lambda end: end.planned) if ends else (None, None)
+    far = [run for run in group if until is not None and run.reached >= until]
     found, remarks = [], []
     for run in group:
         name = f"{run.task}, {run.name}, seed {run.seed}"
         planned = "an unknown number of" if run.planned is None else run.planned
-        # What ended there may have gone on to the end of an episode, and counts whole.
-        cut = until is not None and run in far and run.planned != until
-        value = final(run, width, until if cut else None)
+        cut = run in far and run.planned != until
+        value = final(run, width, furthest if cut else None)
         if far and run not in far:
             remarks.append(f"{name}: at {run.reached} of {planned} steps, others are further")
         elif value is None:
@@ -47,9 +45,9 @@ def finals(group, width, until=None):
         elif not np.isfinite(value):
             remarks.append(f"{name}: its last return is not finite")
         else:
-            step = until if until is not None and run in far else run.reached
+            step = until if run in far else run.reached
             found.append(Final(run, value, step))
-            if not far:
+            if not far and run.planned is not None:
                 remarks.append(f"{name}: shown as it is at {step} of {planned} steps")
             elif cut and run.reached > until:
                 remarks.append(
@@ -70,9 +68,24 @@ def final(run, width, until=None):
     return float(np.mean(values[steps > steps[-1] - width])) if len(steps) else None
 
 
+class End(NamedTuple):
+    """Where runs end: after as many steps as were planned, and what the furthest has made.
+
+    One may have gone on to the end of an episode, or by as many steps as its environments make at
+    once: that counts of it, and so of others.
+    """
+
+    planned: int
+    reached: int
+
+
 def least_end(runs):
-    """Returns the steps of the shortest of those runs that are at their ends, None without any."""
-    return min((run.planned for run in runs if run.ended), default=None)
+    """Returns the `End` of the shortest of those runs that are at their ends, None without any."""
+    ended = [run for run in runs if run.ended]
+    if not ended:
+        return None
+    planned = min(run.planned for run in ended)
+    return End(planned, max(run.reached for run in ended if run.planned == planned))
 
 
 def unequal(steps):

@@ -88,8 +88,7 @@ def rows(item, runs, width=binning.WIDTH, band=DEVIATION):
             values = [each.value for each in last]
             found.append(_row(task, label, setting, values, band))
             ends.setdefault(label, []).extend(each.step for each in last)
-    if item not in SETTINGS:
-        remarks += [f"{label}: {words}" for label, words in unequal(ends).items()]
+    remarks += [f"{label}: {words}" for label, words in unequal(ends).items()]
     furthest = {}
     for row in found:
         furthest[row.task] = max(row.x or 0, furthest.get(row.task, 0))

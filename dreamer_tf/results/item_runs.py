@@ -21,6 +21,7 @@ INPUTS = {"vector": "from vectors", "both": "from pixels and vectors"}
 SMOKE = "toy_reach"  # The task of the control suite's items at the scale smoke.
 # Keys that make no different set-up of runs of one name; a run that was prolonged has more steps.
 ALIKE = ("task", "seed", "steps")
+PAPERS_HORIZON = 15
 MOST_KEYS = 3  # In a label.
 COMPARED = {
     **dict.fromkeys(("fig4", "fig7", "fig10"), ("Dreamer", "No value", "PlaNet")),
@@ -58,6 +59,13 @@ def swept_by(run):
         return None
     item = {"h": "fig4", "r": "fig12"}[found[1]]
     return item if str(_setting(item, run)) == found[2] else None
+
+
+def varied_by(run):
+    """Returns `swept_by` of a run, None where its value is the one that the paper has elsewhere."""
+    item = swept_by(run)
+    own = {"fig4": PAPERS_HORIZON, "fig12": default_repeat(run.task)}
+    return None if item is None or _setting(item, run) == own[item] else item
 
 
 def other_input(run):
@@ -117,7 +125,7 @@ def sets(item, runs):
         for (task, label), each in parts.items():
             words = _of_sweep(item, label, each[0])
             # Beside the run that the sweep shares, one of the same setting keeps its own name.
-            words = label if (task, words) in parts else words
+            words = label if any(words == other for _, other in parts) else words
             found[task, f"{method} ({words})" if method in several else method, setting] = each
     return found, list(dict.fromkeys(remarks))
 
@@ -164,8 +172,8 @@ def fitting_width(runs):
         name = SWEPT.sub("", run.name) if swept_by(run) else run.name
         together.setdefault((run.task, method_of(run), name), []).append(run)
     ends = [
-        min(run.reached, least_end(group) or run.reached)
-        for group in together.values()
+        min(run.reached, end.planned if end else run.reached)
+        for group, end in ((group, least_end(group)) for group in together.values())
         for run in group
     ]
     usual = np.median(ends) if ends else 0

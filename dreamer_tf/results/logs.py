@@ -4,11 +4,13 @@ What cannot be read, and what a run did twice, is left out and said; nothing is 
 """
 
 import csv
+import itertools
 import json
 
 EVALUATION, TRAINING = "test/return", "train/return"
 # How other code calls the same.
 ALIASES = {"eval_return": EVALUATION, "test_return": EVALUATION, "train_return": TRAINING}
+COUNTERS = {"step", "agent_step", "update", "wall_time"}  # In every line.
 MOST_STEPS = 2**53  # Beyond it a float is no longer a certain whole number.
 
 
@@ -80,12 +82,12 @@ def without_superseded(rows):
     kept, again, back, stray = [], [], 0, 0
     for number, row in enumerate(rows):
         if kept and row["step"] < kept[-1]["step"]:
-            following = _next_step(rows, number)
+            following = _next(rows, number)
             if following is None:
                 # Of a run that has just gone back, or of none: what follows will tell.
                 remarks = [f"its last line is of step {row['step']}, behind others: left out"]
                 return kept, [*_remarks(back, stray), *remarks]
-            if _is_stray(kept, row["step"], following):
+            if _is_stray(kept, following):
                 stray += 1
                 continue
             back += 1
@@ -94,7 +96,7 @@ def without_superseded(rows):
             again = [each for each in kept if each["step"] == row["step"]]
         if again and row["step"] == again[0]["step"]:
             for each in again:
-                for name in row.keys() & each.keys() - {"step"}:
+                for name in row.keys() & each.keys() - COUNTERS:
                     del each[name]
         kept.append(row)
     return kept, _remarks(back, stray)
@@ -105,22 +107,21 @@ def _remarks(back, stray):
     return remarks + [f"{stray} lines with a step out of order are left out"] * bool(stray)
 
 
-def _next_step(rows, number):
-    """Returns the first other step after a row, None if there is none."""
+def _next(rows, number):
+    """Returns the first row behind one that has another step, None if there is none."""
     for other in range(number + 1, len(rows)):
         if rows[other]["step"] != rows[number]["step"]:
-            return rows[other]["step"]
+            return rows[other]
     return None
 
 
-def _is_stray(kept, step, following):
-    """Tells whether a line that goes back to a step is none of a run that makes something anew.
+def _is_stray(kept, following):
+    """Tells whether a line that goes back is none of a run that makes something anew.
 
-    The log goes on behind what it had; or where it was, as where a run makes its last step anew,
-    but over others that are not.
+    Then the log goes on behind what it had, or with another measurement where it was.
     """
-    last = kept[-1]["step"]
-    if following != last:
-        return following > last
-    before = next((each["step"] for each in reversed(kept) if each["step"] != last), None)
-    return before is not None and before > step
+    last = kept[-1]
+    if following["step"] != last["step"]:
+        return following["step"] > last["step"]
+    at_last = itertools.takewhile(lambda each: each["step"] == last["step"], reversed(kept))
+    return not any(following.keys() & each.keys() - COUNTERS for each in at_last)

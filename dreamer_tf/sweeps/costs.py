@@ -80,7 +80,7 @@ def update(config):
     work = gigaflops(config)
     if config.precision != "bfloat16":
         factor = 1.0
-    elif processor.lacks("bfloat16"):
+    elif processor.lacks_bfloat16():
         factor = EMULATED
     else:
         factor = BFLOAT16 if work > LARGE else SMALL_BFLOAT16

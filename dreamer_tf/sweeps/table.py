@@ -32,7 +32,11 @@ def state_of(said, progress, before, began=0.0, now=0.0):
     if said is None and progress.step <= before:
         return "waiting"
     silent = now - max(progress.written or 0.0, began)
-    return "running" if silent < SILENT else f"running: {NO_SIGN} {in_words(silent)}"
+    if silent < SILENT:
+        return "running"
+    # Launchers that say nothing of it until the end may have it wait for a place again.
+    queued = ", or waiting" * (said is None)
+    return f"running: {NO_SIGN} {in_words(silent)}{queued}"
 
 
 def watch(plans, launcher, logdir, console=None):

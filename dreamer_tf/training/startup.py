@@ -34,10 +34,11 @@ def describe(say, config, run, agent, described, device, precision, backend):
     say(f"observes   {_observations(agent.spec)}")
     say(f"device     {device}, {precision}, {_rendering(config, backend)}")
     sizes = described.parameters.items()
-    if device.startswith("CPU") and processor.lacks(precision):
+    emulated = precision == "bfloat16" and processor.lacks_bfloat16()
+    if emulated and device.startswith("CPU") and not run.resuming:
         say(
-            f"warning: this processor does not multiply in {precision}: updates may take five "
-            "times as long as with --precision float32"
+            "warning: this processor does not multiply in bfloat16: updates may take five times "
+            "as long as with --precision float32"
         )
     say("parameters " + ", ".join(f"{name} {size:,}" for name, size in sizes))
     say(f"agent      {described.choices}")

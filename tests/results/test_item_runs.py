@@ -287,6 +287,12 @@ def test_an_evaluation_behind_the_last_planned_step_counts(tmp_path):
     write_lines(write_run(tmp_path, WALKER, [0], steps=20_000), rows)
     assert finals_of(tmp_path) == ({"0": (5, 20_000)}, [])
     assert finals_of(tmp_path, 1000) == ({"0": (9, 20_000)}, [])
+    # Of others that go on further as well.
+    write_lines(
+        write_run(tmp_path, WALKER, [0], 1, steps=40_000), [*rows, rows[0] | {"step": 30_000}]
+    )
+    found, _ = finals_of(tmp_path, 1000)
+    assert found == {"0": (9, 20_000), "1": (9, 20_000)}
 
 
 def test_a_run_of_unknown_length_counts_only_as_far_as_others_end(tmp_path):
@@ -306,6 +312,14 @@ def test_a_run_of_unknown_length_counts_only_as_far_as_others_end(tmp_path):
         f"{WALKER}, ours, seed 2: shown as it was at 15000 of an unknown number of steps, where "
         "others end",
     ]
+
+
+def test_where_none_is_known_to_be_at_its_end_each_counts_as_it_is(tmp_path):
+    write_run(tmp_path, WALKER, [5], 0)
+    write_run(tmp_path, WALKER, [0, 0, 0, 300], 1, steps=100_000)
+    found, remarks = finals_of(tmp_path)
+    assert found == {"0": (5, 5000), "1": (300, 35_000)}
+    assert remarks == [f"{WALKER}, ours, seed 1: shown as it is at 35000 of 100000 steps"]
 
 
 def test_a_run_without_an_evaluation_where_others_end_is_said_to_have_none(tmp_path):

@@ -105,11 +105,12 @@ def test_after_going_back_the_later_lines_count(tmp_path):
 
 def test_what_was_logged_before_the_checkpoint_that_a_run_went_back_to_stays(tmp_path):
     folder = tmp_path / TASK / "ours" / "0"
-    rows = [row(5000, **{"test/return": 1}), row(5000, **{"train/return": 2}), row(6000, loss=1)]
+    rows = [row(5000, wall_time=300, **{"test/return": 1}), row(5000, **{"train/return": 2})]
+    rows += [row(6000, loss=1)]
     rows += [row(5000, **{"train/return": 3}), row(5000, **{"train/return": 4}), row(6000, loss=2)]
     write_lines(folder, rows)
     run = scores.read(folder)
-    assert run.curve("test/return").values == [1]
+    assert run.curve("test/return").values == [1] and run.curve("test/return").minutes == [5]
     assert list(run.curve("train/return").values) == [3, 4]  # Two environments' episodes.
     assert run.curve("loss").values == [2]
 
@@ -142,6 +143,15 @@ def test_a_last_line_behind_the_others_waits_for_what_follows(tmp_path):
     assert run.remarks == ("its last line is of step 16000, behind others: left out",)
     write_lines(folder, [*rows, *(row(16_000 + n, **{"test/return": 99}) for n in range(2))])
     np.testing.assert_array_equal(scores.read(folder).curve("test/return").values, [0, 1, 99, 99])
+
+
+def test_of_what_a_run_makes_anew_the_second_counts_whatever_comes_between(tmp_path):
+    folder = tmp_path / TASK / "ours" / "0"
+    rows = [row(5000), row(7000), row(10_000, **{"test/return": 1}), row(6000)]
+    write_lines(folder, [*rows, row(10_000, **{"test/return": 9})])
+    run = scores.read(folder)
+    assert run.curve("test/return").values == [9]
+    assert run.remarks == ("goes back 1 times, what was logged last counts",)
 
 
 def test_a_run_that_began_anew_is_what_it_was_then(tmp_path):
