@@ -294,11 +294,14 @@ def test_second_process_is_refused_until_the_first_is_gone(start, tmp_path):
 
 def test_children_do_not_inherit_the_lock(start):
     run = start("--configs", DEBUG)
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    forked = subprocess.Popen(
-        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False
-    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    words = [sys.executable, "-c", "print(flush=True); input()"]
+    child = subprocess.Popen(words, **pipes)
+    forked = subprocess.Popen(words, close_fds=False, **pipes)
     try:
+        # A process that is just being started still has all files for a moment.
+        for each in (child, forked):
+            each.stdout.readline()
         run.close()
         assert start("--configs", DEBUG).resuming
     finally:
