@@ -178,9 +178,10 @@ def _panel(panel, item, found, looks):
         look = {"mfc": "none", "color": COLOURS[method], "ms": 4, "lw": 0.8}
         panel.plot(x, y, ":s", label=f"{method}, paper's figure", **look)
     ends = [end for row in found for end in (row.value, row.low, row.high) if end is not None]
-    # What is below 0 is seen whole, with some room.
-    below = min(0, *ends)
-    panel.set_ylim(bottom=below - MARGIN * (max(0, *ends) - below) if below < 0 else 0)
+    # All is seen whole, with some room, and 0 as well.
+    low, high = min(0, *ends), max(0, *ends)
+    room = MARGIN * (high - low) or 1
+    panel.set_ylim(low - room * (low < 0), high + room)
     if item in CURVES:
         panel.set_xlim(left=0)
         panel.ticklabel_format(axis="x", style="sci", scilimits=(0, 4))

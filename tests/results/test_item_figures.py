@@ -267,6 +267,9 @@ def test_bands_below_zero_are_inside_the_panel(tmp_path):
     (panel,) = item_figures.draw("fig7", found, 10_000).axes
     least = min(row.low for row in ours(found))
     assert least == -900 and panel.get_ylim()[0] < least - 30
+    # And the highest point is not cut by the upper edge.
+    most = max(end for row in found for end in (row.value, row.high) if end is not None)
+    assert panel.get_ylim()[1] > most + 30
 
 
 def test_a3c_from_vectors_is_as_in_the_paper(tmp_path):
