@@ -68,6 +68,7 @@ def copy(tmp_path):
     envs.mkdir(parents=True)
     (checkout / "dreamer_tf/__init__.py").touch()
     shutil.copy(CHECKOUT / "dreamer_tf/doctor.py", checkout / "dreamer_tf/doctor.py")
+    shutil.copytree(CHECKOUT / "dreamer_tf/basics", checkout / "dreamer_tf/basics")
     (envs / "gl.py").write_text(
         "import pathlib\nhere = pathlib.Path(__file__).parent\n"
         "open(here / 'asked', 'a').write('x')\nprint((here / 'answer').read_text())\n"
@@ -326,10 +327,10 @@ def test_the_gl_back_end_is_remembered_and_a_failure_is_not(copy, tmp_path):
 
 
 def test_doctor_notices_a_package_that_is_not_as_pinned(copy):
-    command = [sys.executable, copy / "dreamer_tf/doctor.py", "--packages"]
+    command = [sys.executable, "-m", "dreamer_tf.doctor", "--packages"]
     (copy / "requirements.txt").write_text(f"numpy=={version('numpy')}  # as it is\n")
-    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert subprocess.run(command, capture_output=True, cwd=copy).returncode == 0
     (copy / "requirements.txt").write_text("numpy==1.0\nno-such-package-at-all==2\n")
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run(command, capture_output=True, text=True, cwd=copy)
     assert result.returncode == 1
     assert "needs 1.0" in result.stdout and "no-such-package-at-all missing" in result.stdout
