@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from dreamer_tf.agents import description, flops
+from dreamer_tf.agents import description, flops, symptoms
 from dreamer_tf.agents.imagining import Imagining
 from dreamer_tf.behavior import imagination, losses
 from dreamer_tf.networks.layers import LayerFactory
@@ -80,6 +80,15 @@ class Dreamer(Imagining):
         tapes |= {"actor": actor_tape, "value": value_tape}
         # Update all of them.
         return self.apply(reconstruction, imagined, tapes, found, metrics)
+
+    def update_graph(self, batch, seed):
+        """See `Agent.update`; with what `symptoms.of_value` holds the imagined returns against."""
+        largest = tf.reduce_max(tf.abs(batch["reward"]))
+        return {**super().update_graph(batch, seed), "largest_reward": largest}
+
+    def symptoms(self, metrics):
+        """See `Agent.symptoms`."""
+        return super().symptoms(metrics) | symptoms.of_value(metrics, self.config.behavior)
 
     def describe(self):
         """See `Agent.describe`."""

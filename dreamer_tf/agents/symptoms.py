@@ -9,6 +9,8 @@ COLLAPSED_ENTROPY = -7.0
 NO_LIMIT = 10.0
 # Nats of a choice: the most likely action has a probability of 0.998.
 DECIDED_ENTROPY = 0.015
+# Imagined returns beyond what is possible by so much are no error of prediction any more.
+IMPOSSIBLE = 1.5
 
 
 def of_actor(metrics, discrete, actions, behavior):
@@ -55,4 +57,28 @@ def of_prior(metrics, free_nats, free_nats_per):
         "kl": f"the KL ({metrics['div']:.2f} nats) has been below model.free_nats {free_nats:g}, "
         "so nothing trains the prior that imagination rolls out: try --model.free_nats 1, or "
         "--model.free_nats_per step"
+    }
+
+
+def of_value(metrics, behavior):
+    """Returns the same of a value function that follows its own predictions.
+
+    Values are learned from themselves. Where the actor leads imagination to states that were not
+    seen, nothing corrects them, and the more they promise, the more it goes there.
+
+    Args:
+        metrics: as for `of_actor`, with "largest_reward".
+        behavior: section of the configuration.
+    """
+    reward, imagined = metrics["largest_reward"], abs(metrics["actor_loss"])
+    if not reward or behavior.discount == 1:
+        return {}
+    limit = reward / (1 - behavior.discount)
+    if not imagined > IMPOSSIBLE * limit:
+        return {}
+    return {
+        "value": f"values have run away (returns of {imagined:.3g} are imagined, where rewards of "
+        f"{reward:.2g} give {limit:.3g} at most), so the actor is led to states that nothing is "
+        f"known of: try a --behavior.value_learning_rate below {behavior.value_learning_rate:g}, "
+        f"and a --behavior.actor_learning_rate below {behavior.actor_learning_rate:g}"
     }

@@ -2,6 +2,8 @@
 
 # A symptom that has lasted for so many updates is told.
 PATIENCE = 300
+# What no healthy agent shows even once, and what may be over before so many updates have passed.
+AT_ONCE = ("value",)
 
 
 class Watch:
@@ -25,6 +27,8 @@ class Watch:
         """
         self._since = {name: self._since.get(name, update) for name in symptoms}
         for name, since in self._since.items():
-            if update - since >= PATIENCE and name not in self._told:
+            lasted = update - since
+            if (lasted >= PATIENCE or name in AT_ONCE) and name not in self._told:
                 self._told.add(name)
-                self._warn(f"for {update - since} updates {symptoms[name]} (docs/metrics.md)")
+                how_long = f"for {lasted} updates " if lasted else ""
+                self._warn(f"{how_long}{symptoms[name]} (docs/metrics.md)")

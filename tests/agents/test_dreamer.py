@@ -58,14 +58,15 @@ def test_parameters_of_distributions_are_computed_in_float32(precision):
         assert layer.compute_dtype == precision
 
 
-def test_metrics_are_those_of_the_official_code():
+def test_metrics_are_those_of_the_official_code_and_the_largest_reward():
     agent = tiny_agent()
     batch = random_batch()
     found = {**agent.update(batch, SEED), **agent.report(batch, SEED)}
     grad_norms = {f"{name}_grad_norm" for name in ("model", "actor", "value")}
     losses = {f"{name}_loss" for name in ("model", "actor", "value", "image", "reward")}
-    others = {"prior_ent", "post_ent", "div", "action_ent", "expl_amount"}
+    others = {"prior_ent", "post_ent", "div", "action_ent", "expl_amount", "largest_reward"}
     assert set(found) == grad_norms | losses | others
+    assert float(found["largest_reward"]) == np.abs(batch["reward"]).max()
 
 
 def test_variables_hold_everything_that_learning_changes():

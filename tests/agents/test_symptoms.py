@@ -1,15 +1,19 @@
 """Signs that an agent cannot learn: told once, after they lasted, and not of healthy runs."""
 
 import csv
+import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
+from agents_for_tests import random_batch, tiny_agent
 from runs_for_tests import ROOT
 
 from dreamer_tf.agents import symptoms
 from dreamer_tf.reports.watch import PATIENCE, Watch
 
+SEED = np.array([3, 4], np.int32)
 # Measured on runs of dmc_cartpole_swingup: stuck at a constant action, and learning.
 STUCK = {"actor_grad_norm": 2e-5, "action_ent": -13.0, "div": 2.4}
 LEARNING = {"actor_grad_norm": 0.3, "action_ent": -4.5, "div": 0.9}
@@ -48,6 +52,45 @@ def test_choices_have_entropies_of_their_own():
 )
 def test_a_prior_that_nothing_trains(free_nats, per, expected):
     assert bool(symptoms.of_prior(STUCK, free_nats, per)) == expected
+
+
+@pytest.mark.parametrize(
+    ("actor_loss", "largest", "discount", "expected"),
+    [
+        # The worst block of a run whose rewards are 1: values of 2500 at most.
+        (-1399.0, 1.0, 0.99, True),
+        (-104.0, 1.0, 0.99, False),
+        (-149.0, 1.0, 0.99, False),
+        (-151.0, 1.0, 0.99, True),
+        (1500.0, 16.0, 0.99, False),
+        (2500.0, 16.0, 0.99, True),
+        (-151.0, 1.0, 1.0, False),
+        (-0.5, 0.0, 0.99, False),
+        (math.nan, 1.0, 0.99, False),
+        (-1399.0, math.nan, 0.99, False),
+    ],
+)
+def test_values_that_no_rewards_can_give(actor_loss, largest, discount, expected):
+    metrics = {"actor_loss": actor_loss, "largest_reward": largest}
+    behavior = SimpleNamespace(
+        discount=discount, value_learning_rate=1e-3, actor_learning_rate=3e-4
+    )
+    found = symptoms.of_value(metrics, behavior)
+    assert set(found) == ({"value"} if expected else set())
+    if largest == 1 and expected:
+        assert "rewards of 1 give 100 at most" in found["value"]
+        assert "value_learning_rate below 0.001" in found["value"]
+
+
+def test_a_dreamer_whose_values_run_away_says_so():
+    agent, batch = tiny_agent(), random_batch()
+    learned = {name: float(value) for name, value in agent.update(batch, SEED).items()}
+    learned["action_ent"] = 0.0
+    assert "value" not in agent.symptoms(learned)
+    bias = agent.value.parameters.bias
+    bias.assign(bias + 1e5)
+    learned |= {name: float(value) for name, value in agent.update(batch, SEED).items()}
+    assert "value" in agent.symptoms(learned)
 
 
 def kl_of(name):
@@ -101,6 +144,15 @@ def test_a_symptom_is_told_once_and_only_after_it_lasted():
     for update in range(PATIENCE, 3 * PATIENCE, 50):
         watch.notice({"gradient": "it is dead"}, update)
     assert len(told) == 1 and f"{PATIENCE} updates it is dead" in told[0]
+
+
+def test_what_cannot_be_right_is_told_at_once_and_once():
+    told = []
+    watch = Watch(told.append)
+    for update in range(0, 2 * PATIENCE, 50):
+        watch.notice({"value": "they have run away", "kl": "it is low"}, update)
+        assert told[0] == "they have run away (docs/metrics.md)"
+        assert len(told) == (1 if update < PATIENCE else 2)
 
 
 def test_a_pause_begins_the_count_anew():
