@@ -23,7 +23,7 @@ SMALL = {
     "env": {"observation": "vector", "time_limit": 20},
     "train": {"prefill": 100, "every": 20, "updates": 2, "pretrain": 2, "batch_size": 2},
     "train.batch_length": 4,
-    "behavior": {"horizon": 2, "units": 8},
+    "behavior": {"horizon": 2, "units": 8, "start_every": 1},
     "model": {"units": 8, "deter": 8, "hidden": 8},
     "evaluate": {"every": 100, "episodes": 1},
 }
