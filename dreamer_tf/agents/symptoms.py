@@ -9,8 +9,9 @@ COLLAPSED_ENTROPY = -7.0
 NO_LIMIT = 10.0
 # Nats of a choice: the most likely action has a probability of 0.998.
 DECIDED_ENTROPY = 0.015
-# Imagined returns beyond what is possible by so much are no error of prediction any more.
-IMPOSSIBLE = 1.5
+# Imagined returns of so many times what is possible. Of runs whose rewards are 1, those that held
+# what they had learned came to 1.55 at most, some that did not to 2.9, 4.4, 14 and 108.
+IMPOSSIBLE = 2.0
 
 
 def of_actor(metrics, discrete, actions, behavior):

@@ -2,7 +2,7 @@
 
 # A symptom that has lasted for so many updates is told.
 PATIENCE = 300
-# What no healthy agent shows even once, and what may be over before so many updates have passed.
+# What no run that held what it had learned has shown even once; it may be over before that.
 AT_ONCE = ("value",)
 
 
