@@ -18,6 +18,9 @@ class Dreamer(Imagining):
         precision: `"float32"`, `"bfloat16"` or `"float16"`.
     """
 
+    # Of the updates so far in this process, see `symptoms`.
+    largest_reward = 0.0
+
     def make_heads(self, dtype):
         """See `ModelBased.make_heads`: actor and value function."""
         behavior = self.config.behavior
@@ -77,18 +80,23 @@ class Dreamer(Imagining):
                 self.entropy_limit,
             )
             found["value"] = losses.value_loss(imagined)
+        metrics["imagined_return"] = tf.reduce_mean(imagined.weights * imagined.lambda_returns)
         tapes |= {"actor": actor_tape, "value": value_tape}
         # Update all of them.
         return self.apply(reconstruction, imagined, tapes, found, metrics)
 
     def update_graph(self, batch, seed):
         """See `Agent.update`; with what `symptoms.of_value` holds the imagined returns against."""
-        largest = tf.reduce_max(tf.abs(batch["reward"]))
+        rewards = self.world_model.learned_rewards(batch["reward"])
+        largest = tf.reduce_max(tf.abs(rewards))
         return {**super().update_graph(batch, seed), "largest_reward": largest}
 
     def symptoms(self, metrics):
         """See `Agent.symptoms`."""
-        return super().symptoms(metrics) | symptoms.of_value(metrics, self.config.behavior)
+        # Where rewards are rare, a block may hold none or a small one.
+        self.largest_reward = max(self.largest_reward, metrics["largest_reward"])
+        found = symptoms.of_value(metrics, self.largest_reward, self.config.behavior)
+        return super().symptoms(metrics) | found
 
     def describe(self):
         """See `Agent.describe`."""

@@ -1,5 +1,8 @@
 """Running means of metrics over a block of updates."""
 
+# Of metrics whose names begin so, the largest of the block is kept instead of the mean.
+LARGEST = "largest_"
+
 
 class Means:
     """Means that survive an interruption bit for bit.
@@ -25,13 +28,18 @@ class Means:
                 self.skipped += 1
                 continue
             for name in sorted(metrics):
-                self.sums[name] = self.sums.get(name, 0.0) + float(metrics[name])
+                before, value = self.sums.get(name, 0.0), float(metrics[name])
+                largest = name.startswith(LARGEST)
+                self.sums[name] = max(before, value) if largest else before + value
             self.count += 1
         self.pending = []
 
     def result(self):
         """Returns {name: mean} of what was folded; `skipped` is the share of what was left out."""
-        found = {name: total / self.count for name, total in self.sums.items()}
+        found = {
+            name: total if name.startswith(LARGEST) else total / self.count
+            for name, total in self.sums.items()
+        }
         if self.skipped:
             found["skipped"] = self.skipped / (self.count + self.skipped)
         return found

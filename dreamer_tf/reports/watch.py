@@ -2,7 +2,7 @@
 
 # A symptom that has lasted for so many updates is told.
 PATIENCE = 300
-# What no run that held what it had learned has shown even once; it may be over before that.
+# This may be over, and what was learned lost, before so many updates have passed.
 AT_ONCE = ("value",)
 
 

@@ -139,6 +139,10 @@ class WorldModel:
         """Returns all vectors of an observation as one, [..., V], see `model.vector_transform`."""
         return self.transform(tf.concat([observation[name] for name in self.vectors], -1))
 
+    def learned_rewards(self, reward):
+        """Returns what is learned of rewards [...], see `model.reward_transform`."""
+        return REWARDS[self.config.reward_transform](reward)
+
     def reconstruct(self, batch, noise):
         """Filters a batch and evaluates every head on it.
 
@@ -152,7 +156,7 @@ class WorldModel:
         # What only shows the states must not shape them.
         shown = features if self.reconstructs else tf.stop_gradient(features)
         predicted = {"reward": self.reward(features)}
-        targets = {"reward": REWARDS[self.config.reward_transform](batch["reward"])}
+        targets = {"reward": self.learned_rewards(batch["reward"])}
         if self.decoder is not None:
             predicted["image"] = self.decoder(shown)
             targets["image"] = images.preprocess(batch["image"])

@@ -58,15 +58,19 @@ def test_parameters_of_distributions_are_computed_in_float32(precision):
         assert layer.compute_dtype == precision
 
 
-def test_metrics_are_those_of_the_official_code_and_the_largest_reward():
+def test_metrics_are_those_of_the_official_code_and_two_more():
     agent = tiny_agent()
     batch = random_batch()
     found = {**agent.update(batch, SEED), **agent.report(batch, SEED)}
     grad_norms = {f"{name}_grad_norm" for name in ("model", "actor", "value")}
     losses = {f"{name}_loss" for name in ("model", "actor", "value", "image", "reward")}
-    others = {"prior_ent", "post_ent", "div", "action_ent", "expl_amount", "largest_reward"}
-    assert set(found) == grad_norms | losses | others
+    others = {"prior_ent", "post_ent", "div", "action_ent", "expl_amount"}
+    ours = {"imagined_return", "largest_reward"}
+    assert set(found) == grad_norms | losses | others | ours
     assert float(found["largest_reward"]) == np.abs(batch["reward"]).max()
+    # Without an entropy bonus it is what the actor's loss is made of.
+    assert agent.config.behavior.entropy_scale == 0
+    assert float(found["imagined_return"]) == pytest.approx(-float(found["actor_loss"]), rel=1e-6)
 
 
 def test_variables_hold_everything_that_learning_changes():
@@ -207,6 +211,17 @@ def test_means_are_of_what_was_not_left_out():
     means.add({"model_loss": np.nan, "skipped": 1.0})
     means.fold()
     assert means.result() == {"skipped": 1.0}
+
+
+def test_of_what_is_called_largest_the_largest_is_kept_across_a_checkpoint():
+    means = Means()
+    for value in (0.5, 3.0):
+        means.add({"largest_reward": np.float32(value), "div": np.float32(value)})
+    means.fold()
+    again = Means(json.loads(json.dumps(means.state())))
+    again.add({"largest_reward": np.float32(2.0), "div": np.float32(2.5)})
+    again.fold()
+    assert again.result() == {"largest_reward": 3.0, "div": 2.0}
 
 
 def test_float16_counts_skipped_steps_and_goes_on():

@@ -55,27 +55,29 @@ def test_a_prior_that_nothing_trains(free_nats, per, expected):
 
 
 @pytest.mark.parametrize(
-    ("actor_loss", "largest", "discount", "expected"),
+    ("imagined", "largest", "discount", "expected"),
     [
         # The worst block of a run whose rewards are 1: values of 2500 at most.
-        (-1399.0, 1.0, 0.99, True),
-        (-104.0, 1.0, 0.99, False),
-        (-155.0, 1.0, 0.99, False),
-        (-201.0, 1.0, 0.99, True),
-        (3100.0, 16.0, 0.99, False),
-        (3300.0, 16.0, 0.99, True),
-        (-201.0, 1.0, 1.0, False),
-        (-0.5, 0.0, 0.99, False),
+        (1399.0, 1.0, 0.99, True),
+        (104.0, 1.0, 0.99, False),
+        (155.0, 1.0, 0.99, False),
+        (201.0, 1.0, 0.99, True),
+        (-3100.0, 16.0, 0.99, False),
+        (-3300.0, 16.0, 0.99, True),
+        (201.0, 1.0, 1.0, False),
+        (0.5, 0.0, 0.99, False),
+        # Values are no more exact than 1.
+        (1.5, 1e-3, 0.99, False),
         (math.nan, 1.0, 0.99, False),
-        (-1399.0, math.nan, 0.99, False),
+        (1399.0, math.nan, 0.99, False),
     ],
 )
-def test_values_that_no_rewards_can_give(actor_loss, largest, discount, expected):
-    metrics = {"actor_loss": actor_loss, "largest_reward": largest}
+def test_values_that_no_rewards_can_give(imagined, largest, discount, expected):
+    metrics = {"imagined_return": imagined}
     behavior = SimpleNamespace(
         discount=discount, value_learning_rate=1e-3, actor_learning_rate=3e-4
     )
-    found = symptoms.of_value(metrics, behavior)
+    found = symptoms.of_value(metrics, largest, behavior)
     assert set(found) == ({"value"} if expected else set())
     if largest == 1 and expected:
         assert "rewards of 1 give 100 at most" in found["value"]
@@ -91,6 +93,14 @@ def test_a_dreamer_whose_values_run_away_says_so():
     bias.assign(bias + 1e5)
     learned |= {name: float(value) for name, value in agent.update(batch, SEED).items()}
     assert "value" in agent.symptoms(learned)
+
+
+def test_rewards_of_earlier_blocks_count_where_rewards_are_rare():
+    agent = tiny_agent()
+    healthy = LEARNING | {"imagined_return": 50.0}
+    assert "value" not in agent.symptoms(healthy | {"largest_reward": 1.0})
+    assert "value" not in agent.symptoms(healthy | {"largest_reward": 1e-3})
+    assert "value" in tiny_agent().symptoms(healthy | {"largest_reward": 1e-3})
 
 
 def kl_of(name):

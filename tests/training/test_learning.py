@@ -17,7 +17,7 @@ def run(folder, presets=("debug",), **changes):
     words = ["--logdir", folder, "--configs", *presets, *words]
     result = run_program("dreamer_tf.train", *words, timeout=1200)
     assert result.returncode == 0, result.stderr
-    (path,) = folder.glob("*/*/0/metrics.jsonl")
+    (path,) = folder.glob("*/*/*/metrics.jsonl")
     return [json.loads(line) for line in path.read_text().splitlines()], result.stdout
 
 
@@ -88,12 +88,12 @@ def test_the_other_methods_learn_as_well(preset, tmp_path):
 @pytest.mark.lengthy
 @pytest.mark.timeout(1300)
 def test_a_pole_is_kept_up_by_continuous_forces(tmp_path):
-    """The preset `vectors` where episodes end: values that run away would end at 2."""
+    """The preset `vectors` where episodes end, and where its values used to run away."""
     task = "gym_InvertedPendulum-v5"
-    lines, output = run(tmp_path, ("vectors",), task=task, steps=5000)
+    lines, output = run(tmp_path, ("vectors",), task=task, seed=1, steps=5000)
     evaluations = [line["test/return"] for line in lines if "test/return" in line]
-    # Of 1000. Three seeds had 995 or 1000 in one of these five; who learned nothing has 2 to 25.
-    assert max(evaluations) > 500
+    # Of 1000. Three seeds had 995 or 1000 in one of the last two; who learned nothing has 2 to 25.
+    assert max(evaluations[-2:]) > 500
     assert "values have run away" not in output
 
 
