@@ -5,10 +5,15 @@ import signal
 
 import pytest
 
+from dreamer_tf.basics import kernels
+
 # Where tests run in several processes at once, each gets one thread: together they are faster.
 if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, "1")
+
+# As the programs do; tests of single functions load TensorFlow without them.
+kernels.choose()
 
 # In the background of a script it is ignored, here and in all that tests start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -2,9 +2,12 @@
 
 import os
 
+from dreamer_tf.basics import kernels
+
 # As `dreamer_tf.reports.terminal` sets them before TensorFlow is imported.
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+kernels.choose()
 
 import tensorflow_probability  # noqa: E402, F401
 

@@ -5,7 +5,7 @@ import errno
 import os
 import sys
 
-from dreamer_tf.basics import stopping, streams
+from dreamer_tf.basics import kernels, stopping, streams
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.nameless import nameless_file
 from dreamer_tf.envs.process.remote import WorkerError
@@ -62,9 +62,12 @@ def _gl_hint(error):
 def quiet_start():
     """Keeps from the terminal what libraries print while they load; shows it if they fail.
 
+    With it TensorFlow is loaded as the project's programs want it, see `kernels`.
+
     TensorFlow writes notes on its start straight to the file descriptor of stderr.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    kernels.choose()
     sys.stderr.flush()
     kept = os.dup(2)
     with nameless_file() as notes:
