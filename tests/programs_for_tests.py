@@ -120,3 +120,16 @@ def _be(words, environment, folder, files):
     sys.path[:0] = [folder, *environment["PYTHONPATH"].split(os.pathsep)]
     sys.argv = words
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+def run_python(code, *arguments, timeout=60, **variables):
+    """Runs a script with the package importable; returns its stdout, raises if it fails."""
+    result = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": ENVIRONMENT["PYTHONPATH"], **variables},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from environments_for_tests import run_python
+from programs_for_tests import run_python
 
 ROOT = Path(__file__).resolve().parent.parent
 # Package -> layer, the longest prefix of a module's name wins. No two packages share a layer, so

@@ -3,7 +3,7 @@
 import platform
 
 import pytest
-from environments_for_tests import run_python
+from programs_for_tests import run_python
 
 from dreamer_tf.basics import kernels
 

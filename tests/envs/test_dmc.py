@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from environments_for_tests import run_python
+from programs_for_tests import run_python
 
 from dreamer_tf.envs.gl import try_backends
 from dreamer_tf.envs.process.remote import RemoteEnv

@@ -7,7 +7,9 @@ import environments_for_tests as odd
 import gymnasium
 import numpy as np
 import pytest
+import spaces_for_tests
 from gymnasium.utils.env_checker import check_env
+from programs_for_tests import run_python
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs import check_task, gl, make_env, task_names, toy
@@ -17,9 +19,14 @@ from dreamer_tf.envs.repeat import RepeatAndLimit
 from dreamer_tf.envs.spec import EnvSpec
 
 
+def make(name):
+    """Returns one of the odd environments, or one with an odd space."""
+    return getattr(spaces_for_tests if hasattr(spaces_for_tests, name) else odd, name)()
+
+
 def build(name, action_repeat=1, time_limit=100, observation="auto"):
     """Returns a RecordingEnv of one of the odd environments, and its spec."""
-    env = RepeatAndLimit(getattr(odd, name)(), action_repeat, time_limit)
+    env = RepeatAndLimit(make(name), action_repeat, time_limit)
     env = Observing(env, observation)
     spec = EnvSpec.from_env(env)
     return RecordingEnv(env, spec), spec
@@ -83,7 +90,7 @@ class TestNames:
             make_env(task, action_repeat=1, time_limit=10)
 
     def test_checking_names_loads_nothing_heavy(self):
-        loaded = odd.run_python(
+        loaded = run_python(
             "import sys, dreamer_tf.envs, dreamer_tf.envs.process.remote, dreamer_tf.envs.gl\n"
             "dreamer_tf.envs.check_task('dmc_walker_walk')\n"
             "print(*[m for m in ('tensorflow', 'dm_control', 'mujoco', 'OpenGL', 'glfw')"

@@ -4,7 +4,9 @@ import environments_for_tests as odd
 import gymnasium
 import numpy as np
 import pytest
+import spaces_for_tests
 from gymnasium.utils.env_checker import check_env
+from programs_for_tests import run_python
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs import check_task, make_env
@@ -165,7 +167,7 @@ class TestIds:
         [
             ("environments_for_tests:ActionEcho", "auto", False),
             ("environments_for_tests:ActionEcho", 90, True),
-            ("environments_for_tests:Many", "auto", True),
+            ("spaces_for_tests:Many", "auto", True),
             ("gym_Pendulum-v1", "auto", True),
             ("toy_reach", "auto", True),
         ],
@@ -255,19 +257,19 @@ class TestObservations:
             found = np.maximum(found, 0)
             return found / found.sum(1, keepdims=True)
 
-        env = Observing(odd.Camera(), "image")
+        env = Observing(spaces_for_tests.Camera(), "image")
         small = env.reset(seed=0)[0]["image"]
-        large = odd.Camera().reset(seed=0)[0]["camera"]
+        large = spaces_for_tests.Camera().reset(seed=0)[0]["camera"]
         expected = np.einsum("ah,bw,hwc->abc", weights(96), weights(128), large)
         np.testing.assert_allclose(small, expected, atol=1.01)
-        exact = Observing(odd.Camera(), "image", 84).reset(seed=0)[0]["image"]
+        exact = Observing(spaces_for_tests.Camera(), "image", 84).reset(seed=0)[0]["image"]
         assert exact.shape == (84, 84, 3)
-        grey = Observing(odd.Grey(), "auto").reset(seed=0)[0]["image"]
+        grey = Observing(spaces_for_tests.Grey(), "auto").reset(seed=0)[0]["image"]
         assert grey.shape == (64, 64, 3) and (grey[..., 0] == grey[..., 2]).all()
         np.testing.assert_allclose(grey[:, 0, 0], np.arange(64) * 2 + 0.5, atol=0.51)
 
     def test_numbers_of_all_kinds_become_vectors(self):
-        env = Observing(odd.Camera(), "vector")
+        env = Observing(spaces_for_tests.Camera(), "vector")
         found = env.reset(seed=0)[0]
         assert {name: value.tolist() for name, value in found.items()} == {
             "counts": [1, 2, 3, 4],
@@ -275,7 +277,7 @@ class TestObservations:
             "speed": [0.5, -2.0],
         }
         assert all(value.dtype == np.float32 for value in found.values())
-        assert set(Observing(odd.Camera(), "auto").observation_space) == {
+        assert set(Observing(spaces_for_tests.Camera(), "auto").observation_space) == {
             "image",
             "counts",
             "gear",
@@ -288,7 +290,7 @@ class TestObservations:
 
     @pytest.mark.parametrize("choice", ["auto", "vector"])
     def test_of_a_grid_world_the_numbers_are_taken_and_the_rest_is_told(self, choice):
-        with remote("environments_for_tests:Grid", observation=choice) as worker:
+        with remote("spaces_for_tests:Grid", observation=choice) as worker:
             record = play(worker, 0, [np.float32([0.5])])[0]
             notes = worker.notes
         assert set(worker.spec.observations) == {"direction", "image_numbers"}
@@ -304,7 +306,7 @@ class TestObservations:
     )
     def test_what_cannot_be_taken_is_left_out_and_told(self, name, left):
         choice = "vector" if name == "ChannelFirst" else "auto"
-        env = Observing(getattr(odd, name)(), choice)
+        env = Observing(getattr(spaces_for_tests, name)(), choice)
         assert set(env.observation_space) == left
         (note,) = env.notes
         assert "is left out" in note and "\n" not in note
@@ -314,17 +316,17 @@ class TestObservations:
         assert env.reset(seed=0)[0]["vector"].tolist() == [1.0] + [0.0] * 15
 
     @pytest.mark.parametrize(
-        "name, choice, word",
+        "kind, choice, word",
         [
-            ("ActionEcho", "vector", "no vector"),
-            ("Grey", "both", "no vector"),
-            ("Choosing", "image", "render_mode"),
-            ("Choosing", "both", "render_mode"),
+            (odd.ActionEcho, "vector", "no vector"),
+            (spaces_for_tests.Grey, "both", "no vector"),
+            (odd.Choosing, "image", "render_mode"),
+            (odd.Choosing, "both", "render_mode"),
         ],
     )
-    def test_what_is_not_there_is_refused(self, name, choice, word):
+    def test_what_is_not_there_is_refused(self, kind, choice, word):
         with pytest.raises(UserError, match=word) as error:
-            Observing(getattr(odd, name)(), choice)
+            Observing(kind(), choice)
         assert f"--env.observation {choice}" in str(error.value)
 
     def test_toys_vector_is_its_state(self):
@@ -344,7 +346,7 @@ class TestObservations:
         ("gym_CartPole-v1", "both"),
         ("gym_Pendulum-v1", "both"),
         ("gym_FrozenLake-v1", "auto"),
-        ("environments_for_tests:Camera", "auto"),
+        ("spaces_for_tests:Camera", "auto"),
         ("toy_reach", "vector"),
         ("toy_reach", "both"),
     ],
@@ -374,6 +376,6 @@ for action in np.float32(eval(sys.argv[1])):
     env.step(action), (step := env.step(action))
 print(*np.concatenate([step.observation["position"], step.observation["velocity"]]))
 """
-    printed = odd.run_python(code, actions.tolist(), MUJOCO_GL="off")
+    printed = run_python(code, actions.tolist(), MUJOCO_GL="off")
     expected = np.array([line.split() for line in printed.splitlines()], float)
     np.testing.assert_allclose(records["vector"], expected, rtol=1e-6)

@@ -11,6 +11,7 @@ from pathlib import Path
 import environments_for_tests as odd
 import numpy as np
 import pytest
+from programs_for_tests import ROOT
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process import remote
@@ -207,7 +208,7 @@ class TestFailures:
         [
             ("toy_raech", "toy_reach"),
             ("environments_for_tests:nothing", "nothing"),
-            ("Table", "12288"),
+            ("spaces_for_tests:Table", "12288"),
         ],
     )
     def test_a_users_mistake_comes_back_as_one(self, task, word):
@@ -226,7 +227,7 @@ class TestFailures:
 
 def start_trainer(script):
     """Starts a script that may use the package and the odd environments."""
-    paths = os.pathsep.join([str(odd.ROOT), str(odd.ROOT / "tests")])
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     return subprocess.Popen(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": paths},

@@ -3,7 +3,7 @@
 import keras
 import pytest
 import tensorflow as tf
-from environments_for_tests import run_python
+from programs_for_tests import run_python
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.networks import precision

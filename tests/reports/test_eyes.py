@@ -274,10 +274,10 @@ def test_an_agent_without_images_dreams_beside_what_its_simulator_renders(tmp_pa
 
 
 def test_a_run_whose_task_is_a_module_is_opened_for_who_names_it(tmp_path):
-    task = "environments_for_tests:Many"
+    task = "spaces_for_tests:Many"
     result = train(tmp_path, "--task", task, "--steps", "450", small=BRIEF)
     assert result.returncode == 0, result.stderr
-    folder = run_path(tmp_path, task="environments_for_tests-Many")
+    folder = run_path(tmp_path, task="spaces_for_tests-Many")
     assert f"evaluate {folder} --task {task}" in result.stdout
 
     def evaluate(*words):

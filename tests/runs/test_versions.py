@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from agents_for_tests import tiny_spec
-from environments_for_tests import run_python
-from programs_for_tests import run_program
+from programs_for_tests import run_program, run_python
 from runs_for_tests import ROOT, final_arrays, metrics
 
 from dreamer_tf.agents import catalog

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from agents_for_tests import Still
-from environments_for_tests import ROOT
+from programs_for_tests import ROOT
 
 from dreamer_tf import evaluate
 from dreamer_tf.basics.errors import UserError

@@ -19,6 +19,7 @@ from dreamer_tf.runs.run_directory import BUSY
 RUN = "runs/toy_reach/debug/0"
 DEBUG = ["--configs", "debug"]
 TASK = "environments_for_tests"
+SPACES = "spaces_for_tests"
 
 
 def text(name, content):
@@ -113,13 +114,13 @@ TRAIN = [
     (["--task", f"{TASK}:ROOT"], [f"{TASK}:ROOT", "cannot be called"]),
     (["--task", f"{TASK}:not_an_environment"], ["not_an_environment", "gymnasium.Env"]),
     (["--task", f"{TASK}:Broken"], [f"{TASK}:Broken", "no such robot"]),
-    (["--task", f"{TASK}:SeveralChoices"], ["MultiDiscrete", "Discrete"]),
-    (["--task", f"{TASK}:Unbounded"], ["action space", "bounds below"]),
-    (["--task", f"{TASK}:ChannelFirst"], ["channels first", "--env.observation vector"]),
+    (["--task", f"{SPACES}:SeveralChoices"], ["MultiDiscrete", "Discrete"]),
+    (["--task", f"{SPACES}:Unbounded"], ["action space", "bounds below"]),
+    (["--task", f"{SPACES}:ChannelFirst"], ["channels first", "--env.observation vector"]),
     (["--task", "gym_MiniGrid-Empty-5x5-v0"], ["pip install minigrid", "gym_minigrid:MiniGrid-"]),
     (["--dry_run", "--task", "dmc_walker_wlak"], ["dmc_walker_wlak", "dmc_walker_walk"]),
-    (["--task", f"{TASK}:TwoImages"], ["'wrist'", "leave one out"]),
-    (["--task", f"{TASK}:Reserved"], ["'reward'", "rename"]),
+    (["--task", f"{SPACES}:TwoImages"], ["'wrist'", "leave one out"]),
+    (["--task", f"{SPACES}:Reserved"], ["'reward'", "rename"]),
     (
         ["--task", f"{TASK}:ActionEcho", "--env.observation", "vector"],
         ["--env.observation vector", "no vector"],
