@@ -5,8 +5,9 @@ import contextlib
 import keras
 import tensorflow as tf
 
-# Of determinism, the public module has only the switching on.
+# Of determinism, the public module has only the switching on; of oneDNN it says nothing.
 from tensorflow.python.framework import config as settings
+from tensorflow.python.util import _pywrap_util_port as build
 
 from dreamer_tf.basics import allocation, cluster
 from dreamer_tf.basics.errors import UserError
@@ -61,6 +62,14 @@ def prepare_devices(count=1):
     if count > 1:
         devices.split_cpu(count)
     return "CPU" if count == 1 else f"CPU in {count} parts"
+
+
+def uses_onednn():
+    """Returns whether TensorFlow computes with oneDNN on the CPU, see `basics.kernels`.
+
+    It was decided when TensorFlow was loaded. Other kernels round differently.
+    """
+    return bool(build.IsMklEnabled())
 
 
 @contextlib.contextmanager

@@ -221,6 +221,7 @@ def train(config, run, display, start_worker, workers, machine, weights, extras,
     device, resolved, backend = machine
     display.doing("making the networks")
     with terminal.quiet_start():
+        from dreamer_tf.networks import precision
         from dreamer_tf.training.startup import describe
 
         agent, team = helping.make_agent(config, workers[0].spec, resolved, display.say)
@@ -237,6 +238,7 @@ def train(config, run, display, start_worker, workers, machine, weights, extras,
     session = {
         "device": device,
         "precision": resolved,
+        "onednn": precision.uses_onednn(),
         "gl": backend,
         "render": config.env.render,
         "init_from": None if weights is None else str(weights.path),

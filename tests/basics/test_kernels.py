@@ -17,9 +17,8 @@ if wanted != "unset":
 from dreamer_tf.reports import terminal
 
 with terminal.quiet_start():
-    import tensorflow
-    from tensorflow.python.util import _pywrap_util_port
-print(_pywrap_util_port.IsMklEnabled())
+    from dreamer_tf.networks import precision
+print(precision.uses_onednn())
 """
 
 

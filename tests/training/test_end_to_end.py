@@ -22,6 +22,7 @@ from runs_for_tests import (
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
+from dreamer_tf.basics import kernels
 from dreamer_tf.runs import checkpoint
 
 
@@ -51,6 +52,7 @@ def test_run_layout_and_keys_of_the_official_code(whole):
     assert [line["agent_step"] for line in updates] == [line["step"] for line in updates]
     assert "parameters encoder" in output and "test return" in output
     meta = json.loads((run / "meta.json").read_text())["sessions"][0]
+    assert meta["onednn"] is (os.environ.get(kernels.VARIABLE) == "1")
     assert meta["precision"] == "float32" and meta["versions"]["tensorflow"]
 
 
