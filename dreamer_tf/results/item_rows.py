@@ -112,7 +112,8 @@ def averages(found):
     for (method, source), values in columns.items():
         kinds = [(ALL, set(values))] + [(COMMON, common)] * (set() < common <= set(values))
         for name, tasks in kinds:
-            average = float(np.mean([values[task] for task in tasks]))
+            # In one order, so that the same runs print the same table: sums depend on it.
+            average = float(np.mean([values[task] for task in sorted(tasks)]))
             result.append(Row(name, method, source, None, average, seeds=len(tasks)))
     return result
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 from PIL import Image
+from programs_for_tests import run_python
 from results_for_tests import ours, program, rows_of, write_run
 
 from dreamer_tf.results import item_figures, item_rows, item_table, references, scores
@@ -167,6 +168,20 @@ def test_figure_6_has_the_papers_order_and_the_table_the_papers_means():
     cells = item_table.cells(found)
     assert cells[0][-1] == "PlaNet, ours" and cells[-2][-1] == "1.0 (9 tasks)"
     assert cells[-1][-1] == "", "it lacks some of the common tasks"
+
+
+AVERAGE = """
+from dreamer_tf.results import item_rows
+
+values = {f"task_{number}": 0.1 + number * 1e-17 + 1e8 * (number % 3 - 1) for number in range(9)}
+rows = [item_rows.Row(task, "D4PG", item_rows.TABLE, None, value) for task, value in values.items()]
+print([row.value for row in item_rows.averages(rows)])
+"""
+
+
+def test_averages_are_the_same_in_every_process():
+    """Sums depend on the order, and that of a set on the process."""
+    assert len({run_python(AVERAGE, PYTHONHASHSEED=str(seed)) for seed in range(4)}) == 1
 
 
 def test_bins_that_a_run_has_not_finished_do_not_count(tmp_path):
