@@ -11,7 +11,7 @@ def choose():
     """Has TensorFlow use oneDNN on every x86 processor; call it before TensorFlow is loaded.
 
     By itself it does so only where there are instructions for neural networks (AVX512-VNNI); on
-    others convolutions take twice as long. What the variable already says is left as it is.
+    others convolutions take up to twice as long. What the variable already says is left as it is.
     """
     if platform.machine().lower() in X86:
         os.environ.setdefault(VARIABLE, "1")
