@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dreamer_tf.basics import stopping
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.paths import expanded
 from dreamer_tf.config import command_line
 from dreamer_tf.config.files import load_config
 from dreamer_tf.config.schema import sections
@@ -30,7 +31,7 @@ def train(task, logdir, configs, name, loggers, fresh, extend, init_from, keys):
     arguments = command_line.Arguments(
         logdir=command_line.folder_of_runs(logdir),
         name=command_line.run_name(name, presets),
-        init_from=None if init_from is None else Path(init_from).expanduser(),
+        init_from=None if init_from is None else expanded(init_from, "init_from"),
         fresh=fresh,
         extend=extend,
         configs=tuple(presets),

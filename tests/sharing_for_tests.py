@@ -87,7 +87,7 @@ def between(keys):
     batch = batch_of(0, "dreamer")
     noise = agent.update_noise(*batch["reward"].shape, np.array([7, 0], np.int32))
     reconstruction = agent.world_model.reconstruct(batch, noise.posterior)
-    rollout, _, _ = agent.imagine(reconstruction.observed, batch, noise)
+    rollout, _ = agent.imagine(reconstruction.observed, batch, noise)
     limits = []
     for values in (reconstruction.kl.numpy(), rollout.entropies[1:].numpy().T):
         most = max(half.mean() for half in np.split(values, 2))

@@ -44,6 +44,11 @@ from dreamer_tf.results import (
 )
 from dreamer_tf.sweeps import items, predictions, program
 
+# Keys that make an item what it is.
+FIXED = dict.fromkeys(
+    ("task", "seed"), "the item says which; tools/sweep.py makes runs of other tasks and seeds"
+)
+
 
 def add_items(subparsers):
     for name, item in items.ITEMS.items():
@@ -114,7 +119,9 @@ COMMANDS = (add_curves, add_check, add_statistics, add_report, add_export)
 def reproduce(arguments):
     """Makes the runs of an item and draws them; returns the exit status."""
     status = 0
-    plans = items.plans(arguments.item, arguments.scale, program.overrides(arguments.set))
+    plans = items.plans(
+        arguments.item, arguments.scale, program.overrides(arguments.set, instead=FIXED)
+    )
     if arguments.plot is None:
         status = program.run(plans, arguments)
         if arguments.plan or status == program.STOPPED:
@@ -218,11 +225,15 @@ def write_report(arguments):
 
 
 def export_runs(arguments):
-    """Exports every run."""
-    out = outputs.folder(arguments.out, "--out")
+    """Exports every run; returns 1 if one of them could not be."""
+    out, written, failed = outputs.folder(arguments.out, "--out"), set(), 0
     for run in find(arguments.runs):
-        print(export.export(run, out))
-    return 0
+        try:
+            print(export.export(run, out, written))
+        except UserError as error:
+            print(f"skipped {run.folder}: {error}")
+            failed += 1
+    return 1 if failed else 0
 
 
 def find(paths):

@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.paths import expanded
 from dreamer_tf.reports.terminal import guarded
 from dreamer_tf.sweeps import program
 from dreamer_tf.sweeps.plans import Plan
@@ -22,7 +23,8 @@ from dreamer_tf.sweeps.plans import Plan
 
 def plans(arguments):
     """Returns the `Plan`s of the options."""
-    fixed, varied = program.overrides(arguments.set), program.overrides(arguments.vary)
+    fixed = program.overrides(arguments.set)
+    varied = program.overrides(arguments.vary, "--vary")
     choices = [[(key, value) for value in values.split(",")] for key, values in varied]
     found = []
     for task, method, keys in itertools.product(
@@ -37,11 +39,12 @@ def plans(arguments):
         name = "-".join([arguments.name or "-".join(stems), *labels])
         for seed in dict.fromkeys(arguments.seeds):
             found.append(Plan(task, tuple(presets), name, seed, (*fixed, *keys)))
-    return found
+    # A value, or a file under another name, may have been given twice.
+    return list(dict.fromkeys(found))
 
 
 def _absolute(preset):
-    return str(Path(preset).expanduser().resolve()) if preset.endswith(".yaml") else preset
+    return str(expanded(preset, "--methods").resolve()) if preset.endswith(".yaml") else preset
 
 
 @guarded

@@ -61,7 +61,7 @@ class Dreamer(Imagining):
         ):
             actor_tape.watch([weight.value for weight in self.actor.trainable_variables])
             value_tape.watch([weight.value for weight in self.value.trainable_variables])
-            rollout, weight, factors = self.imagine(reconstruction.observed, batch, noise)
+            rollout, weight = self.imagine(reconstruction.observed, batch, noise)
             imagined = imagination.evaluate(
                 self.world_model,
                 self.value,
@@ -70,7 +70,6 @@ class Dreamer(Imagining):
                 behavior.discount,
                 behavior.lambda_,
                 bootstrap=behavior.bootstrap,
-                factors=factors,
             )
             found["actor"] = losses.actor_loss(
                 imagined.lambda_returns,

@@ -29,8 +29,6 @@ class Imagining(ModelBased):
                 every=config.behavior.start_every,
             ),
         )
-        score = config.behavior.onehot_gradient == "score"
-        self.pathwise = not (spec.discrete and score)
 
     def make_heads(self, dtype):
         """See `ModelBased.make_heads`."""
@@ -60,8 +58,7 @@ class Imagining(ModelBased):
             noise: `Noise`.
 
         Returns:
-            (`Rollout`, weights of the starts [N], factors on rewards and values [H, N] that carry
-            the actor's gradient, or None where actions do).
+            (`Rollout`, weights of the starts [N]).
         """
         start, weight = imagination.start_states(
             observed.states,
@@ -75,10 +72,9 @@ class Imagining(ModelBased):
             start,
             noise.imagine_state,
             noise.imagine_action,
-            self.pathwise,
+            self.config.behavior.onehot_gradient,
         )
-        factors = None if self.pathwise else imagination.score_factors(rollout.log_probs)
-        return rollout, weight, factors
+        return rollout, weight
 
     @property
     def entropy_limit(self):

@@ -29,13 +29,12 @@ class NoValue(Imagining):
         tapes = dict.fromkeys(found, model_tape)
         with tf.GradientTape(watch_accessed_variables=False) as actor_tape:
             actor_tape.watch([weight.value for weight in self.actor.trainable_variables])
-            rollout, weight, factors = self.imagine(reconstruction.observed, batch, noise)
+            rollout, weight = self.imagine(reconstruction.observed, batch, noise)
             reward, discount = imagination.predict_rewards(
                 self.world_model, rollout.features, behavior.discount
             )
-            counted = reward if factors is None else factors * reward
             found["actor"] = losses.actor_loss(
-                returns.reward_to_go(counted, discount),
+                returns.reward_to_go(reward, discount),
                 weight,
                 rollout.entropies,
                 behavior.entropy_scale,

@@ -1,9 +1,9 @@
 """Where a program is to write, looked at before it works for hours. Nothing is made here."""
 
 import os
-from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.paths import expanded
 
 
 def file(path, option):
@@ -18,7 +18,7 @@ def file(path, option):
     Raises:
         UserError: there is something else than a file, or no file can be there.
     """
-    found = Path(path).expanduser()
+    found = expanded(path, option)
     if found.exists() and not found.is_file():
         what = "a folder" if found.is_dir() else "no ordinary file"
         raise UserError(f"{option} {path} is {what}: give the name of a file")
@@ -28,7 +28,7 @@ def file(path, option):
 
 def folder(path, option):
     """Returns the same of a folder in which files can be made; it may be missing."""
-    found = Path(path).expanduser()
+    found = expanded(path, option)
     if found.exists() and not found.is_dir():
         raise UserError(f"{option} {path} is a file: give a folder")
     _check_way(found, path, option)

@@ -16,8 +16,8 @@ brackets are indices of arrays.
     weights             w_1       w_2       w_{H-1}
                         [0]       [1]       [H-2]                index in these five arrays
 
-V_i = r_i + g_i ((1 - lambda) v_{i+1} + lambda V_{i+1}), where V_H = v_H; w_i = w_1 g_1 ... g_{i-1},
-where w_1 is the start's weight.
+V_i = r_i + g_i ((1 - lambda) v_{i+1} + lambda V_{i+1}), where V_H = v_H (or
+v_{H-1}, see `evaluate`); w_i = w_1 g_1 ... g_{i-1}, where w_1 is the start's weight.
 """
 
 from typing import NamedTuple
@@ -33,7 +33,7 @@ class Imagined(NamedTuple):
     """Imagined trajectories of H states and their H - 1 value targets, time-major.
 
     features: [H, N, F]; reward, value, discount, lambda_returns, weights: [H - 1, N];
-    bootstrap: [N], the value of the last state.
+    bootstrap: [N], the value that ends the returns, see `evaluate`.
     """
 
     features: tf.Tensor
@@ -79,15 +79,14 @@ class Rollout(NamedTuple):
     """H imagined steps, time-major; entry t of each belongs to the action that led to features t.
 
     features: [H, N, F]; entropies: [H, N] of the policy in nats, estimated from the same noise
-    where there is no closed form; log_probs: [H, N] of the actions taken.
+    where there is no closed form.
     """
 
     features: tf.Tensor
     entropies: tf.Tensor
-    log_probs: tf.Tensor
 
 
-def imagine(rssm, actor, start, state_noise, action_noise, pathwise=True):
+def imagine(rssm, actor, start, state_noise, action_noise, onehot_gradient="straight_through"):
     """Rolls the prior forward with the actor's actions.
 
     The start state is not part of the trajectory. The actor's input carries no gradient: what
@@ -99,8 +98,7 @@ def imagine(rssm, actor, start, state_noise, action_noise, pathwise=True):
         start: `State` [N, ...].
         state_noise: [H, N, S] standard normal.
         action_noise: [H, N, A] standard normal, or Gumbel for one-hot actions.
-        pathwise: whether actions carry the gradient of their reparametrisation. Without it the
-            actor learns through `score_factors` alone.
+        onehot_gradient: see `distributions.sample`.
 
     Returns:
         `Rollout`.
@@ -108,43 +106,16 @@ def imagine(rssm, actor, start, state_noise, action_noise, pathwise=True):
 
     def step(carry, noise):
         policy = actor(tf.stop_gradient(carry[0].features))
-        action = distributions.sample(policy, noise[1])
-        fixed = tf.stop_gradient(action)
+        action = distributions.sample(policy, noise[1], onehot_gradient)
         entropy = distributions.entropy(policy, noise[1][None])
-        state = rssm.prior_step(carry[0], action if pathwise else fixed, noise[0])
-        return state, entropy, policy.log_prob(fixed)
+        return rssm.prior_step(carry[0], action, noise[0]), entropy
 
-    inputs = (state_noise, action_noise)
-    states, entropies, log_probs = scan(step, (start, None, None), inputs)
-    return Rollout(states.features, entropies, log_probs)
-
-
-def score_factors(log_probs):
-    """Returns factors of value 1 whose gradient is that of the likelihood of what led to a state.
-
-    Rewards and values times these give the score-function gradient (REINFORCE) of their sum: every
-    term is credited to all actions before it and to no other.
-
-    Args:
-        log_probs: [H, N], see `Rollout`.
-
-    Returns:
-        [H, N].
-    """
-    total = tf.cumsum(log_probs)
-    return tf.exp(total - tf.stop_gradient(total))
+    states, entropies = scan(step, (start, None), (state_noise, action_noise))
+    return Rollout(states.features, entropies)
 
 
 def evaluate(
-    world_model,
-    value_head,
-    features,
-    start_weight,
-    discount,
-    lambda_,
-    *,
-    bootstrap="horizon",
-    factors=None,
+    world_model, value_head, features, start_weight, discount, lambda_, *, bootstrap="horizon"
 ):
     """Predicts rewards, values and discounts of imagined states and their lambda returns.
 
@@ -157,7 +128,6 @@ def evaluate(
         lambda_: see `returns.lambda_return`.
         bootstrap: `"horizon"` ends the returns with the value of the last state, `"early"` with
             that of the one before, as the TF1 code does.
-        factors: [H, N] on rewards and values in the returns, see `score_factors`.
 
     Returns:
         `Imagined`.
@@ -166,11 +136,8 @@ def evaluate(
     valued, _ = tf.split(features, [features.shape[0] - 1, 1])
     reward, discounts = predict_rewards(world_model, valued, discount)
     value = value_head(features).mean()
-    counted = value
-    if factors is not None:
-        reward, counted = factors[:-1] * reward, factors * value
-    last = counted[-1] if bootstrap == "horizon" else counted[-2]
-    targets = returns.lambda_return(reward, counted[:-1], discounts, last, lambda_)
+    last = value[-1] if bootstrap == "horizon" else value[-2]
+    targets = returns.lambda_return(reward, value[:-1], discounts, last, lambda_)
     weights = returns.trajectory_weights(discounts, start_weight)
     return Imagined(features, reward, value[:-1], discounts, last, targets, weights)
 

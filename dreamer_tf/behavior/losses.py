@@ -1,8 +1,9 @@
 """Losses of the actor and of the value function (equations 7 and 8).
 
-Both are means over the H - 1 states of a trajectory that have a return. In these states the actor
-chose the actions a_1 .. a_{H-1}; a_0 was chosen in the start, which has no return, so that its
-entropy counts in no loss.
+Dreamer's are means over the H - 1 states of a trajectory that have a return. In these states the
+actor chose the actions a_1 .. a_{H-1}; a_0 was chosen in the start, which has no return, so that
+its entropy counts in neither. (Without a value function all H imagined states have a return, see
+`NoValue`.)
 
     state        s_0     s_1                         ...  s_{H-1}                           s_H
     action       a_0     a_1                              a_{H-1}
@@ -24,8 +25,8 @@ def actor_loss(returns, weights, entropies, entropy_scale, entropy_limit=math.in
 
     Args:
         returns: [T, N], lambda returns or others.
-        weights: [T, N].
-        entropies: [T, N], of the policy in the states of the returns.
+        weights: [T, N], or [N] for all steps alike.
+        entropies: [T, N], those that count with the returns.
         entropy_scale: reward for a nat of entropy; the paper has none.
         entropy_limit: nats; while the mean of the entropies is above it, no entropy is rewarded.
     """

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dreamer_tf.agents import catalog
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.paths import expanded
 from dreamer_tf.config.files import check_key, configs_folder, load_config, preset_names
 from dreamer_tf.config.schema import DEFAULTS, Config, schema, sections
 from dreamer_tf.config.values import nearest
@@ -64,7 +65,7 @@ def parse(argv):
     return Arguments(
         logdir=folder_of_runs(options.get("--logdir", "runs")),
         name=run_name(options.get("--name"), presets),
-        init_from=None if init_from is None else Path(init_from).expanduser(),
+        init_from=None if init_from is None else expanded(init_from, "--init_from"),
         fresh="--fresh" in options,
         extend="--extend" in options,
         configs=tuple(presets),
@@ -76,7 +77,7 @@ def parse(argv):
 
 def folder_of_runs(given):
     """Returns the path of a --logdir; raises a UserError where files cannot name it."""
-    path = Path(given).expanduser()
+    path = expanded(given, "--logdir")
     try:
         str(path).encode()
     except UnicodeEncodeError:

@@ -77,13 +77,16 @@ def one_hot(parameters):
     return tfd.OneHotCategorical(logits=tf.cast(parameters, tf.float32), dtype=tf.float32)
 
 
-def sample(distribution, noise):
+def sample(distribution, noise, onehot_gradient="straight_through"):
     """Returns a differentiable sample as a function of the given noise.
 
     Args:
         distribution: one of this module's distributions.
         noise: standard normal for Gaussians (squashed or not), Gumbel for `one_hot`; same shape
             as the sample.
+        onehot_gradient: what stands for the gradient of a choice: `"straight_through"`, that of
+            all probabilities, or `"score"`, that of the log probability of what was chosen, in the
+            chosen entry alone (TF1).
 
     Raises:
         TypeError: the distribution has no reparametrisation here.
@@ -97,8 +100,10 @@ def sample(distribution, noise):
     if isinstance(distribution, tfd.OneHotCategorical):
         logits = distribution.logits
         choice = tf.one_hot(tf.argmax(logits + noise, axis=-1), logits.shape[-1])
+        if onehot_gradient == "score":
+            log_prob = distribution.log_prob(choice)[..., None]
+            return choice * tf.exp(log_prob - tf.stop_gradient(log_prob))
         probabilities = tf.nn.softmax(logits)
-        # Straight-through: the value of the choice, the gradient of the probabilities.
         return choice + (probabilities - tf.stop_gradient(probabilities))
     raise TypeError(f"no reparametrisation for {type(distribution).__name__}")
 

@@ -20,31 +20,41 @@ COLUMNS = ("step", "update", "wall_time", *RETURNS, *HEALTH)
 LOCAL = re.compile(r"(?<![\w./~-])~?(?:/[^\s/'\"=,:]+)+/?")
 
 
-def export(run, folder):
+def export(run, folder, written):
     """Writes curve.csv, config.yaml and meta.json of a run into FOLDER/<task>/<name>/<seed>/.
 
     Args:
         run: `scores.Run`.
         folder: where all exported runs go.
+        written: set of the folders that were written so far, to which the run's is added.
 
     Returns:
         The run's new folder.
 
     Raises:
-        UserError: it would be the run's own folder.
+        UserError: there is a run already, or meta.json cannot be read.
         OSError: something cannot be read or written.
     """
-    unfit = re.compile(r"[^\w.+-]", re.ASCII)
-    target = Path(folder, *(unfit.sub("-", part) for part in (run.task, run.name, run.seed)))
-    if target.resolve() == run.folder.resolve():
-        raise UserError(f"{target} is the run itself: choose another --out")
-    target.mkdir(parents=True, exist_ok=True)
+    target = Path(folder, *map(as_name, (run.task, run.name, run.seed)))
+    if target in written:
+        raise UserError(f"another run was written to {target}: export it to another --out")
+    if target.resolve() == run.folder.resolve() or (target / scores.METRICS).exists():
+        raise UserError(f"{target} is a run itself: choose another --out")
+    texts = {scores.CURVE: to_csv(curve_rows(run.rows))}
     for name, change in ((scores.CONFIG, _unchanged), (META, without_paths)):
         if (run.folder / name).is_file():
-            text = (run.folder / name).read_text(encoding="utf-8", errors="replace")
-            atomic.write(target / name, change(text).encode())
-    atomic.write(target / scores.CURVE, to_csv(curve_rows(run.rows)).encode())
+            texts[name] = change((run.folder / name).read_text(encoding="utf-8", errors="replace"))
+    target.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        atomic.write(target / name, text.encode())
+    written.add(target)
     return target
+
+
+def as_name(text):
+    """Returns a text as the name of a file or folder: no separators, and not only dots."""
+    name = re.sub(r"[^\w.+-]", "-", text)
+    return name if name.strip(".") else "-" * max(1, len(name))
 
 
 def curve_rows(rows):
@@ -90,7 +100,7 @@ def without_paths(text):
     """
     try:
         meta = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{META} cannot be read: it is not JSON", status=1) from None
     return json.dumps(_clean(meta), indent=2) + "\n"
 

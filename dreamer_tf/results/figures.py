@@ -1,12 +1,14 @@
 """Draws the figure of a task: PNG, SVG, and a CSV of exactly what they show."""
 
+import contextlib
 import io
-import re
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from dreamer_tf.basics import atomic
+from dreamer_tf.results.export import as_name
 from dreamer_tf.results.series import (
     EARLY,
     FIGURE,
@@ -39,6 +41,7 @@ STYLE = {
     "ytick.color": "#555555",
     "svg.hashsalt": "dreamer_tf",  # Otherwise equal figures differ in their ids.
     "svg.fonttype": "none",
+    "text.parse_math": False,  # A dollar in a name is one.
 }
 
 
@@ -61,9 +64,9 @@ def write(folder, task, series, width):
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    base = re.sub(r"[^\w.+-]", "-", task, flags=re.ASCII)
+    base = as_name(task)
     paths = []
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), without_warnings():
         figure = draw(task, series, width)
         for kind in ("png", "svg"):
             data = io.BytesIO()
@@ -109,6 +112,19 @@ def draw(task, series, width):
     return figure
 
 
+def legend(name):
+    """Returns the label of a name: matplotlib shows none that begins with an underscore."""
+    return f" {name}" if name.startswith("_") else name
+
+
+@contextlib.contextmanager
+def without_warnings():
+    """Has nobody told of letters that the font lacks, which are drawn as boxes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
+
+
 def _in_turn(series, kinds, looks):
     """Returns {(kind, name): one of the looks}, in the order in which the names come."""
     names = dict.fromkeys(each.name for each in series if each.kind in kinds)
@@ -128,8 +144,8 @@ def _draw_series(ax, series, looks):
         alpha = 0.45 if len(x) < 200 else 0.25
         ax.plot(x, y, color=colour, ls=stroke, lw=0.8, alpha=alpha, zorder=3, **style)
         # The legend names a colour once, also for runs that have not completed a bin.
-        if not any(line.get_label() == series.name for line in ax.lines):
-            ax.plot([], [], color=colour, ls=stroke, lw=2.2, label=series.name)
+        if not any(line.get_label() == legend(series.name) for line in ax.lines):
+            ax.plot([], [], color=colour, ls=stroke, lw=2.2, label=legend(series.name))
     elif kind == MEAN:
         style = {"marker": "o", "markersize": 4} if len(x) < 25 else {}
         ax.plot(x, y, color=look[0], ls=look[1], lw=2.2, zorder=6, **style)
@@ -173,8 +189,8 @@ def _limit(ax, series):
     """Sets the limits of x; a logarithmic axis where some runs are very much longer than others."""
     ends = {}
     for each in series:
-        if each.kind == SEED and _any(each.x):
-            ends[each.name] = max(np.nanmax(each.x), ends.get(each.name, 0))
+        if each.kind == SEED:
+            ends[each.name] = _finite(each.x, [ends.get(each.name, 0)]).max()
     if ends and max(ends.values()) > LOGARITHMIC * min(ends.values()) > 0:
         ax.set_xscale("log")
         ax.set_xlim(min(ends.values()) / LOGARITHMIC, 1.1 * _right(series))
@@ -229,21 +245,25 @@ def _label_levels(ax, series, top):
 
 
 def _top(series):
-    highest = [np.nanmax(part) for each in series for part in (each.y, each.high) if _any(part)]
-    top = max(highest, default=1.0)
+    values = _finite(*(part for each in series for part in (each.y, each.high)))
+    top = values.max() if len(values) else 1.0
     return top + 0.06 * abs(top) or 1.0
 
 
 def _bottom(series):
-    return min((np.nanmin(each.y) for each in series if _any(each.y)), default=0.0)
+    values = _finite(*(each.y for each in series))
+    return values.min() if len(values) else 0.0
 
 
 def _right(series):
-    return max((np.nanmax(each.x) for each in series if _any(each.x)), default=1.0) or 1.0
+    values = _finite(*(each.x for each in series))
+    return values.max() or 1.0 if len(values) else 1.0
 
 
-def _any(values):
-    return len(values) > 0 and np.isfinite(values).any()
+def _finite(*arrays):
+    """Returns the numbers of some arrays that can be drawn."""
+    values = np.concatenate([[], *arrays])
+    return values[np.isfinite(values)]
 
 
 def _short(steps, position=None):

@@ -8,7 +8,7 @@ import numpy as np
 from dreamer_tf.basics import atomic
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.results import binning, item_rows, item_runs, item_table, scores
-from dreamer_tf.results.figures import DOTS_PER_INCH, STYLE
+from dreamer_tf.results.figures import DOTS_PER_INCH, STYLE, without_warnings
 from dreamer_tf.results.item_rows import CURVE, CURVES, FLOOR, OURS, TABLE, TF2
 from dreamer_tf.results.item_runs import SETTINGS
 
@@ -82,7 +82,7 @@ def encoded(figure, kind="png"):
     data = io.BytesIO()
     metadata = {"CreationDate": None} if kind == "pdf" else None
     # Ticks are made as late as here, and look as they are told to now.
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), without_warnings():
         figure.savefig(data, format=kind, dpi=DOTS_PER_INCH, metadata=metadata)
     return data.getvalue()
 

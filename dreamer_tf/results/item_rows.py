@@ -74,7 +74,7 @@ def rows(item, runs, width=binning.WIDTH, band=DEVIATION):
     together = {}
     for (task, label, _), group in parts.items():
         together.setdefault((task, label), []).extend(group)
-    for (task, label, setting), group in sorted(parts.items(), key=str):
+    for (task, label, setting), group in sorted(parts.items(), key=lambda each: str(each[0])):
         if item in CURVES:
             points, said = _curve(task, label, group, width, offset, band)
             found += points

@@ -15,6 +15,10 @@ from dreamer_tf.runs.going_on import differences
 OBJECTIVES = {"contrastive": "Contrastive", "reward_only": "Reward only"}
 METHODS = {"no_value": "No value", "planet": "PlaNet", "d4pg": "D4PG", "a3c": "A3C"}
 SETTINGS = {"fig4": "horizon", "fig12": "action repeat"}
+SWEPT_KEYS = {
+    "fig4": ("behavior.horizon", "planner.horizon"),
+    "fig12": ("env.action_repeat",),
+}
 SWEPT = re.compile(r"-([hr])(\d+)$")
 SCORES = ("fig6", "table")
 INPUTS = {"vector": "from vectors", "both": "from pixels and vectors"}
@@ -92,7 +96,7 @@ def chosen(item, runs):
         if run.task not in wanted:
             continue
         if method not in COMPARED[item]:
-            remarks.append(f"{name}: not a method of {item}")
+            remarks.append("; ".join([f"{name}: not a method of {item}", *run.remarks]))
         elif swept_by(run) not in (None, item):
             remarks.append(f"{name}: a part of {swept_by(run)}")
         elif not len(run.curve(scores.EVALUATION).steps):
@@ -126,8 +130,39 @@ def sets(item, runs):
             words = _of_sweep(item, label, each[0])
             # Beside the run that the sweep shares, one of the same setting keeps its own name.
             words = label if any(words == other for _, other in parts) else words
-            found[task, f"{method} ({words})" if method in several else method, setting] = each
-    return found, list(dict.fromkeys(remarks))
+            found[task, method, words, setting] = each
+    if item in SETTINGS:
+        said, unlike = _unlike(item, found, several)
+        remarks += said
+        several |= unlike
+    named = {
+        (task, f"{method} ({words})" if method in several else method, setting): each
+        for (task, method, words, setting), each in found.items()
+    }
+    return named, list(dict.fromkeys(remarks))
+
+
+def _unlike(item, found, several):
+    """Returns lines about settings that differ in more than the item varies, and their methods.
+
+    Args:
+        item: in `SETTINGS`.
+        found: {(task, method, words, setting): runs}.
+        several: the methods whose words tell curves apart already.
+    """
+    curves = {}
+    for (task, method, words, _), runs in found.items():
+        curves.setdefault((task, method, words if method in several else ""), []).extend(runs)
+    remarks, unlike = [], set()
+    for (task, method, _), runs in curves.items():
+        keys = [key for key in _differing(runs) if key not in SWEPT_KEYS[item]]
+        if keys:
+            unlike.add(method)
+            remarks.append(
+                f"{task}, {method}: not only the {SETTINGS[item]} differs, but also "
+                f"{', '.join(keys)}"
+            )
+    return remarks, unlike
 
 
 def apart(runs):
@@ -231,7 +266,8 @@ def _flat(run):
 
     What is auto is what that means on the run's task, where the task alone tells.
     """
-    flat = {"precision": "auto"}
+    # Of a run without one nothing is known, so that it is not the same as others.
+    flat = {"precision": "auto", "configuration": "known" if run.settings else "unknown"}
     for key, value in run.settings.items():
         if isinstance(value, dict):
             flat |= {f"{key}.{name}": each for name, each in value.items()}

@@ -36,22 +36,23 @@ def json_rows(text):
 
 def csv_rows(text):
     """Returns the rows of an exported curve and remarks on lines that are none."""
-    reader = csv.DictReader(text.splitlines())
+    # There are only numbers in it, and a stray quote must not reach over lines.
+    reader = csv.DictReader(text.splitlines(), quoting=csv.QUOTE_NONE)
     rows, damaged = [], 0
-    try:
-        for line in reader:
-            row = None
+    while True:
+        row = None
+        try:
+            line = next(reader)
             # A line that is too short or too long has None among its values or keys.
             if None not in line and None not in line.values():
-                try:
-                    row = _row((key, float(value)) for key, value in line.items() if value)
-                except ValueError:
-                    pass
-            damaged += row is None
-            if row is not None:
-                rows.append(row)
-    except csv.Error:
-        damaged += 1
+                row = _row((key, float(value)) for key, value in line.items() if value)
+        except StopIteration:
+            break
+        except (ValueError, csv.Error):
+            pass
+        damaged += row is None
+        if row is not None:
+            rows.append(row)
     return rows, [f"{damaged} lines cannot be read"] * bool(damaged)
 
 

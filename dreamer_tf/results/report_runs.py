@@ -65,7 +65,7 @@ def _sessions(run):
     """Returns the starts that meta.json tells of, [] where it cannot be read."""
     try:
         sessions = json.loads((run.folder / "meta.json").read_text(encoding="utf-8"))["sessions"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     if not isinstance(sessions, list):
         return []

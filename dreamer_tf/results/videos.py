@@ -1,5 +1,6 @@
 """The videos of a run: what lies in its folder as GIF, and the newest of TensorBoard's files."""
 
+import contextlib
 import struct
 
 # What an evaluation looked like, and what the model predicted of it.
@@ -12,15 +13,19 @@ def find(folder):
     """Returns [(title, bytes of a GIF), ...] of a run's folder; what is damaged is passed over."""
     newest = {}
     for path in sorted(folder.glob("events.out.tfevents.*")):
-        for tag, step, picture in _pictures(path):
-            if step >= newest.get(tag, (0,))[0]:
-                newest[tag] = step, picture
+        with contextlib.suppress(OSError):
+            for tag, step, picture in _pictures(path):
+                if step >= newest.get(tag, (0,))[0]:
+                    newest[tag] = step, picture
     found = [
         (f"{title} at {newest[tag][0]:,} steps", newest[tag][1])
         for tag, title in TAGS.items()
         if tag in newest
     ]
-    return found + [(path.name, path.read_bytes()) for path in sorted(folder.glob("*.gif"))]
+    for path in sorted(folder.glob("*.gif")):
+        with contextlib.suppress(OSError):
+            found.append((path.name, path.read_bytes()))
+    return found
 
 
 def _pictures(path):

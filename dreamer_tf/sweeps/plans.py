@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import json
-import math
 from pathlib import Path
 
 from dreamer_tf.basics import child
@@ -19,6 +18,7 @@ from dreamer_tf.training.schedule import Schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 TAIL_BYTES = 65536
+MOST = 1e300  # Whole numbers of a damaged line can be larger than any float.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Progress:
 def _numbers(lines, name):
     """Returns the numbers of a name in measurements; what is no number is left out."""
     values = [line.get(name) for line in lines]
-    return [each for each in values if type(each) in (int, float) and math.isfinite(each)]
+    return [each for each in values if type(each) in (int, float) and abs(each) < MOST]
 
 
 def _written(path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dreamer_tf.basics import outputs
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.paths import expanded
 from dreamer_tf.reports.duration import in_words
 from dreamer_tf.sweeps import costs, local, ray_cluster, resources, slurm, table
 from dreamer_tf.sweeps.estimates import estimate
@@ -18,8 +19,9 @@ from dreamer_tf.sweeps.resources import Resources
 from dreamer_tf.sweeps.slurm import SlurmLauncher
 
 LAUNCHERS = ("auto", "ray", "local", "slurm")
-OWN_OPTIONS = {"seed": "--seeds", "task": "--tasks"}
+OWN_OPTIONS = {"seed": "use --seeds for it", "task": "use --tasks for it"}
 STOPPED = 130
+LEAST = 1e-3  # Of the options that are amounts.
 LONG = 2 * 86400  # Seconds without a GPU from which on it is said what a GPU would take.
 
 
@@ -132,7 +134,8 @@ def describe(plans, left, logdir, needed):
     if not left:
         return lines
     beside = resources.side_by_side(needed)
-    cost = estimate(left, logdir, bool(needed.gpus), beside)
+    # With those that are done, whose speeds are known.
+    cost = estimate(plans, logdir, bool(needed.gpus), beside)
     basis = f"{cost.measured} of {len(left)} speeds measured here, the others assumed"
     basis = "all speeds measured here" if not cost.assumed else basis
     lines.append(
@@ -141,7 +144,7 @@ def describe(plans, left, logdir, needed):
     )
     lines += [f"assumed: {each}" for each in cost.assumed]
     if not cost.measured and cost.seconds >= LONG:
-        elsewhere = estimate(left, logdir, gpu=True)
+        elsewhere = estimate(plans, logdir, gpu=True)
         if elsewhere.assumed == (costs.GPU,) != cost.assumed:
             lines.append(f"on GPUs about {in_words(elsewhere.seconds)}, assuming {costs.GPU}")
     folder = next(each for each in (Path(logdir), *Path(logdir).resolve().parents) if each.exists())
@@ -191,16 +194,21 @@ def _slurm_options(arguments):
     return dict(_pair(each, "--slurm") for each in arguments.slurm)
 
 
-def overrides(words):
+def overrides(words, option="--set", instead=OWN_OPTIONS):
     """Returns pairs (key, text) of words `key=value`.
 
+    Args:
+        words: what the user typed after an option.
+        option: its name.
+        instead: {key that cannot be set: what to do instead}.
+
     Raises:
-        UserError: a word without `=`, or a key that has an option of its own.
+        UserError: a word without `=`, or a key that cannot be set.
     """
-    found = tuple(_pair(word, "--set") for word in words)
+    found = tuple(_pair(word, option) for word in words)
     for key, value in found:
-        if key in OWN_OPTIONS:
-            raise UserError(f"{key}={value}: use {OWN_OPTIONS[key]} for it")
+        if key in instead:
+            raise UserError(f"{option} {key}={value}: {instead[key]}")
     return found
 
 
@@ -216,8 +224,8 @@ def _needed(arguments):
         value = getattr(arguments, name)
         if value is None or (value == 0 and name == "gpus"):
             continue
-        if not (value > 0 and math.isfinite(value)):
-            raise UserError(f"--{name} must be more than 0, not {value:g}")
+        if not (value >= LEAST and math.isfinite(value)):
+            raise UserError(f"--{name} must be {LEAST:g} or more, not {value:g}")
     cpus = min(resources.cores(), 4) if arguments.cpus is None else arguments.cpus
     gpus = arguments.gpus
     if gpus is None:
@@ -236,7 +244,7 @@ def _words(plan, logdir):
 
 def _folder(text):
     # Where a shell leaves it: --logdir=~/runs.
-    return Path(text).expanduser()
+    return expanded(text, "--logdir")
 
 
 @contextlib.contextmanager

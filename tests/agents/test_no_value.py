@@ -1,7 +1,5 @@
 """The ablation without values and the keys of the other ablations, against NumPy."""
 
-import itertools
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,7 +22,7 @@ def test_the_objective_is_the_mean_of_discounted_rewards_to_the_horizon():
     agent, batch = make(behavior__discount=0.9), random_batch()
     noise = agent.update_noise(3, 5, tf.constant(SEED))
     observed = agent.world_model.reconstruct(batch, noise.posterior).observed
-    rollout, weight, _ = agent.imagine(observed, batch, noise)
+    rollout, weight = agent.imagine(observed, batch, noise)
     reward = agent.world_model.reward(rollout.features).mean().numpy()
     assert reward.shape == (4, 15)
     to_go = [sum(0.9**n * reward[i + n] for n in range(4 - i)) for i in range(4)]
@@ -81,36 +79,6 @@ def test_an_early_bootstrap_ends_with_the_value_before_the_last():
         following = reward[i] + 0.9 * (0.2 * after + 0.8 * following)
         expected.insert(0, following)
     np.testing.assert_allclose(found.lambda_returns, expected, rtol=1e-4, atol=1e-6)
-
-
-def test_score_factors_give_the_gradient_of_the_expected_return():
-    """All paths of two choices in three steps, weighted by their probabilities."""
-    logits = tf.Variable([[0.3, -0.4], [1.0, 0.2], [-0.7, 0.1]])
-    payoff = np.random.default_rng(2).normal(size=(3, 2, 2, 2)).astype(np.float32)
-
-    def value(factors, path):
-        rewards = [payoff[t][path] if t == 2 else payoff[t][path[: t + 1]].mean() for t in range(3)]
-        rewards = tf.constant(rewards)[:, None] * factors
-        # Each state's return, as in the objective of the actor.
-        return tf.add_n([tf.reduce_sum(rewards[i:]) for i in range(3)])
-
-    with tf.GradientTape() as tape:
-        log = tf.nn.log_softmax(logits)
-        exact = 0.0
-        for path in itertools.product(range(2), repeat=3):
-            probability = tf.exp(tf.add_n([log[t, a] for t, a in enumerate(path)]))
-            exact += probability * value(tf.ones([3, 1]), path)
-    expected = tape.gradient(exact, logits)
-    with tf.GradientTape() as tape:
-        log = tf.nn.log_softmax(logits)
-        surrogate = 0.0
-        for path in itertools.product(range(2), repeat=3):
-            chosen = tf.stack([log[t, a] for t, a in enumerate(path)])[:, None]
-            factors = imagination.score_factors(chosen)
-            np.testing.assert_array_equal(factors, np.ones([3, 1]))
-            likely = tf.stop_gradient(tf.exp(tf.reduce_sum(chosen)))
-            surrogate += likely * value(factors, path)
-    np.testing.assert_allclose(tape.gradient(surrogate, logits), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("agent", ["dreamer", "no_value"])

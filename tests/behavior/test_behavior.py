@@ -103,7 +103,7 @@ def test_an_entropy_is_that_of_the_action_which_leads_to_the_features_beside_it(
 
     start = State(tf.constant([[0.0], [2.0]]), tf.zeros([2, 1]))
     noise = tf.zeros([4, 2, 1]), tf.zeros([4, 2, 3])
-    features, entropies, _ = imagination.imagine(Counting(), actor, start, *noise)
+    features, entropies = imagination.imagine(Counting(), actor, start, *noise)
     np.testing.assert_array_equal(features[..., 0], [[1, 3], [2, 4], [3, 5], [4, 6]])
     before = np.array([[0, 2], [1, 3], [2, 4], [3, 5]])
     probabilities = np.exp(before[..., None] * np.arange(3.0))

@@ -99,6 +99,22 @@ def test_one_hot_sample_has_the_gradient_of_the_probabilities():
     )
 
 
+def test_one_hot_sample_has_the_gradient_of_the_likelihood_of_what_was_chosen():
+    """d(w . a) / d logits = w_c d log p_c / d logits = w_c (e_c - p), with no other entry of w."""
+    logits = tf.constant([[0.5, -1.0, 2.0], [0.0, 1.0, 0.3]])
+    weights = np.array([[1.0, 5.0, -2.0], [3.0, -4.0, 0.5]], np.float32)
+    noise = tf.constant([[3.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        sample = distributions.sample(distributions.one_hot(logits), noise, "score")
+        loss = tf.reduce_sum(sample * weights)
+    choice = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    np.testing.assert_array_equal(sample, choice)
+    probabilities = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    expected = (weights * choice).sum(-1, keepdims=True) * (choice - probabilities)
+    np.testing.assert_allclose(tape.gradient(loss, logits), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_gumbel_noise_samples_the_categorical():
     logits = np.array([0.0, 1.0, -1.0], np.float32)
     noise = distributions.gumbel([20000, 3], [1, 2])

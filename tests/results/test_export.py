@@ -1,11 +1,12 @@
 """What is exported judges like the run and says nothing of the machine."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
 import pytest
-from results_for_tests import write_run
+from results_for_tests import program, write_run
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.results import check, export, scores
@@ -27,7 +28,7 @@ def exported(tmp_path, meta=None):
     folder = write_run(tmp_path / "logs", TASK, RETURNS, seed=2, end=105_300, steps=200_000)
     meta = {"sessions": [SESSION]} if meta is None else meta
     (folder / "meta.json").write_text(meta if isinstance(meta, str) else json.dumps(meta))
-    return folder, export.export(scores.read(folder), tmp_path / "out")
+    return folder, export.export(scores.read(folder), tmp_path / "out", set())
 
 
 def test_the_exported_run_is_the_run(tmp_path):
@@ -49,7 +50,7 @@ def test_the_exported_run_is_the_run(tmp_path):
         np.testing.assert_array_equal(other.errors, curve.errors)
     assert check.table(check.judge([again])[0]) == check.table(check.judge([run])[0])
     # And once more changes nothing.
-    second = export.export(again, tmp_path / "second")
+    second = export.export(again, tmp_path / "second", set())
     for each in target.iterdir():
         assert (second / each.name).read_bytes() == each.read_bytes()
 
@@ -92,7 +93,9 @@ def test_where_things_lie_on_the_machine_is_left_out(tmp_path):
 def test_no_meta_that_cannot_be_cleaned_is_published(tmp_path):
     with pytest.raises(UserError, match="meta.json cannot be read"):
         exported(tmp_path, meta='{"sessions": [{"command": "/home/me')
-    assert not (tmp_path / "out" / TASK / "ours" / "2" / "meta.json").exists()
+    assert not (tmp_path / "out" / TASK).exists()
+    with pytest.raises(UserError, match="meta.json cannot be read"):
+        export.without_paths("[" * 100_000)
 
 
 def test_a_command_with_an_odd_quote_is_cleaned_as_text(tmp_path):
@@ -102,6 +105,31 @@ def test_a_command_with_an_odd_quote_is_cleaned_as_text(tmp_path):
 
 def test_a_run_is_not_exported_over_itself(tmp_path):
     folder = write_run(tmp_path, TASK, [1])
-    with pytest.raises(UserError, match="is the run itself"):
-        export.export(scores.read(folder), tmp_path)
+    # Nor over another one of the same names.
+    other = write_run(tmp_path / "other", TASK, [2])
+    for source in (folder, other):
+        with pytest.raises(UserError, match="is a run itself"):
+            export.export(scores.read(source), tmp_path, set())
     assert not (folder / "curve.csv").exists()
+
+
+def test_names_of_any_script_are_kept_and_none_overwrites_another(tmp_path):
+    names = ["方法", "实验", "a:b", "a-b"]
+    runs = [scores.read(write_run(tmp_path / "logs", TASK, [1], name=name)) for name in names]
+    out, written = tmp_path / "out", set()
+    found = [export.export(run, out, written).parent.name for run in runs[:3]]
+    assert found == ["方法", "实验", "a-b"]
+    with pytest.raises(UserError, match="another run was written to"):
+        export.export(runs[3], out, written)
+    odd = dataclasses.replace(runs[0], task="..", name="a/../b")
+    assert export.export(odd, out, written) == out / "--" / "a-..-b" / "0"
+
+
+def test_a_run_that_cannot_be_exported_costs_only_itself(tmp_path, capsys):
+    bad, good = (write_run(tmp_path / "logs", TASK, [1], seed) for seed in (0, 1))
+    (bad / "meta.json").write_text('{"sessions": [')
+    out = tmp_path / "out"
+    assert program("reproduce").main(["export", str(tmp_path / "logs"), "--out", str(out)]) == 1
+    said = capsys.readouterr().out
+    assert f"skipped {bad}: meta.json cannot be read" in said
+    assert sorted(out.glob("*/*/*")) == [out / TASK / "ours" / "1"], good

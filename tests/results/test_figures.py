@@ -156,7 +156,10 @@ def test_negative_returns_are_inside_the_panel(tmp_path):
     assert low < -1500 and high > -101
 
 
-@pytest.mark.parametrize("values", [[1.0], [float("nan")] * 12, [0.0] * 12, [-30.0] * 12])
+@pytest.mark.parametrize(
+    "values",
+    [[1.0], [math.nan] * 12, [0.0] * 12, [-30.0] * 12, [5.0, math.inf, -math.inf], [math.inf]],
+)
 def test_odd_curves_are_drawn_too(tmp_path, values):
     write_run(tmp_path, "gym_Acrobot-v1", values)
     runs, _ = scores.find([tmp_path])
@@ -164,7 +167,8 @@ def test_odd_curves_are_drawn_too(tmp_path, values):
     paths = figures.write(tmp_path / "out", "gym_Acrobot-v1", drawn, 10_000)
     rows = read(paths[2])
     assert sum(row["kind"] == "seed" and row["panel"] == "steps" for row in rows) == len(values)
-    assert {row["y"] for row in rows} == {"" if np.isnan(values[0]) else f"{values[0]:g}"}
+    wanted = {"" if np.isnan(value) else f"{value:g}" for value in values}
+    assert {row["y"] for row in rows if row["kind"] == "seed"} == wanted
 
 
 def test_without_times_there_is_one_panel_and_without_evaluations_training_returns(tmp_path):
@@ -202,3 +206,18 @@ def test_short_runs_and_seeds_with_a_broken_value_have_means(tmp_path):
     (mean,) = [each for each in drawn if (each.panel, each.kind) == (series.STEPS, series.MEAN)]
     assert list(mean.x) == [1000, 2000] and list(mean.left) == [0, 1000]
     assert list(mean.y) == [5.5, 15.5] and list(mean.seeds) == [2, 1]
+
+
+def test_names_are_drawn_as_they_are(tmp_path, recwarn):
+    """Neither mathematics nor hidden from the legend, in any script, without a word about it."""
+    names = ["cost$5^$", "a$\\frac$", "_base", "base", "方法"]
+    for name in names:
+        write_run(tmp_path, "gym_a$x^$", [100, 120], name=name)
+    runs = scores.find([tmp_path])[0]
+    drawn = series.of_task("gym_a$x^$", runs, 1000)
+    paths = figures.write(tmp_path / "out", "gym_a$x^$", drawn, 1000)
+    root = xml.etree.ElementTree.parse(paths[1]).getroot()
+    texts = [text.strip() for text in root.itertext()]
+    for name in (*names, "gym_a$x^$"):
+        assert name in texts, name
+    assert not recwarn.list

@@ -197,6 +197,17 @@ def test_exported_curves_are_read_and_damaged_lines_counted(tmp_path):
     assert run.remarks == ("2 lines cannot be read",)
 
 
+def test_a_stray_quote_costs_its_own_line(tmp_path):
+    lines = [f"{step},{step / 10}" for step in range(1000, 201_000, 1000)]
+    lines[19] = f'"{lines[19]}'
+    (tmp_path / "dmc_walker_walk" / "a" / "0").mkdir(parents=True)
+    path = tmp_path / "dmc_walker_walk" / "a" / "0" / "curve.csv"
+    path.write_text("\n".join(["step,test/return", *lines]) + "\n")
+    ((run,), _) = scores.find([tmp_path])
+    assert len(run.rows) == 199 and run.reached == 200_000
+    assert run.remarks == ("1 lines cannot be read",)
+
+
 def test_a_configuration_that_cannot_be_read_is_said(tmp_path):
     folder = write_run(tmp_path, TASK, [1])
     (folder / "config.yaml").write_text("task: [\n")

@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 from runs_for_tests import ENVIRONMENT, ROOT
 
-from dreamer_tf.sweeps import costs, sizes, table
+from dreamer_tf.sweeps import costs, program, sizes, table
 from dreamer_tf.sweeps.estimates import estimate
 from dreamer_tf.sweeps.plans import Plan, Progress
+from dreamer_tf.sweeps.resources import Resources
 
 
 def test_an_estimate_rests_on_what_was_measured_and_counts_what_is_left(tmp_path):
@@ -141,3 +142,23 @@ def test_a_run_whose_log_does_not_grow_is_said_to_give_no_sign(tmp_path, monkeyp
     with console.capture() as shown:
         console.print(table.render(rows, 40))
     assert "running, no sign for 25 min" in shown.get()
+
+
+def test_the_speed_of_a_run_that_is_done_is_that_of_its_other_seeds(tmp_path, monkeypatch):
+    done, left = (Plan("toy_reach", ("smoke",), "smoke", seed) for seed in (0, 1))
+    steps = left.config().steps
+    ended = Progress(step=steps, saved=steps, steps=steps, last_return=7, speed=4.0, done=True)
+    fresh = dataclasses.replace(ended, step=0, saved=0, speed=None, done=False)
+    monkeypatch.setattr(Plan, "progress", lambda self, logdir: fresh if self.seed else ended)
+    lines = program.describe([done, left], [left], tmp_path, Resources(1, None, 1e9))
+    assert lines[0] == "2 runs, 1 of them done" and "all speeds measured here" in lines[1]
+
+
+def test_a_damaged_line_with_a_number_beyond_all_floats_is_left_out(tmp_path):
+    plan = Plan("toy_reach", ("smoke",), "smoke", 0)
+    folder = plan.folder(tmp_path)
+    folder.mkdir(parents=True)
+    lines = [{"step": 300, "fps": 4.0}, {"step": 10**400, "fps": -(10**400)}]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    progress = plan.progress(tmp_path)
+    assert (progress.step, progress.speed) == (300, 4.0)

@@ -137,8 +137,8 @@ def test_what_is_named_twice_is_made_once_and_files_are_named_by_their_stems(tmp
         "1",
         "1",
     ]
-    (plan,) = options(*words, "--with", "mine.yaml")
-    assert plan.name == "planet-mine"
+    (plan,) = options(*words, "--with", "mine.yaml", "--vary", "env.action_repeat=4,4")
+    assert plan.name == "planet-mine-action_repeat4"
     # Another computer may start it in another folder.
     assert plan.presets == ("planet", str(tmp_path / "mine.yaml")) and plan.config().steps == 9000
 
@@ -150,8 +150,10 @@ def test_what_is_named_twice_is_made_once_and_files_are_named_by_their_stems(tmp
         (["--set", "stepz=4"], "did you mean"),
         (["--methods", "planett"], "unknown preset 'planett'"),
         (["--vary", "seed=1,2"], "seed=1,2: use --seeds"),
-        (["--cpus", "0"], "--cpus must be more than 0"),
-        (["--memory", "nan"], "--memory must be more than 0"),
+        (["--vary", "steps"], "--vary steps: write it as name=value"),
+        (["--cpus", "0"], "--cpus must be 0.001 or more, not 0"),
+        (["--cpus", "1e-320"], "--cpus must be 0.001 or more"),
+        (["--memory", "nan"], "--memory must be 0.001 or more, not nan"),
         (["--gpus", "1.5"], "--gpus above 1 must be whole, not 1.5"),
         (["--name", "my run"], "'my run' cannot be the name of a run"),
     ],
