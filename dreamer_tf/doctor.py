@@ -171,7 +171,7 @@ def check_gl():
         return Finding("OpenGL", "bad", f"MUJOCO_GL={wished}: {reasons[wished]}", advice)
     if backend is None:
         value = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        return Finding("OpenGL", "bad", f"nothing renders ({value})", gl.INSTALL)
+        return Finding("OpenGL", "bad", f"nothing renders ({value})", gl.cure(reasons))
     variables = {**gl.rendering_variables(backend), "PYTHONPATH": str(CHECKOUT)}
     output, error = gl.run_script(_STEP_TIMES, variables, timeout=180)
     if output is None:
@@ -181,6 +181,7 @@ def check_gl():
 
 def check_worker():
     """An environment in a process of its own, as training runs it."""
+    from dreamer_tf.basics.errors import UserError
     from dreamer_tf.envs.process.remote import RemoteEnv, WorkerError
 
     start = time.perf_counter()
@@ -192,7 +193,7 @@ def check_worker():
             for _ in range(100):
                 worker.send_step([0.0, 0.0])
                 worker.receive()
-    except WorkerError as error:
+    except (WorkerError, UserError) as error:
         advice = "see the message; a limit of processes (ulimit -u) or of memory may be the cause"
         return Finding("environment", "bad", " ".join(str(error).split()), advice)
     step = 10 * (time.perf_counter() - started)
@@ -268,6 +269,10 @@ CHECKS = {
 
 def report_packages():
     """Prints what differs from the pins of the run-time and test requirements; the exit status."""
+    if not (CHECKOUT / "requirements.txt").exists():
+        found = check_ranges()
+        print(found)
+        return 1 if found.state == "bad" else 0
     names = ("requirements.txt", "requirements/dev.txt")
     pins = {key: pin for name in names for key, pin in read_pins(CHECKOUT / name).items()}
     differences = compare_packages(pins)
@@ -293,9 +298,25 @@ def main(words):
             findings.append(check())
         except ImportError as error:  # The check of the packages says more.
             findings.append(Finding(name, "bad", str(error), "see packages"))
+        except OSError as error:
+            what = f"{error.strerror}{f': {error.filename}' * bool(error.filename)}"
+            findings.append(Finding(name, "bad", what, "the system refuses it: see its limits"))
         print(findings[-1], flush=True)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 
+def run(words):
+    """`main` for the command line: Ctrl-C and a reader that goes away end it without a trace."""
+    try:
+        return main(words)
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # What is left would be written at the end, and fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:]))

@@ -206,7 +206,10 @@ def make_app(dream):
             return dream.tick(action)
 
     def content():
-        found = flask.request.get_json()
+        try:
+            found = flask.request.get_json()
+        except RecursionError:
+            flask.abort(400, "the content is nested too deeply")
         if not isinstance(found, dict):
             flask.abort(400, "the content must be a JSON object")
         return found

@@ -60,7 +60,28 @@ def parse(words):
             raise UserError(f"--{option} {path}: give a file in a folder that can be written")
         if path is not None and option != "json":
             video.check_suffix(path, f"--{option} ")
+    _check_apart(arguments)
     return arguments
+
+
+def beside_prediction(path):
+    """Returns (strip of frames, curves of vectors, errors): what --predict writes beside a film."""
+    curves = path.with_name(f"{path.stem}_vectors.png")
+    return path.with_suffix(".png"), curves, path.with_suffix(".csv")
+
+
+def _check_apart(arguments):
+    """Raises a UserError where two of the options would write one file."""
+    written = {}
+    for option in ("json", "video", "predict"):
+        path = getattr(arguments, option)
+        if path is None:
+            continue
+        beside = beside_prediction(path) if option == "predict" else ()
+        for each in (path, *beside):
+            other = written.setdefault(each.resolve(), option)
+            if other != option:
+                raise UserError(f"--{option} {path} would write over --{other}: name another file")
 
 
 def results(episodes, arguments, settings, saved):
@@ -163,18 +184,18 @@ def show_prediction(dreams, records, arguments):
     batch = pictures.windows([records], WINDOWS, predictions.LENGTH)
     seed = seeding.pair(arguments.seed, "evaluation/prediction", 0)
     path, written = arguments.predict, []
+    beside, lines, errors = beside_prediction(path)
     found = predictions.files(dreams, batch, seed)
     if "images" in found:
         frames, strip = found["images"]
         write_video(path, frames, PREDICTION_COLOURS)
-        atomic.write(path.with_suffix(".png"), video.encode_png(strip))
-        written += [path, path.with_suffix(".png")]
+        atomic.write(beside, video.encode_png(strip))
+        written += [path, beside]
     if "vectors" in found:
-        lines = path.with_name(f"{path.stem}_vectors.png")
         atomic.write(lines, video.encode_png(found["vectors"]))
         written.append(lines)
-    atomic.write(path.with_suffix(".csv"), found["csv"])
-    names = ", ".join(map(str, [*written, path.with_suffix(".csv")]))
+    atomic.write(errors, found["csv"])
+    names = ", ".join(map(str, [*written, errors]))
     print(f"{names}: {predictions.CONTEXT} steps seen, the others predicted")
 
 

@@ -1,5 +1,6 @@
 """A trained agent for use from Python: act in its environment, imagine, decode."""
 
+import numbers
 import sys
 
 import numpy as np
@@ -124,12 +125,14 @@ class Player:
 
         Raises:
             UserError: the agent has no world model; so also the other methods that dream. There
-                are no steps, or fewer actions than steps.
+                are no steps, or fewer actions than steps, or they are no actions of this agent.
         """
         self.check_dreams()
         if steps < 1 or (actions is not None and len(actions) < steps):
             given = "its own actions" if actions is None else f"{len(actions)} actions"
             raise UserError(f"a dream of {steps} steps with {given}: one step, one action at least")
+        if actions is not None:
+            actions = [self._checked(action) for action in actions[:steps]]
         dream = []
         for t in range(steps):
             if actions is not None:
@@ -148,7 +151,7 @@ class Player:
     def dream_step(self, state, action):
         """Returns the state that the world model expects after an action [A]."""
         self.check_dreams()
-        return self.agent.dreams.step(state, np.float32([action]), self._seed())
+        return self.agent.dreams.step(state, self._checked(action)[None], self._seed())
 
     def look(self, state):
         """Returns what the model expects in a state, see `Dreams.look`."""
@@ -159,6 +162,10 @@ class Player:
         """Raises a UserError if the agent learns no world model."""
         if self.agent.dreams is None:
             raise UserError(without_dreams(self.config.agent))
+
+    def _checked(self, action):
+        """Returns an action as float32 [A]; raises a UserError if it is none."""
+        return as_array("an action", action, (self.spec.action_size,), np.float32)
 
     def _seed(self):
         self._calls += 1
@@ -180,7 +187,9 @@ class Environment:
         self._frames = frames
 
     def reset(self, seed=0):
-        """Starts the episode of a seed; returns its first record."""
+        """Starts the episode of a seed, a whole number from 0; returns its first record."""
+        if not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**63):
+            raise UserError(f"a seed is a whole number from 0, not {seed!r}")
         self.worker.send_reset(seed)
         return self.worker.receive()
 
@@ -241,15 +250,34 @@ def observed(given, expected):
     for name, (shape, dtype) in expected.items():
         if name not in given:
             raise UserError(f"the observation has no {name}, only {', '.join(map(str, given))}")
-        array = np.asarray(given[name])
-        wanted = np.dtype(dtype)  # Its name may be "|u1" or "uint8".
-        # Numbers of any kind are a vector; an image of floats could be from 0 to 1 or to 255.
-        fits = array.dtype == wanted or (wanted != np.uint8 and array.dtype.kind in "fiub")
-        if array.shape != tuple(shape) or not fits:
-            what = f"{array.dtype} {list(array.shape)}"
-            raise UserError(f"{name} is {what}, the agent observes {wanted} {list(shape)}")
-        found[name] = array.astype(wanted)[None]
+        found[name] = as_array(name, given[name], tuple(shape), np.dtype(dtype))[None]
     return found
+
+
+def as_array(name, given, shape, dtype):
+    """Returns an array of a shape and dtype.
+
+    Args:
+        name: of what is given, for the error.
+        given: an array or what NumPy makes one of. Numbers of any kind are a vector; an image of
+            floats could be from 0 to 1 or to 255.
+
+    Raises:
+        UserError: it is something else.
+    """
+    wanted = np.dtype(dtype)  # Its name may be "|u1" or "uint8".
+    try:
+        array = np.asarray(given)
+    except ValueError:  # Rows of several lengths, or what `reset` of Gymnasium returns.
+        raise UserError(
+            f"{name} is a {type(given).__name__} of several shapes, the agent takes {wanted} "
+            f"{list(shape)}"
+        ) from None
+    fits = array.dtype == wanted or (wanted != np.uint8 and array.dtype.kind in "fiub")
+    if array.shape != shape or not fits:
+        what = f"{array.dtype} {list(array.shape)}"
+        raise UserError(f"{name} is {what}, the agent takes {wanted} {list(shape)}")
+    return array.astype(wanted)
 
 
 def load(run, trust=False, env=None):

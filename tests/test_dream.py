@@ -92,6 +92,8 @@ def test_wrong_requests_are_answered_in_plain_text(dream):
     answer = page.post("/tick", json={"action": "left"})
     assert (answer.status_code, answer.mimetype) == (400, "text/plain")
     assert answer.text == "action must be null or 2 finite numbers"
+    nested = page.post("/tick", data="[" * 100_000, content_type="application/json")
+    assert (nested.status_code, nested.text) == (400, "the content is nested too deeply")
     answer = page.get("/nowhere")
     assert (answer.status_code, answer.mimetype) == (404, "text/plain")
     assert page.post("/tick", json={"action": None}).json["count"] == 1, "nothing was harmed"

@@ -21,7 +21,7 @@ def test_an_image_that_is_not_of_bytes_is_refused(name):
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     np.testing.assert_array_equal(observed(image, expected)["image"], image[None])
     for wrong in (image / 255, image.astype(np.float32), image.astype(int), image > 9):
-        with pytest.raises(UserError, match=r"image is \w+ .*, the agent observes uint8 \[64"):
+        with pytest.raises(UserError, match=r"image is \w+ .*, the agent takes uint8 \[64"):
             observed(wrong, expected)
     with pytest.raises(UserError, match="image is float64"):
         observed({"image": image / 255, "position": np.zeros(3), "velocity": np.zeros(2)}, BOTH)
@@ -33,7 +33,7 @@ def test_a_vector_is_taken_from_numbers_of_any_kind_and_from_nothing_else():
         found = observed(given, VECTORS)
         assert all(value.dtype == np.float32 for value in found.values())
         np.testing.assert_array_equal(found["position"], [[0, 1, 1]])
-    with pytest.raises(UserError, match="velocity is <U1 .*, the agent observes float32"):
+    with pytest.raises(UserError, match="velocity is <U1 .*, the agent takes float32"):
         observed({"position": np.zeros(3), "velocity": ["a", "b"]}, VECTORS)
 
 
@@ -76,6 +76,22 @@ def test_a_dream_has_a_step_and_each_step_an_action(steps, actions, capsys):
     player.agent.dreams = object()
     with pytest.raises(UserError, match=f"a dream of {steps} steps with"):
         player.imagine({}, steps, actions)
+
+
+def test_what_is_no_action_observation_or_seed_is_refused_in_one_line():
+    player = player_of(load_config(["control"], TASK))
+    player.agent.dreams = object()
+    for actions in ([0.0, 0.0], [[0.0, 1.0]] * 2, [["left"]] * 2):
+        with pytest.raises(UserError, match=r"an action is .*, the agent takes float32 \[1\]"):
+            player.imagine({}, 2, actions)
+    with player.environment() as environment:
+        record = environment.reset(seed=np.int64(1))
+        for seed in (-1, 0.5, "a"):
+            with pytest.raises(UserError, match="a seed is a whole number from 0"):
+                environment.reset(seed)
+        # As Gymnasium's reset returns it.
+        with pytest.raises(UserError, match="is a tuple of several shapes, the agent takes"):
+            player.act((record["vector"], {}))
 
 
 def test_an_environment_that_renders_nothing_survives_being_asked(capsys):

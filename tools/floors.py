@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from gymnasium import spaces
 
 # Where the package is not installed, it is beside this file.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -27,7 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from dreamer_tf.basics import atomic, outputs
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs import make_env
-from dreamer_tf.envs.tasks import PAPER_TASKS
+from dreamer_tf.envs.spec import EnvSpec
+from dreamer_tf.envs.tasks import PAPER_TASKS, task_names
+from dreamer_tf.reports.terminal import guarded
 
 FIRST_SEED = 1000
 INIT_STD, NOISE = 5.0, 0.3
@@ -75,7 +78,7 @@ def measure(env, policy, episodes):
 def act(space, policy, random):
     """Returns a policy's action as an action of a space."""
     if is_discrete(space):
-        return policy(random, int(space.n))
+        return int(space.start) + policy(random, int(space.n))
     return space.low + (np.clip(policy(random, space.shape[0]), -1, 1) + 1) / 2 * (
         space.high - space.low
     )
@@ -83,7 +86,7 @@ def act(space, policy, random):
 
 def is_discrete(space):
     """Returns whether the actions of a space are choices."""
-    return hasattr(space, "n")
+    return isinstance(space, spaces.Discrete)
 
 
 def row(task, name, returns):
@@ -114,35 +117,48 @@ def parse(words):
     return arguments, given
 
 
+def floors(task, episodes, given):
+    """Yields the rows of a task.
+
+    Raises:
+        UserError: there is no such task, its actions are none that an agent could take, or the
+            environment fails.
+    """
+    try:
+        # Of its own tasks the observation that renders nothing, of others what they have.
+        env = make_env(task, observation="vector" if task in task_names() else "auto", **given)
+        EnvSpec.from_env(env)  # Refuses the spaces that a run refuses.
+        policies = CHOICES if is_discrete(env.action_space) else POLICIES
+        for name, policy in policies.items():
+            yield row(task, name, measure(env, policy, episodes))
+        env.close()
+    except UserError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        message = f"the environment {task} fails: {type(error).__name__}: {reason}"
+        raise UserError(message, status=1) from error
+
+
+@guarded
 def main(words):
     """Measures; returns the exit status."""
     arguments, given = parse(words)
-    try:
-        out = outputs.file(arguments.out, "--out") if arguments.out is not None else None
-        sys.path.insert(0, "")  # Modules of the folder one is in, as `python -m` finds them.
-        rows = [COLUMNS]
-        for task in arguments.task:
-            env = make_env(task, observation="vector", **given)
+    out = outputs.file(arguments.out, "--out") if arguments.out is not None else None
+    sys.path.insert(0, "")  # Modules of the folder one is in, as `python -m` finds them.
+    rows = [COLUMNS]
+    for task in arguments.task:
+        for found in floors(task, arguments.episodes, given):
             if len(rows) == 1:
                 print(",".join(COLUMNS))
-            policies = CHOICES if is_discrete(env.action_space) else POLICIES
-            for name, policy in policies.items():
-                rows.append(row(task, name, measure(env, policy, arguments.episodes)))
-                print(",".join(rows[-1]), flush=True)
-            env.close()
-        if out is not None:
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows(rows)
-            out.parent.mkdir(parents=True, exist_ok=True)
-            atomic.write(out, text.getvalue().encode())
-    except UserError as error:
-        message, status = str(error), error.status
-    except OSError as error:
-        message, status = f"cannot write {error.filename}: {error.strerror}", 1
-    else:
-        return 0
-    print(f"error: {message}", file=sys.stderr)
-    return status
+            rows.append(found)
+            print(",".join(rows[-1]), flush=True)
+    if out is not None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write(out, text.getvalue().encode())
+    return 0
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def _values(path, text):
         content = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     except yaml.YAMLError as error:
         raise UserError(_describe(path, error)) from None
-    except (OmegaConfBaseException, RecursionError, ValueError) as error:
+    except (OmegaConfBaseException, AssertionError, RecursionError, ValueError) as error:
         reason = str(error).strip().split("\n")[0]
         raise UserError(f"{path} cannot be read as a config: {reason}") from None
     if not isinstance(content, dict):

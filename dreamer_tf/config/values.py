@@ -4,6 +4,8 @@ import difflib
 import math
 import re
 
+import numpy as np
+
 from dreamer_tf.basics.errors import UserError
 
 
@@ -26,6 +28,8 @@ def convert(value, field, where):
     Raises:
         UserError: no value, wrong type, out of range or none of the choices.
     """
+    if isinstance(value, np.generic):  # A number of NumPy, from Python.
+        value = value.item()
     if value is None or value == "":
         raise UserError(f"{where} has no value")
     if field.type is bool:
@@ -36,7 +40,7 @@ def convert(value, field, where):
     # YAML 1.1 reads a bare on or off as a boolean.
     if isinstance(value, bool) and choices and "on" in choices:
         value = "on" if value else "off"
-    if choices and value not in choices:
+    if choices and not (isinstance(value, str) and value in choices):
         hint = nearest(str(value), choices)
         raise UserError(f"{where} must be one of {', '.join(choices)}, not {value!r}{hint}")
     pattern = field.metadata.get("pattern")

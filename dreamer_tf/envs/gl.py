@@ -6,6 +6,8 @@ import sys
 
 from dreamer_tf.envs.tasks import is_suite
 
+# Looks for an OpenGL context at every reset, whatever is observed.
+WITH_CONTEXT = ("dmc_quadruped_escape",)
 CANDIDATES = ("egl", "osmesa", "glfw")
 INSTALL = "apt-get install -y libegl1 libegl-mesa0 libgl1-mesa-dri libopengl0 libgl1"
 
@@ -24,7 +26,7 @@ physics.free()
 def requires_gl(task, observation="auto", frames=False):
     """Tells whether a task renders with OpenGL; the arguments are those of `make_env`."""
     if is_suite(task):
-        return frames or observation != "vector"
+        return frames or observation != "vector" or task in WITH_CONTEXT
     # Imported here: this program also runs where Gymnasium is missing, to say so.
     from dreamer_tf.envs.registry import renders_with_mujoco
 
@@ -102,10 +104,18 @@ def try_backends(candidates=CANDIDATES, timeout=60.0):
     return None, reasons
 
 
+def cure(reasons):
+    """Returns what to do where the back ends that were tried fail for some reasons."""
+    if any("No module named 'dm_control'" in reason for reason in reasons.values()):
+        # pip leaves it out on Python 3.13, where one of its own dependencies cannot be installed.
+        return "install the control suite with 'pip install --no-deps dm_control'"
+    return f"install an OpenGL with '{INSTALL}'"
+
+
 def describe_failure(reasons):
     """Returns the lines that tell what was tried and how to get a back end."""
     tried = [f"  {backend}: {reason}" for backend, reason in reasons.items()]
-    return "\n".join(["no OpenGL back end can render; tried", *tried, f"install one: {INSTALL}"])
+    return "\n".join(["no OpenGL back end can render; tried", *tried, cure(reasons)])
 
 
 def main():

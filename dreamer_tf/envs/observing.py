@@ -153,7 +153,7 @@ def _usable(parts, images, choice):
             notes.append(f"the observation {name!r} is left out: no numbers ({_described(space)})")
         else:
             usable.append(name)
-            if _shown(name) != name:
+            if _shown(name) != name or _is_tiny(space):
                 notes.append(
                     f"the observation {name!r} is no image but {_described(space)}: it is taken as "
                     f"a vector, {_shown(name)!r}"
@@ -163,11 +163,15 @@ def _usable(parts, images, choice):
 
 def _strange_image(space):
     """Returns what an image is that cannot be taken, and what to do; None for anything else."""
-    if isinstance(space, spaces.Dict):
-        inner = [name for name, each in space.items() if _is_image(each) or _strange_image(each)]
+    if isinstance(space, (spaces.Dict, spaces.Tuple)):
+        kind = type(space).__name__
+        parts = space.items() if kind == "Dict" else enumerate(space)
+        inner = [name for name, each in parts if _is_image(each) or _strange_image(each)]
         if not inner:
             return None
-        return f"a Dict of its own with the image {inner[0]!r} in it: bring that to the outer Dict"
+        return (
+            f"a {kind} of its own with the image {inner[0]!r} in it: bring that to the outer Dict"
+        )
     if not isinstance(space, spaces.Box) or len(space.shape) not in (2, 3, 4):
         return None
     shape = space.shape
@@ -209,6 +213,12 @@ def _is_image(space):
     return (
         isinstance(space, spaces.Box) and space.dtype == np.uint8 and _has_image_shape(space.shape)
     )
+
+
+def _is_tiny(space):
+    """Tells whether a space is an image but for its size."""
+    bytes_ = isinstance(space, spaces.Box) and space.dtype == np.uint8
+    return bytes_ and len(space.shape) in (2, 3) and min(space.shape[:2]) < SMALLEST
 
 
 def _has_image_shape(shape):

@@ -4,6 +4,7 @@ import numbers
 
 import gymnasium
 import numpy as np
+from gymnasium.wrappers import TimeLimit
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.tasks import PAPERS_LIMIT
@@ -81,9 +82,20 @@ def own_limit(env):
     """
     if env.spec is not None and env.spec.max_episode_steps is not None:
         return env.spec.max_episode_steps
+    # An environment without a registered name, limited as Gymnasium does it.
+    limits = [each._max_episode_steps for each in _wrappers(env) if isinstance(each, TimeLimit)]
+    if limits:
+        return min(limits)
     if not env.has_wrapper_attr("time_limit"):
         return None
     limit = env.get_wrapper_attr("time_limit")
     if not isinstance(limit, numbers.Integral) or limit < 1:
         raise UserError(f"the environment's time_limit is {limit!r}; give a whole number of steps")
     return int(limit)
+
+
+def _wrappers(env):
+    """Yields an environment's wrappers, the outermost first."""
+    while isinstance(env, gymnasium.Wrapper):
+        yield env
+        env = env.env

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
@@ -118,6 +119,13 @@ def test_on_is_a_word_in_yaml(tmp_path, text):
     path = tmp_path / "head.yaml"
     path.write_text(f"model:\n  discount_head: {text}\n")
     assert load_config([str(path)]).model.discount_head == "on"
+
+
+def test_numbers_of_numpy_are_numbers():
+    given = [("steps", np.int64(9000)), ("exploration.noise", np.float32(0.25))]
+    config = load_config([], given)
+    assert (config.steps, config.exploration.noise) == (9000, 0.25)
+    assert type(config.steps) is int and type(config.exploration.noise) is float
 
 
 def test_round_trip(tmp_path):
@@ -256,6 +264,9 @@ WRONG_FILES = [
     (b"seed: true\n", ["seed", "whole number", "True"]),
     (b"seed: 0.5\n", ["seed", "whole number", "0.5"]),
     (b"task: 3\n", ["task", "3"]),
+    (b"3\n", ["cannot be read as a config"]),
+    (b"agent: [dreamer]\n", ["agent", "must be one of", "['dreamer']"]),
+    (b"agent: {}\n", ["agent", "must be one of"]),
     (b"task: ${seed}\n", ["task", "${seed}"]),
     (b"task: ${\n", ["${"]),
     (b"task: ???\n", ["task", "???"]),

@@ -209,3 +209,11 @@ def test_a_worker_holds_no_tensorflow(backend):
 
 def test_a_worker_renders_beside_a_trainer_with_tensorflow(backend):
     run_python(BESIDE_TENSORFLOW, MUJOCO_GL=backend, TF_CPP_MIN_LOG_LEVEL="3")
+
+
+def test_a_task_that_looks_for_a_context_has_one_from_vectors_too(backend):
+    """dm_control's own quadruped_escape does at every reset."""
+    task = {"task": "dmc_quadruped_escape", "observation": "vector"}
+    with RemoteEnv(task, gl=backend) as worker:
+        first = play(worker, 0, np.zeros((2, 12), np.float32))
+    assert np.isfinite(first["vector"]).all()

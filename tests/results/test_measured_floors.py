@@ -1,5 +1,6 @@
 """The program that measures the floors; on the built-in task, which needs no simulator."""
 
+import gymnasium
 import numpy as np
 import pytest
 import scipy.stats
@@ -63,6 +64,31 @@ def test_policies_are_what_they_are_called(floors):
 def test_mistakes_are_told(capsys, floors, words, message):
     assert floors.main([*words, "--episodes", "2"]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("task", "status", "message"),
+    [
+        ("spaces_for_tests:Unbounded", 2, "action"),
+        ("spaces_for_tests:SeveralChoices", 2, "action"),
+        ("environments_for_tests:Raising", 1, "environments_for_tests:Raising fails: "),
+    ],
+)
+def test_what_no_agent_could_act_in_is_one_line(task, status, message, capsys, floors):
+    assert floors.main(["--task", task, "--episodes", "2"]) == status
+    output, errors = capsys.readouterr()
+    assert errors.startswith("error: ") and errors.count("\n") == 1 and message in errors
+    assert "nan" not in output
+
+
+def test_choices_begin_where_their_space_does(floors):
+    space = gymnasium.spaces.Discrete(3, start=-1)
+    random = np.random.default_rng(0)
+    found = {
+        name: {floors.act(space, policy, random) for _ in range(99)}
+        for name, policy in floors.CHOICES.items()
+    }
+    assert found == {"uniform": {-1, 0, 1}, "first": {-1}, "last": {1}}
 
 
 def test_where_to_write_is_looked_at_first(tmp_path, capsys, floors):

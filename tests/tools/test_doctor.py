@@ -69,6 +69,48 @@ def test_an_environment_that_cannot_start_is_bad(monkeypatch, tmp_path):
     assert finding.state == "bad" and "half installed" in finding.value
 
 
+def test_what_the_system_refuses_is_a_finding_and_the_others_go_on(monkeypatch, capsys):
+    def refuse():
+        raise OSError(24, "Too many open files")
+
+    checks = {"OpenGL": refuse, "cores": doctor.check_cores}
+    monkeypatch.setattr(doctor, "CHECKS", checks)
+    assert doctor.main(["--logdir", "x" * 300]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
+    assert [line.split()[:2] for line in lines] == [
+        ["bad", "OpenGL"],
+        ["ok", "cores"],
+        ["bad", "disk"],
+    ] or "low  cores" in lines[1]
+    assert "Too many open files" in lines[0] and "File name too long" in lines[2]
+
+
+def test_ctrl_c_and_a_reader_that_goes_away_end_it_without_a_trace(monkeypatch, tmp_path):
+    command = f"'{sys.executable}' -m dreamer_tf.doctor --packages | true"
+    found = subprocess.run(
+        ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in found.stderr and "Exception ignored" not in found.stderr
+
+    def interrupt(words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "main", interrupt)
+    assert doctor.run([]) == 130
+
+
+def test_an_installed_one_compares_with_the_ranges(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(doctor, "CHECKOUT", tmp_path)
+    found = doctor.Finding("packages", "bad", "numpy missing (needs >=2)", "install it")
+    monkeypatch.setattr(doctor, "check_ranges", lambda: found)
+    assert doctor.main(["--packages"]) == 1
+    assert "numpy missing" in capsys.readouterr().out
+
+
 def test_missing_packages_are_findings_not_a_crash(tmp_path):
     (tmp_path / "gymnasium.py").write_text("raise ModuleNotFoundError('no gymnasium here')")
     status, lines = run(tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}")

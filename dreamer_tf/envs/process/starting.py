@@ -58,8 +58,8 @@ def find_gl(config, frames=False, instead="train with --env.observation vector")
     if backend is None:
         tried = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         raise UserError(
-            f"nothing here can render {config.task} ({tried}): install an OpenGL with "
-            f"'{gl.INSTALL}'" + (f", or {instead}" if instead else ""),
+            f"nothing here can render {config.task} ({tried}): {gl.cure(reasons)}"
+            + (f", or {instead}" if instead else ""),
             status=1,
         )
     return backend

@@ -37,7 +37,7 @@ def main():
     except BrokenPipeError:
         return 0
     except BaseException as error:  # Even SystemExit of a library has to be reported.
-        answers.write(wire.pack(wire.ERROR, _describe_error(error)))
+        _send(answers, wire.pack(wire.ERROR, _describe_error(error)))
         return 1
     return 0
 
@@ -63,13 +63,20 @@ def _serve(commands, answers):
         "limited": env.limited,
         "notes": env.notes,
     }
-    answers.write(wire.pack(wire.SPEC, json.dumps(described).encode()))
+    _send(answers, wire.pack(wire.SPEC, json.dumps(described).encode()))
     try:
         while (command := _read_command(commands)) is not None:
             for answer in _answers(recording, spec, *command):
-                answers.write(answer)
+                _send(answers, answer)
     finally:
         recording.close()
+
+
+def _send(answers, data):
+    """Writes all of it, also where a signal comes amid an answer larger than the pipe."""
+    left = memoryview(data)
+    while left:
+        left = left[answers.write(left) :]
 
 
 def _read_command(commands):

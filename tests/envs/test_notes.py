@@ -1,0 +1,66 @@
+"""What an environment is said to be: images that become vectors, limits of its own."""
+
+import gymnasium
+import numpy as np
+import pytest
+from environments_for_tests import ActionEcho
+from gymnasium import spaces
+from gymnasium.wrappers import TimeLimit
+
+from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs import make_env
+from dreamer_tf.envs.observing import Observing
+from dreamer_tf.envs.repeat import own_limit
+
+TINY = spaces.Box(0, 255, (8, 8, 3), np.uint8)
+IMAGE = spaces.Box(0, 255, (20, 20, 3), np.uint8)
+
+
+class Observed(ActionEcho):
+    """Observes a space, and does not end."""
+
+    def __init__(self, space):
+        self.observation_space = space
+
+    def reset(self, *, seed=None, options=None):
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        return self.observation_space.sample(), 1.0, False, False, {}
+
+
+@pytest.mark.parametrize("space", [TINY, spaces.Dict(pixels=TINY)])
+def test_an_image_that_is_too_small_to_be_one_is_told_whatever_its_name(space):
+    env = Observing(Observed(space), "auto")
+    (note,) = env.notes
+    assert "is no image but Box(0, 255, (8, 8, 3), uint8): it is taken as a vector" in note
+    (found,) = env.observation_space.values()
+    assert found.shape == (192,)
+
+
+def test_an_image_in_a_tuple_is_refused_as_one_in_a_dict():
+    space = spaces.Tuple([IMAGE, spaces.Discrete(2)])
+    with pytest.raises(UserError, match="a Tuple of its own with the image 0 in it"):
+        Observing(Observed(space), "auto")
+    numbers = spaces.Tuple([spaces.Box(-1, 1, (3,)), spaces.Discrete(2)])
+    env = Observing(Observed(numbers), "auto")
+    assert env.observation_space["vector"].shape == (5,) and env.notes == []
+
+
+@pytest.mark.parametrize("limits", [(30,), (3000,), (30, 3000), (3000, 30)])
+def test_gymnasiums_wrapper_is_a_limit_of_its_own(limits):
+    def limited():
+        env = Observed(spaces.Box(-1, 1, (3,), np.float32))
+        for limit in limits:
+            env = gymnasium.wrappers.OrderEnforcing(TimeLimit(env, limit))
+        return env
+
+    assert own_limit(limited()) == min(limits)
+    env = make_env("mine:limited", factory=limited)
+    assert env.limited and env.get_wrapper_attr("time_limit") == min(limits)
+    env.reset(seed=0)
+    length, over = 0, False
+    while not over:
+        _, _, terminated, truncated, _ = env.step(np.zeros(env.action_space.shape, np.float32))
+        length, over = length + 1, terminated or truncated
+    assert length == min(limits)
