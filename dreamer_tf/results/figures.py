@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dreamer_tf.basics import atomic
+from dreamer_tf.results import references
 from dreamer_tf.results.export import as_name
 from dreamer_tf.results.series import (
     EARLY,
@@ -91,7 +92,7 @@ def draw(task, series, width):
     height = 4.6 + 0.06 * max(0, names - 9)  # Three names share a line of the legend.
     figure = Figure(figsize=(5.2 * len(panels) + 1.6, height), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    looks = _in_turn(series, (SEED, MEAN), LOOKS) | _in_turn(series, (EARLY,), MARKS)
+    looks = _in_turn(series, (SEED, MEAN), LOOKS) | _marks()
     top = _top(series)
     for panel, ax in zip(panels, axes, strict=True):
         shown = [each for each in series if each.panel == panel]
@@ -133,6 +134,12 @@ def _in_turn(series, kinds, looks):
         for number, name in enumerate(names)
         for kind in kinds
     }
+
+
+def _marks():
+    """Returns {(EARLY, name): mark}: the same for a method's points in every figure."""
+    names = sorted({each.method for each in references.early()})
+    return {(EARLY, name): mark for name, mark in zip(names, MARKS, strict=False)}
 
 
 def _draw_series(ax, series, looks):

@@ -132,7 +132,7 @@ def _references(task, furthest, early):
         x = np.array([each.high for each in bins])
         left = np.array([each.low for each in bins])
         seeds = np.array([each.seeds for each in bins])
-        label = "author's TF2 runs, bins of 100k, deviation of seeds"
+        label = "author's TF2 runs from pixels, bins of 100k, deviation of seeds"
         series.append(
             Series(STEPS, TF2, label, x, mean, "", mean - deviation, mean + deviation, left, seeds)
         )
