@@ -124,7 +124,7 @@ class Imagining(ModelBased):
         """Returns the actor's entropy in nats on the batch's posterior states, as action_ent."""
         shape = batch["reward"].shape
         noise = self.noise.update(*shape, seed)
-        embed = self.world_model.embed(batch)
+        embed = self.world_model.embed(self._dithered(batch, seed))
         observed = self.world_model.rssm(embed, batch["action"], batch["is_first"], noise.posterior)
         policy = self.actor(observed.states.features)
         candidates = self.noise.candidates(shape, tf.random.split(seed, 2)[1])

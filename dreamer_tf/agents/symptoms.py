@@ -26,7 +26,8 @@ def of_actor(metrics, discrete, actions, behavior):
         behavior: section of the configuration.
     """
     found = {}
-    if behavior.entropy_limit < NO_LIMIT:
+    # Without a scale the limit is never looked at.
+    if behavior.entropy_scale and behavior.entropy_limit < NO_LIMIT:
         cure = f"try a --behavior.entropy_limit above {behavior.entropy_limit:g}"
     else:
         cure = f"try a --behavior.entropy_scale above {behavior.entropy_scale:g}"
