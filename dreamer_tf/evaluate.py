@@ -2,12 +2,11 @@
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
 from dreamer_tf.agents.protocol import without_dreams
-from dreamer_tf.basics import atomic, seeding
+from dreamer_tf.basics import atomic, outputs, seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs import gl
 from dreamer_tf.envs.process import starting
@@ -56,9 +55,14 @@ def parse(words):
         raise UserError(f"--seed {arguments.seed}: give a number of at least 0")
     for option in ("json", "video", "predict"):
         path = getattr(arguments, option)
-        if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK)):
+        if path is None:
+            continue
+        if not path.parent.is_dir():
             raise UserError(f"--{option} {path}: give a file in a folder that can be written")
-        if path is not None and option != "json":
+        found = outputs.file(path, f"--{option}")
+        # Of a link the file that it leads to is written.
+        setattr(arguments, option, found.resolve() if found.is_symlink() else found)
+        if option != "json":
             video.check_suffix(path, f"--{option} ")
     _check_apart(arguments)
     return arguments

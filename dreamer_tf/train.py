@@ -5,17 +5,17 @@ import sys
 from dreamer_tf.config import command_line
 from dreamer_tf.reports import terminal
 from dreamer_tf.reports.wandb_logger import WandbLogger
-from dreamer_tf.training import session
+from dreamer_tf.training import outlook, session
 
 
 @terminal.guarded
 def main(words):
     """Trains; returns the exit status."""
     arguments = command_line.parse(words)
-    if arguments.dry_run:
-        print(session.plan(arguments))
-        return 0
     loggers = () if arguments.wandb is None else (WandbLogger(arguments.wandb),)
+    if arguments.dry_run:
+        print(outlook.plan(arguments))
+        return 0
     session.run_to_end(arguments, session.Extras(loggers))
     return 0
 

@@ -3,6 +3,7 @@
 import tempfile
 
 from dreamer_tf.basics import stopping
+from dreamer_tf.basics.errors import UserError
 
 
 def nameless_file(**options):
@@ -10,6 +11,14 @@ def nameless_file(**options):
 
     While Python looks for the folder of temporary files, and where the file system knows no
     nameless files, there is a named one for a moment.
+
+    Raises:
+        UserError: there is no folder for temporary files.
     """
     with stopping.deferred():
-        return tempfile.TemporaryFile(**options)
+        try:
+            return tempfile.TemporaryFile(**options)
+        except FileNotFoundError as error:
+            if options.get("dir") is not None:
+                raise
+            raise UserError(f"{error.strerror}: free space in one, or set TMPDIR", 1) from None

@@ -28,6 +28,24 @@ def handle(handler):
             signal.signal(number, handler)
 
 
+class Interrupts:
+    """A handler that ends what a program does, and knows afterwards which signal came.
+
+    Libraries do not always pass a KeyboardInterrupt on: what arrives may be another exception, so
+    that whoever catches one looks here.
+
+    Attributes:
+        number: of the last signal, None before the first.
+    """
+
+    def __init__(self):
+        self.number = None
+
+    def __call__(self, number, frame):
+        self.number = number
+        raise KeyboardInterrupt
+
+
 def heed_children():
     """Has the system say how programs that are started from now on end.
 

@@ -2,6 +2,7 @@
 
 import collections
 import re
+import sys
 import textwrap
 import time
 
@@ -21,6 +22,7 @@ RECENT_EPISODES = 10
 RECENT_EVALUATIONS = 4
 # Of "device     CPU": the lines that begin a run.
 TITLE_WIDTH = 11
+NARROWEST = 20  # Columns that lines are wrapped to; some terminals say they have none.
 SAVING = ", Ctrl-C saves and stops"
 STOPPING = "stopping at a checkpoint"
 
@@ -35,6 +37,9 @@ class Display:
 
     def __init__(self, steps, console=None):
         self.console = console or Console(soft_wrap=True, highlight=False)
+        # A file stays one where FORCE_COLOR calls it a terminal, and a poor terminal moves nothing.
+        moves = self.console.is_terminal and not self.console.is_dumb_terminal
+        self.moves = moves and (console is not None or sys.stdout.isatty())
         self.steps = steps
         self.shown = {}
         self.losses, self.speed = {}, {}
@@ -59,7 +64,7 @@ class Display:
 
     def open(self):
         """Takes the end of a terminal for itself until `close`."""
-        if self.console.is_terminal and self.live is None:
+        if self.moves and self.live is None:
             # Drawn anew by a thread of its own, so seconds pass while TensorFlow compiles.
             self.live = Live(get_renderable=self._panel, console=self.console, refresh_per_second=4)
             self.live.start()
@@ -97,11 +102,11 @@ class Display:
         self._print(text)
 
     def _print(self, text, style=None):
-        if self.console.is_terminal:
+        if self.moves:
             titled = re.fullmatch("[a-z]+ +", text[:TITLE_WIDTH])
             text = textwrap.fill(
                 text,
-                self.console.width,
+                max(self.console.width, NARROWEST),
                 subsequent_indent=" " * TITLE_WIDTH if titled else "",
                 break_long_words=False,
                 break_on_hyphens=False,

@@ -36,20 +36,22 @@ def guarded(main):
         except KeyboardInterrupt:
             message, status = "interrupted", 130
         except OSError as error:
-            message, status = _describe(error), 1
+            message, status = _describe(error, arguments), 1
         print(f"error: {message}", file=sys.stderr)
         return status
 
     return run
 
 
-def _describe(error):
-    """Returns one line for an OSError of the file system; raises any other again."""
+def _describe(error, words):
+    """Returns one line for an OSError of a program with these words of its command line."""
+    again = f"run this again{', without --fresh' * ('--fresh' in words)}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full ({error.strerror}): free some space, then run this again"
+        return f"the disk is full ({error.strerror}): free some space, then {again}"
+    reason = error.strerror or str(error)
     if error.filename is None:
-        raise error
-    return f"{error.filename}: {error.strerror}; make it usable, then run this again"
+        return f"the system refuses to read or write ({reason}); mend that, then {again}"
+    return f"{error.filename}: {reason}; make it usable, then {again}"
 
 
 def _gl_hint(error):
@@ -74,6 +76,8 @@ def quiet_start():
         os.dup2(notes.fileno(), 2)
         try:
             yield
+        except KeyboardInterrupt:
+            raise
         except BaseException:
             notes.seek(0)
             os.write(kept, notes.read())

@@ -28,6 +28,7 @@ from dreamer_tf.runs.going_on import CHECKPOINTS, EPISODES, changes
 
 CONFIG = "config.yaml"
 META = "meta.json"
+DAMAGED = "meta.json.damaged"
 METRICS = "metrics.jsonl"
 # The status of a command that may work later.
 BUSY = os.EX_TEMPFAIL
@@ -47,13 +48,16 @@ class RunDirectory:
     Attributes:
         path: the folder.
         resuming: whether an earlier process has written its configuration here.
-        changes: texts that say which harmless keys have other values than before.
+        changes: texts that say which harmless keys have other values than before, as
+            `write_meta` will write them.
+        config: `Config` of this start.
         episodes, checkpoints, metrics: paths of the two folders and of `metrics.jsonl`. The folders
             exist; the file is made by who writes it.
     """
 
-    def __init__(self, path, resuming, changes, descriptor):
+    def __init__(self, path, config, resuming, changes, descriptor):
         self.path = path
+        self.config = config
         self.resuming = resuming
         self.changes = changes
         self.episodes = path / EPISODES
@@ -76,12 +80,14 @@ class RunDirectory:
             resuming, changes = _prepare(path, arguments)
             for name in (EPISODES, CHECKPOINTS):
                 (path / name).mkdir(exist_ok=True)
+                if not os.access(path / name, os.W_OK | os.X_OK):
+                    raise PermissionError(0, f"its folder {name} is not writable")
         except BaseException as error:
             os.close(descriptor)
             if isinstance(error, OSError):
                 raise UserError(f"cannot write in {path}: {error.strerror}", status=1) from None
             raise
-        return cls(path, resuming, changes, descriptor)
+        return cls(path, config, resuming, changes, descriptor)
 
     def close(self):
         """Lets another process use the folder."""
@@ -95,13 +101,20 @@ def run_path(logdir, task, name, seed):
     return Path(logdir) / re.sub(r"[^\w.+-]", "-", task, flags=re.ASCII) / name / str(seed)
 
 
-def write_meta(run, extra):
+def write_meta(run, extra, warn=warnings.warn):
     """Appends one entry to the list `sessions` in the run's meta.json.
+
+    From now on the run has the configuration of this start. A meta.json that cannot be read is kept
+    under another name.
 
     Args:
         run: the `RunDirectory`.
         extra: what the caller knows of this start and JSON can hold: device, precision, GL back
             end, render mode.
+        warn: function that takes one line of text.
+
+    Raises:
+        UserError: it cannot be written.
     """
     path = run.path / META
     sessions = _sessions(path)
@@ -117,6 +130,11 @@ def write_meta(run, extra):
         **extra,
     }
     try:
+        if not sessions and path.exists():
+            os.replace(path, path.with_name(DAMAGED))
+            warn(f"{path} cannot be read: it is kept as {DAMAGED}")
+        if run.changes:
+            atomic.write(run.path / CONFIG, to_yaml(run.config).encode())
         text = json.dumps({"sessions": [*sessions, session]}, indent=2) + "\n"
         atomic.write(path, text.encode())
     except OSError as error:
@@ -144,7 +162,7 @@ def _sessions(path):
     """Returns the entries of a meta.json, none where it cannot be read."""
     try:
         return list(json.loads(path.read_text(encoding="utf-8"))["sessions"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 
@@ -183,6 +201,31 @@ def _version(package):
         return None
 
 
+def check_place(path, fresh=False):
+    """Looks whether a run can begin in a folder, which may be missing; makes and deletes nothing.
+
+    Args:
+        path: the folder.
+        fresh: whether an earlier run in it would be deleted.
+
+    Raises:
+        UserError: it cannot.
+    """
+    nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not nearest.is_dir():
+        raise _unfit(path, f"{nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise _unfit(path, f"{nearest} is not writable")
+    if path.is_dir():
+        _check_own(path)
+        if fresh:
+            _check_clear(path)
+
+
+def _unfit(path, reason):
+    return UserError(f"cannot make the run directory {path}: {reason}; choose another --logdir")
+
+
 def _make(path):
     """Makes the folder and those above it; leaves none of them behind where that fails."""
     made = []
@@ -200,9 +243,7 @@ def _make(path):
         with contextlib.suppress(OSError):
             for each in reversed(made):
                 each.rmdir()
-        raise UserError(
-            f"cannot make the run directory {path}: {error.strerror}; choose another --logdir"
-        ) from None
+        raise _unfit(path, error.strerror) from None
     return path
 
 
@@ -226,35 +267,43 @@ def _lock(path):
 
 
 def _prepare(path, arguments):
-    """Brings the locked folder to the state of the arguments.
+    """Makes the locked folder that of a new run, or finds what a run in it would change.
 
     Returns:
         (whether it holds a run, texts that say which harmless keys change).
     """
     stored = path / CONFIG
+    holds = _check_own(path)
+    if holds and arguments.fresh:
+        _clear(path)
+        holds = False
+    if not holds:
+        atomic.write(stored, to_yaml(arguments.config).encode())
+        return False, []
+    return True, changes(stored, arguments)
+
+
+def _check_own(path):
+    """Returns whether a folder holds a run; raises a UserError if it holds something else."""
     entries = {each.name for each in path.iterdir()} - {CONFIG + atomic.TEMPORARY}
     if entries and CONFIG not in entries:
         raise UserError(
             f"{path} is not empty and holds no {CONFIG}, so it is no run of ours: "
             "choose another --name or --logdir"
         )
-    if entries and arguments.fresh:
-        _clear(path)
-        entries = set()
-    if not entries:
-        atomic.write(stored, to_yaml(arguments.config).encode())
-        return False, []
-    changed = changes(stored, arguments)
-    if changed:
-        atomic.write(stored, to_yaml(arguments.config).encode())
-    return True, changed
+    return bool(entries)
+
+
+def _check_clear(path):
+    """Raises a UserError if there is anything in a run's folder that a run does not make."""
+    for each in path.iterdir():
+        if not _is_own(each):
+            raise UserError(f"--fresh deletes nothing: {each} was not made by a run; move it away")
 
 
 def _clear(path):
     """Deletes what a run makes, the config last, unless there is anything else."""
-    for each in path.iterdir():
-        if not _is_own(each):
-            raise UserError(f"--fresh deletes nothing: {each} was not made by a run; move it away")
+    _check_clear(path)
     for each in sorted(path.iterdir(), key=lambda each: each.name == CONFIG):
         shutil.rmtree(each) if each.is_dir() else each.unlink()
 
@@ -265,7 +314,7 @@ def _is_own(path):
     if path.name in (EPISODES, CHECKPOINTS):
         return path.is_dir() and all(_is_data(each) for each in path.iterdir())
     name = path.name.removesuffix(atomic.TEMPORARY)
-    own = name in (CONFIG, META, METRICS) or name.startswith("events.")
+    own = name in (CONFIG, META, DAMAGED, METRICS) or name.startswith("events.")
     return own and path.is_file()
 
 

@@ -77,7 +77,9 @@ class Snapshots:
         What that did to its episode is in no file: after a kill, a number would be used again, or
         an episode that was cut would pass for a whole one.
         """
-        replaced = self._kept.collector.replaced > self._replaced
+        collector = self._kept.collector
+        # Amid a block a checkpoint is of the time before it: the one after the block counts.
+        replaced = collector.frozen is None and collector.replaced > self._replaced
         return replaced or time.monotonic() - self._saved > 60 * minutes
 
     def save(self):

@@ -15,7 +15,6 @@ from dreamer_tf.agents.acting import Acting
 from dreamer_tf.agents.catalog import AGENTS
 from dreamer_tf.basics import cluster, stopping
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.config.files import to_yaml
 from dreamer_tf.config.schema import check_environment, flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
@@ -29,9 +28,8 @@ from dreamer_tf.reports.display import Display
 from dreamer_tf.reports.means import Means
 from dreamer_tf.runs import checkpoint, going_on, resume, run_directory, saved_agent, versions
 from dreamer_tf.runs.run_directory import RunDirectory
-from dreamer_tf.training import helping
+from dreamer_tf.training import helping, outlook
 from dreamer_tf.training.evaluator import Evaluator
-from dreamer_tf.training.schedule import Schedule
 
 UNLIMITED = (
     "the environment has no time limit of its own, its episodes are cut after {} steps; "
@@ -84,67 +82,50 @@ def run_to_end(arguments, extras=Extras()):  # noqa: B008 - it cannot be changed
         An `Outcome`.
 
     Raises:
-        UserError: the command cannot be followed, or something is not finite; or, with the status
-            `stopping.INTERRUPTED`, Ctrl-C came before training could save for it, or twice.
+        UserError: the command cannot be followed, something is not finite, memory is lacking; or,
+            with the status `stopping.INTERRUPTED`, Ctrl-C came before training could save for it,
+            or twice.
         WorkerError: the environment keeps failing.
     """
+    interrupts = stopping.Interrupts()
+    stopping.handle(interrupts)
     try:
         with contextlib.ExitStack() as opened:
             return _run_with(arguments, extras, opened)
-    except KeyboardInterrupt:  # Before training handles it, or the second one.
-        raise UserError(after_interrupt(arguments), stopping.INTERRUPTED) from None
+    except BaseException as error:
+        # Before training handles signals, or the second one. TensorFlow may make anything of it.
+        if isinstance(error, KeyboardInterrupt) or interrupts.number is not None:
+            return _interrupted(arguments, interrupts.number)
+        lacking = outlook.out_of_memory(error)
+        if lacking is not None:
+            raise UserError(lacking, status=1) from error
+        raise
 
 
-def plan(arguments):
-    """Returns what the command would do, as comments, and its whole configuration, as YAML.
-
-    Raises:
-        UserError: it would be refused, as far as can be told without starting the environment.
-    """
-    config = arguments.config
-    check_task(config.task)
-    path = run_directory.run_path(arguments.logdir, config.task, arguments.name, config.seed)
-    state, changes = None, []
-    if (path / run_directory.CONFIG).exists() and not arguments.fresh:
-        state = checkpoint.read_state(path / run_directory.CHECKPOINTS)
-        resume.check_whole(state, path)
-        changes = going_on.changes(path / run_directory.CONFIG, arguments)
-    if state is None:
-        how = "starts at step 0"
-    elif Schedule(config, state.get("at_once", False)).finished(resume.counters(state)):
-        how = "is complete"
-    else:
-        how = f"goes on at step {state['counters']['step']}"
-    lines = [f"the run in {path} {how}", *changes, "nothing was started"]
-    return "".join(f"# {line}\n" for line in lines) + to_yaml(config).rstrip()
-
-
-def after_interrupt(arguments):
-    """Returns what is left of a run that was interrupted before it could save."""
-    config = arguments.config
-    path = run_directory.run_path(arguments.logdir, config.task, arguments.name, config.seed)
-    saved = checkpoint.read_state(path / run_directory.CHECKPOINTS)
-    if saved is not None:
-        step = saved["counters"]["step"]
-        return f"interrupted: the same command goes on from the checkpoint of step {step}"
-    if next((path / run_directory.EPISODES).glob("*.npy"), None) is not None:
-        return "interrupted before the first checkpoint: the same command begins with the episodes"
-    return "interrupted before anything was learned: the same command starts the run"
+def _interrupted(arguments, number):
+    """Says what is left; returns the `Outcome` of a signal, raises the UserError of Ctrl-C."""
+    text = outlook.after_interrupt(arguments)
+    if number in (None, signal.SIGINT):
+        raise UserError(text, stopping.INTERRUPTED) from None
+    print(f"{text} ({signal.Signals(number).name})")
+    return Outcome(outlook.path_of(arguments), number)
 
 
 def _run_with(arguments, extras, opened):
     """As `run_to_end`; an `ExitStack` closes what is opened here."""
     if cluster.place(arguments.config.devices).number > 0:
         return Outcome(helping.help_with(arguments, extras.factory))
-    run = open_existing(arguments)
-    if run is not None:
+    path = outlook.path_of(arguments)
+    run = None
+    if arguments.fresh or not (path / run_directory.CONFIG).exists():
+        run_directory.check_place(path, arguments.fresh)
+    elif is_complete(path, arguments):
+        print(f"{path} is complete, nothing to do")
+        return Outcome(path)
+    else:
+        run = RunDirectory.open(arguments)
         opened.callback(run.close)
     weights = initial_weights(arguments.init_from, run)
-    if run is not None and is_finished(run, arguments.config):
-        if not arguments.config.replay.keep:
-            remove_all(run.episodes)  # A kill may have left some.
-        print(f"{run.path} is complete, nothing to do")
-        return Outcome(run.path)
     check_task(arguments.config.task)
     starting.allow_open_files(arguments.config.envs + 1)  # Evaluations have a worker, too.
     backend = starting.find_gl(arguments.config)
@@ -166,11 +147,7 @@ def _run_with(arguments, extras, opened):
         for text in saved_agent.other_meanings(arguments.init_from, arguments.config):
             display.say(f"note: {text}")
     machine = machine_of(arguments.config, backend, display)
-    if run is None:
-        run = RunDirectory.open(arguments)
-        opened.callback(run.close)
-    parts = run, display, start_worker, workers, machine, weights, extras
-    return train(arguments.config, *parts, opened)
+    return train(arguments, run, display, start_worker, workers, machine, weights, extras, opened)
 
 
 def machine_of(config, backend, display):
@@ -187,22 +164,20 @@ def machine_of(config, backend, display):
         return Machine(device, precision.resolve(config.precision, config.devices), backend)
 
 
-def open_existing(arguments):
-    """Returns the `RunDirectory` if the command continues a run, else None."""
-    config = arguments.config
-    path = run_directory.run_path(arguments.logdir, config.task, arguments.name, config.seed)
-    if arguments.fresh or not (path / run_directory.CONFIG).exists():
-        return None
-    resume.check_whole(checkpoint.read_state(path / run_directory.CHECKPOINTS), path)
-    return RunDirectory.open(arguments)
+def is_complete(path, arguments):
+    """Returns whether nothing is left to do for the run in a folder, which may be read-only.
 
-
-def is_finished(run, config):
-    """Returns whether a run's newest checkpoint says that nothing is left to do."""
-    state = checkpoint.read_state(run.checkpoints)
-    if state is None:
+    Raises:
+        UserError: the folder holds another configuration, or its checkpoints are damaged.
+    """
+    state = checkpoint.read_state(path / run_directory.CHECKPOINTS)
+    resume.check_whole(state, path)
+    going_on.changes(path / run_directory.CONFIG, arguments)
+    if not outlook.is_finished(state, arguments.config):
         return False
-    return Schedule(config, state.get("at_once", False)).finished(resume.counters(state))
+    if not arguments.config.replay.keep:
+        remove_all(path / run_directory.EPISODES)  # A kill may have left some.
+    return True
 
 
 def initial_weights(source, run):
@@ -216,9 +191,9 @@ def initial_weights(source, run):
     return saved_agent.load_checkpoint(source, lambda text: print(f"warning: {text}"))
 
 
-def train(config, run, display, start_worker, workers, machine, weights, extras, opened):
+def train(arguments, run, display, start_worker, workers, machine, weights, extras, opened):
     """Makes or restores the parts of a run and trains; returns the `Outcome`."""
-    device, resolved, backend = machine
+    config, (device, resolved, backend) = arguments.config, machine
     display.doing("making the networks")
     with terminal.quiet_start():
         from dreamer_tf.networks import precision
@@ -226,6 +201,9 @@ def train(config, run, display, start_worker, workers, machine, weights, extras,
 
         agent, team = helping.make_agent(config, workers[0].spec, resolved, display.say)
         opened.enter_context(helping.leading(agent, team))
+    if run is None:  # Now --fresh deletes the earlier one: what could fail at the start has not.
+        run = RunDirectory.open(arguments)
+        opened.callback(run.close)
     described = agent.describe()
     display.describe(described.progress)
     saved = versions.to_current(checkpoint.load_newest(run.checkpoints, display.warn))
@@ -243,7 +221,7 @@ def train(config, run, display, start_worker, workers, machine, weights, extras,
         "render": config.env.render,
         "init_from": None if weights is None else str(weights.path),
     }
-    run_directory.write_meta(run, session)
+    run_directory.write_meta(run, session, display.warn)
     if weights is not None:
         saved_agent.put_variables(agent, weights, weights_only=True)
         display.say(f"weights    from {weights.path}")
@@ -266,14 +244,14 @@ def train(config, run, display, start_worker, workers, machine, weights, extras,
         raise
     finally:
         trainer.close()
-    return say_end(config, run, trainer, complete, agent.dreams is not None, extras)
+    return say_end(arguments, run, trainer, complete, agent.dreams is not None, extras)
 
 
-def say_end(config, run, trainer, complete, dreams, extras):
+def say_end(arguments, run, trainer, complete, dreams, extras):
     """Writes and prints why a session ended and, of a complete run, what was learned.
 
     Args:
-        config: `Config`.
+        arguments: `Arguments`.
         run: `RunDirectory`.
         trainer: the `Trainer`, closed.
         complete: whether nothing is left to do.
@@ -285,15 +263,16 @@ def say_end(config, run, trainer, complete, dreams, extras):
     """
     if not complete and trainer.stop_signal is None:
         run_directory.write_end(run, "stopped by a logger", trainer.counters.step)
-        print("stopped by a logger; the same command continues the run")
+        print(f"stopped by a logger; {outlook.again(arguments)} continues the run")
         return Outcome(run.path)
     if not complete:
         name = signal.Signals(trainer.stop_signal).name
         run_directory.write_end(run, f"stopped by {name}", trainer.counters.step)
         by = "" if name in ("SIGINT", "SIGTERM") else f" by {name}"
-        print(f"stopped{by}; the same command continues the run")
+        print(f"stopped{by}; {outlook.again(arguments)} continues the run")
         return Outcome(run.path, trainer.stop_signal)
     run_directory.write_end(run, "complete", trainer.counters.step)
+    config = arguments.config
     lives = config.env.life_loss and is_atari(config.task)
     given = extras.factory is not None
     prefill = trainer.schedule.prefill

@@ -106,6 +106,7 @@ class Trainer:
             FloatingPointError: a loss or gradient was not finite; nothing is saved after it.
             WorkerError, UserError: an environment keeps failing; a checkpoint was saved.
         """
+        self._interrupted = signal.getsignal(signal.SIGINT)
         stopping.handle(self._request_stop)
         self.display.begin(self.counters)
         try:
@@ -146,7 +147,7 @@ class Trainer:
         self.stop_signal = number
         self.display.stopping()
         # A second Ctrl-C does not wait any more: files are whole at every moment.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, self._interrupted)
 
     def _stopping(self):
         return self.stop_signal is not None or self.logger.stop

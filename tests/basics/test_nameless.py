@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from dreamer_tf.basics import stopping
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.nameless import nameless_file
 
 
@@ -90,3 +91,12 @@ def test_other_threads_make_files_too(folder):
     thread.join()
     made[0].close()
     assert list(folder.iterdir()) == []
+
+
+def test_no_folder_for_temporary_files_is_one_line(monkeypatch):
+    def fail(**_):
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
+    with pytest.raises(UserError, match="No usable temporary directory .*set TMPDIR"):
+        nameless_file()

@@ -151,6 +151,27 @@ def test_plain_output_tells_each_kind_of_work_once_and_progress_now_and_then(clo
     assert "\x1b" not in file.getvalue()
 
 
+def test_a_poor_terminal_and_a_file_called_one_have_plain_lines(monkeypatch):
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, _environ={"TERM": "dumb"})
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for display in (Display(1000, console), Display(1000)):
+        assert display.console.is_terminal
+        display.open()
+        display.doing("collecting")
+        assert display.live is None
+        display.close()
+    assert file.getvalue() == "collecting ...\n"
+
+
+def test_lines_are_printed_also_where_a_terminal_says_it_has_no_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "0")
+    file = io.StringIO()
+    display = Display(1000, Console(file=file, force_terminal=True, soft_wrap=True))
+    assert display.console.width == 0
+    display.say("device     CPU")  # It was an error; rich itself shows nothing in no columns.
+
+
 def test_a_continued_run_knows_what_it_has_measured():
     display = Display(1000, Console(file=io.StringIO()))
     tests = [{"step": step, "test/return": 10.0 * step} for step in (1, 9, 3, 4, 5)]

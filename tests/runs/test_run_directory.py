@@ -120,7 +120,10 @@ def test_more_steps_need_extend(start):
     assert "--extend continues it up to 5000" in message
     assert snapshot(run.path) == before
     longer = start("--configs", DEBUG, "--steps", "5000", "--extend")
-    assert longer.resuming
+    assert longer.resuming and longer.changes == ["steps is 5000, before it was 2500"]
+    # What keeps it from starting leaves the run as it was.
+    assert snapshot(run.path) == before
+    write_meta(longer, {})
     assert from_yaml(longer.path / "config.yaml").steps == 5000
     assert (longer.episodes / "000000-101.npy").exists()
     longer.close()
@@ -325,11 +328,31 @@ def test_meta_gets_an_entry_for_each_start(start):
     assert 1 <= first["cores"] <= os.cpu_count()
 
 
-def test_damaged_meta_does_not_stop_a_run(start):
-    run = start("--configs", DEBUG)
+def test_damaged_meta_does_not_stop_a_run_and_is_kept(start):
+    run, said = start("--configs", DEBUG), []
     (run.path / "meta.json").write_text("{")
-    write_meta(run, {})
+    write_meta(run, {}, said.append)
     assert len(json.loads((run.path / "meta.json").read_text())["sessions"]) == 1
+    (line,) = said
+    assert "it is kept as meta.json.damaged" in line
+    assert (run.path / "meta.json.damaged").read_text() == "{"
+    write_meta(run, {}, said.append)
+    assert len(said) == 1
+    run.close()
+    # It is the run's own, for --fresh.
+    assert not (start("--configs", DEBUG, "--fresh").path / "meta.json.damaged").exists()
+
+
+@pytest.mark.parametrize("name", ["episodes", "checkpoints"])
+def test_a_folder_of_a_run_that_cannot_be_written_is_found_at_once(start, name, monkeypatch):
+    run = start("--configs", DEBUG)
+    run.close()
+    access = os.access
+    monkeypatch.setattr(
+        run_directory.os, "access", lambda path, mode: path.name != name and access(path, mode)
+    )
+    with pytest.raises(UserError, match=f"its folder {name} is not writable"):
+        start("--configs", DEBUG)
 
 
 def test_git_state(tmp_path, monkeypatch):

@@ -139,7 +139,7 @@ def test_the_player_takes_plain_observations(run):
     assert single.shape == action.shape
     with pytest.raises(UserError, match="the observation has no"):
         player.act({"nothing": np.zeros(3)})
-    with pytest.raises(UserError, match="the agent observes"):
+    with pytest.raises(UserError, match="the agent takes"):
         player.act(np.zeros([*shape, 2]))
 
 
