@@ -30,7 +30,7 @@ from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.runs import checkpoint
 from dreamer_tf.training import cost
 
-BUDGET = ["--env.observation", "vector", "--replay.capacity", "200"]
+BUDGET = ["--replay.capacity", "200"]
 
 
 def indices(folder):
@@ -132,11 +132,11 @@ def test_batches_under_way_keep_their_files(tmp_path):
 
 def test_a_run_with_a_capacity_goes_on_exactly_and_keeps_no_more(tmp_path):
     expected, run = run_path(tmp_path / "a"), run_path(tmp_path / "b")
-    assert train(tmp_path / "a", *BUDGET).returncode == 0
+    assert train(tmp_path / "a", *BUDGET, small=BRIEF).returncode == 0
     for count in (6, 14):
-        process = start(tmp_path / "b", *BUDGET)
+        process = start(tmp_path / "b", *BUDGET, small=BRIEF)
         assert interrupt(process, run, lambda n, count=count: n >= count, signal.SIGTERM) == 0
-    assert train(tmp_path / "b", *BUDGET).returncode == 0
+    assert train(tmp_path / "b", *BUDGET, small=BRIEF).returncode == 0
     assert_same_run(run, expected)
     # 14 episodes of 50 steps were made; the last four are there.
     assert indices(run / "episodes") == {550, 600, 650, 700}

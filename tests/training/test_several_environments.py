@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from runs_for_tests import WALK, assert_same_run, interrupt, metrics, run_path, start, train
+from runs_for_tests import BRIEF, WALK, assert_same_run, interrupt, metrics, run_path, start, train
 
 
 def test_several_discrete_environments_stop_and_go_on_exactly(tmp_path):
@@ -25,20 +25,20 @@ def test_several_discrete_environments_stop_and_go_on_exactly(tmp_path):
 
 
 def test_any_number_of_environments_shares_steps_and_updates_exactly(tmp_path):
-    words = ["--env.observation", "vector", "--envs", "5"]
+    words = ["--envs", "5"]
     expected, run = run_path(tmp_path / "a"), run_path(tmp_path / "b")
-    assert train(tmp_path / "a", *words).returncode == 0
+    assert train(tmp_path / "a", *words, small=BRIEF).returncode == 0
     lines = metrics(expected)
     # 140 steps of each, 50 an episode: two whole episodes each, all five at the same moment.
     finished = [line["step"] for line in lines if "train/return" in line]
     assert finished == [250] * 5 + [500] * 5
-    updates = [(line["step"], line["update"]) for line in lines if "model_loss" in line]
+    updates = [(line["step"], line["update"]) for line in lines if "critic_loss" in line]
     # Not before the first episode is there, then what is due by the steps of all five.
     assert updates == [(250, 10), (300, 20), (400, 30), (500, 40), (600, 50), (700, 60)]
     for count in (7, 16):
-        process = start(tmp_path / "b", *words)
+        process = start(tmp_path / "b", *words, small=BRIEF)
         assert interrupt(process, run, lambda n, count=count: n >= count, signal.SIGTERM) == 0
-    assert train(tmp_path / "b", *words).returncode == 0
+    assert train(tmp_path / "b", *words, small=BRIEF).returncode == 0
     assert_same_run(run, expected)
 
 
