@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from runs_for_tests import (
     BRIEF,
+    SMALL,
     WALK,
     assert_same_run,
     final_arrays,
@@ -23,40 +24,42 @@ from runs_for_tests import (
 from dreamer_tf.agents.acting import Acting
 
 OVERLAP = ["--train.overlap", "true"]
-VECTOR = ["--env.observation", "vector"]
 WALK_RUN = "environments_for_tests-Walk"
 
 
-def uninterrupted(logdir, task, *words):
+# Updates take longer than the steps beside them, so that a stop comes amid a block.
+ONE = [*BRIEF, "--train.updates", "150"]
+# A Dreamer with three environments, whose episodes are short and terminate.
+SEVERAL = [*SMALL, *WALK]
+
+
+def uninterrupted(logdir, task, small):
     """Returns (words, folder) of a whole run."""
-    result = train(logdir, *OVERLAP, *words)
+    result = train(logdir, *OVERLAP, small=small)
     assert result.returncode == 0, result.stderr + result.stdout
-    return [*OVERLAP, *words], run_path(logdir, task=task)
+    return [*small, *OVERLAP], run_path(logdir, task=task)
 
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory):
-    """Updates take longer than the steps beside them, so that a stop comes amid a block."""
-    words = (*VECTOR, "--train.updates", "100")
-    return uninterrupted(tmp_path_factory.mktemp("one"), "toy_reach", *words)
+    return uninterrupted(tmp_path_factory.mktemp("one"), "toy_reach", ONE)
 
 
 @pytest.fixture(scope="module")
 def several(tmp_path_factory):
-    """Three environments, whose episodes are short and terminate."""
-    return uninterrupted(tmp_path_factory.mktemp("several"), WALK_RUN, *WALK)
+    return uninterrupted(tmp_path_factory.mktemp("several"), WALK_RUN, SEVERAL)
 
 
 def test_updates_and_evaluations_come_when_they_do_without(one, tmp_path):
-    words, run = one
-    assert train(tmp_path, *words[2:]).returncode == 0
+    _, run = one
+    assert train(tmp_path, small=ONE).returncode == 0
     without = metrics(run_path(tmp_path, task=run.parts[-3]))
     with_overlap = metrics(run)
 
     def counted(lines, name):
         return [(line["step"], line["update"]) for line in lines if name in line]
 
-    assert counted(with_overlap, "model_loss") == counted(without, "model_loss")
+    assert counted(with_overlap, "critic_loss") == counted(without, "critic_loss")
     found, expected = counted(with_overlap, "test/return"), counted(without, "test/return")
     # An evaluation waits for the steps that are made beside the updates, a block's at most.
     assert len(found) == len(expected)
@@ -65,11 +68,11 @@ def test_updates_and_evaluations_come_when_they_do_without(one, tmp_path):
     assert found[-1] == expected[-1] and found[-1][1] == with_overlap[-1]["update"]
     # The first block learns from the same; what comes after it was collected by an older policy.
     first = [
-        next(line for line in each if "model_loss" in line) for each in (with_overlap, without)
+        next(line for line in each if "critic_loss" in line) for each in (with_overlap, without)
     ]
     assert first[0] == first[1]
     losses = [
-        [line["model_loss"] for line in each if "model_loss" in line]
+        [line["critic_loss"] for line in each if "critic_loss" in line]
         for each in (with_overlap, without)
     ]
     assert losses[0] != losses[1]
@@ -83,13 +86,13 @@ def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(kind, tmp_path, 
     amid = 0
     for number in (signal.SIGINT, signal.SIGTERM):
         count = 8 + (len(metrics(run)) if run.exists() else 0)
-        process = start(tmp_path, *words)
+        process = start(tmp_path, small=words)
         # A block has just ended; a moment later the next one is under way.
         ready = lambda n, count=count: n >= count and time.sleep(0.1) is None  # noqa: E731
         assert interrupt(process, run, ready, number) == 0
         _, arrays = final_arrays(run)
         amid += any(name.startswith("acting/") for name in arrays)
-    assert train(tmp_path, *words).returncode == 0
+    assert train(tmp_path, small=words).returncode == 0
     assert_same_run(run, expected)
     assert amid or kind == "several", "no stop came amid a block"
 
@@ -116,12 +119,12 @@ def test_a_stop_does_not_wait_for_slow_environments(tmp_path):
 
 def test_killed_it_goes_on_with_every_episode_that_was_experience(tmp_path):
     run = run_path(tmp_path)
-    process = start(tmp_path, *OVERLAP, *VECTOR)
+    process = start(tmp_path, *OVERLAP, small=BRIEF)
     wait_for(lambda: (run / "metrics.jsonl").exists() and len(metrics(run)) > 12)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     before = {n: v for n, v in fingerprint(run / "episodes").items() if n.endswith(".npy")}
-    assert train(tmp_path, *OVERLAP, *VECTOR).returncode == 0
+    assert train(tmp_path, *OVERLAP, small=BRIEF).returncode == 0
     after = fingerprint(run / "episodes")
     assert before and before.items() <= after.items()
     assert max(line["step"] for line in metrics(run)) == 700

@@ -10,7 +10,6 @@ import pytest
 from runs_for_tests import (
     assert_same_run,
     final_arrays,
-    interrupt,
     metrics,
     run_path,
     start,
@@ -41,18 +40,6 @@ def learned(run):
     return [line for line in metrics(run) if "model_loss" in line]
 
 
-def test_it_resumes_exactly_and_goes_on_with_one_device(shared, tmp_path):
-    process = start(tmp_path, *TWO)
-    assert interrupt(process, run_path(tmp_path), lambda lines: lines >= 8, signal.SIGINT) == 0
-    assert train(tmp_path, *TWO).returncode == 0
-    assert_same_run(run_path(tmp_path), shared)
-    result = train(tmp_path, *ONE, "--steps", "800", "--extend")
-    assert result.returncode == 0, result.stderr
-    assert "devices is 1, before it was 2" in result.stdout
-    state, _ = final_arrays(run_path(tmp_path))
-    assert state["counters"]["step"] == 800
-
-
 def team(logdir):
     """Starts the two processes of a run; returns them, the first one first."""
     with socket.socket() as one, socket.socket() as two:
@@ -71,7 +58,7 @@ def team(logdir):
     ]
 
 
-def test_two_processes_make_the_same_run_and_tell_when_one_is_gone(shared, tmp_path):
+def test_two_processes_stop_lose_one_of_them_and_end_in_the_same_run(shared, tmp_path):
     run = run_path(tmp_path)
     first, second = team(tmp_path)
     wait_for(lambda: (run / "metrics.jsonl").exists() and len(learned(run)) >= 1)
@@ -89,9 +76,14 @@ def test_two_processes_make_the_same_run_and_tell_when_one_is_gone(shared, tmp_p
     assert "error: another process of this run has ended: start all of them again" in output
     assert "Traceback" not in output
     second.communicate()
-    # What is left is a run like any other.
+    # What is left is a run like any other, which one process brings to its end ...
     assert train(tmp_path, *TWO).returncode == 0
     assert_same_run(run, shared)
+    # ... and one device carries on.
+    result = train(tmp_path, *ONE, "--steps", "800", "--extend")
+    assert result.returncode == 0, result.stderr
+    assert "devices is 1, before it was 2" in result.stdout
+    assert final_arrays(run)[0]["counters"]["step"] == 800
 
 
 @pytest.mark.parametrize(
