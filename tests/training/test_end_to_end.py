@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from programs_for_tests import run_program
 from runs_for_tests import (
+    BRIEF,
     VIDEOS,
     assert_same_run,
     final_arrays,
@@ -172,10 +173,10 @@ def test_evaluate_repeats_itself_and_writes_json(whole, tmp_path):
 
 
 def test_a_longer_run_is_extended_on_request_only(tmp_path):
-    assert train(tmp_path, "--steps", "300").returncode == 0
-    refused = train(tmp_path, "--steps", "350")
+    assert train(tmp_path, "--steps", "300", small=BRIEF).returncode == 0
+    refused = train(tmp_path, "--steps", "350", small=BRIEF)
     assert refused.returncode == 2 and "--extend" in refused.stderr
-    extended = train(tmp_path, "--steps", "350", "--extend")
+    extended = train(tmp_path, "--steps", "350", "--extend", small=BRIEF)
     assert extended.returncode == 0, extended.stderr
     assert metrics(run_path(tmp_path))[-1]["step"] == 350
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from episodes_for_tests import Bomb
 from runs_for_tests import (
-    DEBUG,
+    BRIEF,
     ENVIRONMENT,
     ROOT,
+    SMALL,
     command,
     final_arrays,
     fingerprint,
@@ -34,12 +35,15 @@ from dreamer_tf.runs.saved_agent import load_config
 from dreamer_tf.training.schedule import Schedule
 
 # As little learning as there can be: what happens around it is what counts here.
-TINY = [
+LITTLE = [
     *("--env.observation", "vector", "--env.time_limit", "20", "--train.prefill", "100"),
     *("--train.every", "20", "--train.updates", "2", "--train.pretrain", "2"),
-    *("--train.batch_size", "2", "--train.batch_length", "4", "--behavior.horizon", "2"),
-    *("--evaluate.every", "200", "--evaluate.episodes", "1", "--checkpoint.minutes", "0.005"),
+    *("--train.batch_size", "2", "--evaluate.every", "200", "--evaluate.episodes", "1"),
+    *("--checkpoint.minutes", "0.005"),
 ]
+TINY = [*LITTLE, "--train.batch_length", "4", "--behavior.horizon", "2"]
+# And an agent that begins to learn in a moment.
+TINY_BRIEF = [*BRIEF, *LITTLE]
 SLOW = "environments_for_tests:Slow"
 
 
@@ -55,9 +59,9 @@ def mark(tmp_path):
     assert not list(temporary.iterdir())
 
 
-def finish(logdir, *words, **variables):
+def finish(logdir, *words, small=SMALL, **variables):
     """Lets a run end; returns (exit status, output)."""
-    process = start(logdir, *words, **variables)
+    process = start(logdir, *words, small=small, **variables)
     output, _ = process.communicate(timeout=250)
     assert "Traceback" not in output, output
     return process.returncode, output
@@ -119,7 +123,8 @@ def test_an_environment_that_always_fails_ends_the_run_with_its_own_words(tmp_pa
 
 @pytest.mark.timeout(600)  # Twenty starts, and others may have the cores, too.
 def test_killed_twenty_times_a_run_uses_every_finished_episode(tmp_path, mark):
-    run, words, chance = run_path(tmp_path), [*TINY, "--steps", "4000"], random.Random(3)
+    run, chance = run_path(tmp_path), random.Random(3)
+    small = [*TINY_BRIEF, "--steps", "4000"]
     moments = [
         lambda: time.sleep(chance.uniform(0, 4)),  # Workers, tracing.
         lambda: wait_for_more(run / "episodes", chance.randint(1, 5)),
@@ -129,7 +134,7 @@ def test_killed_twenty_times_a_run_uses_every_finished_episode(tmp_path, mark):
     ]
     before, torn = {}, 0
     for kill in range(20):
-        process = start(tmp_path, *words, **mark)
+        process = start(tmp_path, small=small, **mark)
         moments[kill % len(moments)]()
         os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
@@ -139,7 +144,7 @@ def test_killed_twenty_times_a_run_uses_every_finished_episode(tmp_path, mark):
         assert {name: after.get(name) for name in before} == before
         before = after
     assert torn, "no kill came while a file was being written"
-    status, output = finish(tmp_path, *words, **mark)
+    status, output = finish(tmp_path, small=small, **mark)
     assert status == 0, output
     after = episodes(run)
     assert {name: after[name] for name in before} == before
@@ -173,8 +178,9 @@ def wait_for_file(folder, ending):
 
 
 def test_damaged_files_are_skipped_and_never_executed(tmp_path, mark):
-    run, words, trap = run_path(tmp_path), [*TINY, "--steps", "400"], tmp_path / "sprung"
-    process = start(tmp_path, *words, **mark)
+    run, trap = run_path(tmp_path), tmp_path / "sprung"
+    small = [*TINY_BRIEF, "--steps", "400"]
+    process = start(tmp_path, small=small, **mark)
     assert interrupt(process, run, lambda lines: lines >= 18, signal.SIGTERM) == 0
     older, newer = sorted((run / "checkpoints").iterdir())
     bomb, noise = pickle.dumps(Bomb(trap)), np.random.default_rng(0).bytes(3000)
@@ -189,7 +195,7 @@ def test_damaged_files_are_skipped_and_never_executed(tmp_path, mark):
     (run / "episodes" / "000999-21.npy").write_bytes(bomb)
     with open(run / "metrics.jsonl", "ab") as file:
         file.write(b'{"step": 12')
-    status, output = finish(tmp_path, *words, **mark)
+    status, output = finish(tmp_path, small=small, **mark)
     assert status == 0, output
     damaged = [newer, planted, *contents[:3], run / "episodes" / "000999-21.npy"]
     for path in damaged:
@@ -242,7 +248,7 @@ def test_a_full_disk_stops_the_run_in_one_line_and_it_goes_on_with_space(tmp_pat
         pytest.skip("no small file system can be mounted here")
     disk = tmp_path / "disk"
     disk.mkdir()
-    words = ["-m", "dreamer_tf.train", "--logdir", disk, "--configs", DEBUG, *TINY]
+    words = ["-m", "dreamer_tf.train", "--logdir", disk, *TINY_BRIEF]
     words += ["--steps", "600", "--train.every", "40"]
     result = subprocess.run(
         ["unshare", "-rm", sys.executable, "-c", FULL_DISK, disk, sys.executable, *words],
