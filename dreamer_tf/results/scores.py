@@ -19,7 +19,6 @@ METRICS = "metrics.jsonl"
 CURVE = "curve.csv"
 CONFIG = "config.yaml"
 TASK = re.compile(r"(dmc|gym|atari|toy)_\w")
-UNREADABLE = (OSError, ValueError, RecursionError)
 DEEPEST = 4  # Folders below the one that was named.
 
 
@@ -221,7 +220,10 @@ def _settings(folder, remarks):
         if not path.is_file():
             return {}
         settings = omegaconf.OmegaConf.to_container(omegaconf.OmegaConf.load(path))
-    except (*UNREADABLE, yaml.YAMLError, omegaconf.errors.OmegaConfBaseException):
+    except (
+        *(OSError, ValueError, RecursionError),
+        *(yaml.YAMLError, omegaconf.errors.OmegaConfBaseException),
+    ):
         settings = None
     if isinstance(settings, dict):
         return settings
