@@ -12,6 +12,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(name, "1")
 
+# The suite is of the CPU, where equality bit for bit is promised; what it asks of others is in
+# tools/check_reference.py and benchmark.py, which use a GPU where there is one.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+# What listens on this machine is not behind a proxy.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
+
 # As the programs do; tests of single functions load TensorFlow without them.
 kernels.choose()
 

@@ -110,6 +110,11 @@ def judge(runs, peers=None):
             if other:
                 verdict = _by_floors(verdict, floors, other, edges in last)
             verdicts.append(verdict)
+            if len(means) < len(group):
+                remarks.append(
+                    f"{task}, {name}: in the bin up to {edges[1]} steps are {len(means)} of "
+                    f"{len(group)} seeds; the others have ended before or not come so far"
+                )
     return verdicts, remarks
 
 

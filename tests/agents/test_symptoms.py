@@ -35,10 +35,11 @@ def test_what_to_try_is_not_what_the_run_has():
     cure = of_actor(STUCK, False, 1)["gradient"]
     assert "a --behavior.entropy_scale above 0.01, or 0.3 with --behavior.entropy_limit -1" in cure
     limited = of_actor(STUCK, False, 1, scale=0.3, limit=-1.0)
-    assert all("a --behavior.entropy_limit above -1" in each for each in limited.values())
     without = of_actor(STUCK, False, 1, scale=0.0, limit=-1.0)
-    assert all("a --behavior.entropy_scale above 0" in each for each in without.values())
     decided = of_actor(STUCK, True, 2, scale=1e-3)
+    assert set(limited) == set(without) == set(decided) == {"gradient", "entropy"}
+    assert all("a --behavior.entropy_limit above -1" in each for each in limited.values())
+    assert all("a --behavior.entropy_scale above 0" in each for each in without.values())
     assert all(each.endswith("a --behavior.entropy_scale above 0.001") for each in decided.values())
 
 

@@ -22,6 +22,7 @@ from episodes_for_tests import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from runs_for_tests import wait_for
 from scipy import stats
 
 from dreamer_tf.basics.errors import UserError
@@ -169,9 +170,11 @@ def test_closing_early_leaves_no_thread(tmp_path, taken):
 def test_no_more_than_the_depth_is_made_ahead():
     made = []
     with Prefetch((made.append(i) or i for i in range(100)), 2) as items:
+        wait_for(lambda: len(made) == 2)
         time.sleep(0.2)
         assert made == [0, 1]
         assert next(items) == 0
+        wait_for(lambda: len(made) == 3)
         time.sleep(0.2)
         assert made == [0, 1, 2]
 

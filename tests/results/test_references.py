@@ -97,6 +97,8 @@ def test_early_points_rise_and_belong_to_known_tasks():
     for task, method in {(each.task, each.method) for each in points}:
         curve = [(p.x, p.value) for p in points if (p.task, p.method) == (task, method)]
         assert len(curve) >= 2 and curve == sorted(curve)
+        values = [value for _, value in curve]
+        assert values == sorted(values) and 0 <= min(values) and max(values) <= 1000
 
 
 def test_every_file_has_its_origin_and_nothing_else_is_described():

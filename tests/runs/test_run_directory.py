@@ -356,6 +356,8 @@ def test_a_folder_of_a_run_that_cannot_be_written_is_found_at_once(start, name, 
 
 
 def test_git_state(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)  # It may ask for signatures.
+
     def git(*words):
         identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
         command = ["git", "-C", str(tmp_path), *identity, *words]

@@ -120,6 +120,7 @@ def test_attempts_are_bounded_where_nothing_comes_further(tmp_path):
 
 
 def test_a_job_whose_time_is_up_is_requeued_and_brings_its_run_to_the_end(whole, tmp_path):
+    pytest.importorskip("submitit")
     launcher = SlurmLauncher(Resources(1, 0, 2e9), attempts=1, hours=0.1, cluster="local")
     launcher.start([plan()], tmp_path)
     run = plan().folder(tmp_path)

@@ -1,6 +1,7 @@
 """The files that describe the package: pins, lock, metadata, citation."""
 
 import email
+import importlib.util
 import os
 import re
 import shutil
@@ -34,10 +35,12 @@ def pins(name):
 def test_pins_are_installed_and_agree_with_the_lock():
     locked = pins("requirements/lock.txt")
     assert len(locked) > 60
+    sweeps = all(map(importlib.util.find_spec, ("ray", "submitit")))  # They are optional.
     for name in REQUIREMENTS:
         for package, pin in pins(name).items():
             assert locked[package.lower().replace("_", "-")] == pin
-            assert version(package) == pin
+            if sweeps or not name.endswith("sweeps.txt"):
+                assert version(package) == pin
 
 
 def test_pyproject_lists_every_package():

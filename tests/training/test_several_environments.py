@@ -46,7 +46,7 @@ def test_several_environments_are_killed_and_nothing_finished_is_lost(tmp_path):
     run = run_path(tmp_path, task="environments_for_tests-Walk")
     words = [*WALK, "--checkpoint.minutes", "0.1"]
     process = start(tmp_path, *words)
-    while process.poll() is None and len(list((run / "episodes").glob("*.npy"))) < 40:
+    while process.poll() is None and len(list((run / "episodes").glob("*.npy"))) < 20:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
