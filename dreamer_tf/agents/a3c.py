@@ -99,7 +99,6 @@ class A3C(CompiledAgent):
         found, name = {"policy_value": loss}, "policy_value"
         gradients = self.steps.gradients({name: tape}, found)
         norms = {name: tf.linalg.global_norm(gradients[name])}
-        self.steps.apply(found, gradients, norms)
         count = tf.reduce_sum(mask)
         metrics = self.steps.metrics(found, norms) | {
             "policy_loss": policy_loss,
@@ -107,6 +106,7 @@ class A3C(CompiledAgent):
             "value": tf.reduce_sum(value[:, :-1] * mask) / count,
             "action_ent": tf.reduce_sum(entropy) / count,
         }
+        self.steps.apply(found, gradients, norms)
         return Learned(loss, gradients[name], advantages, metrics)
 
     def _vector(self, observation):

@@ -58,6 +58,16 @@ class A3cConfig(Section):
     decay: float = within(0, 1)
     damping: float = within(above=0)
 
+    def problem(self, config):
+        """See `Section.problem`: a run makes at least one rollout."""
+        needed = self.rollout * config.envs * config.env.repeats(config.task)
+        if config.steps >= needed:
+            return None
+        return (
+            f"steps {config.steps} is less than the {needed} of one a3c.rollout "
+            f"{self.rollout} in {config.envs} environments: the run would end before it learns"
+        )
+
     def misfit(self, spec):
         """See `Section.misfit`: it learns from states."""
         if "image" not in spec.observations:

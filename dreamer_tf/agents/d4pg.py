@@ -15,6 +15,7 @@ from dreamer_tf.agents.d4pg_networks import Networks
 from dreamer_tf.agents.steps import Steps
 from dreamer_tf.behavior import exploration
 from dreamer_tf.behavior.n_step import window_return
+from dreamer_tf.experience.priorities import UNKNOWN
 from dreamer_tf.experience.sources import Windows
 from dreamer_tf.networks import distributions
 from dreamer_tf.networks.categorical import Support
@@ -108,17 +109,17 @@ class D4PG(CompiledAgent):
         found = {"critic": critic_loss, "actor": actor_loss}
         gradients = self.steps.gradients({"critic": critic_tape, "actor": actor_tape}, found)
         norms = {name: tf.linalg.global_norm(each) for name, each in gradients.items()}
-        self.steps.apply(found, gradients, norms)
         metrics = self.steps.metrics(found, norms) | {
             "value": tf.reduce_mean(value),
             "outside": outside,
             "saturated": tf.reduce_mean(tf.cast(tf.abs(action) > SATURATED, tf.float32)),
         }
+        self.steps.apply(found, gradients, norms)
         # The divergence from the target, which an exact critic has none of.
         entropy = -tf.reduce_sum(tf.math.xlogy(target, target), -1)
         priorities = tf.maximum(errors - entropy, 0.0)
-        if self.steps.skip:  # A step of an update that was left out is as likely as any new one.
-            priorities = tf.where(tf.math.is_finite(priorities), priorities, 1.0)
+        # What is not finite is a fault of the losses, whose update tells nothing of its steps.
+        priorities = tf.where(tf.math.is_finite(priorities), priorities, UNKNOWN)
         return Learned(found, gradients, target, priorities, metrics)
 
     def _target(self, batch):

@@ -93,8 +93,8 @@ class ModelBased(CompiledAgent):
         gradients = devices.mean(self.steps.gradients(tapes, losses))
         losses, metrics = devices.mean((losses, metrics))
         norms = {name: tf.linalg.global_norm(gradient) for name, gradient in gradients.items()}
-        self.steps.apply(losses, gradients, norms)
         metrics = metrics | self.steps.metrics(losses, norms)
+        self.steps.apply(losses, gradients, norms)
         return Learned(reconstruction, imagined, losses, gradients, norms, metrics)
 
     def act(self, observation, is_first, state, noise, mode):

@@ -55,7 +55,7 @@ class Agent(Protocol):
         """Learns from a batch of its `experience`; returns {name: scalar tensor}.
 
         Where the experience has priorities, the new ones of the batch are among them, as
-        `"priorities"` [batch].
+        `"priorities"` [batch], -1 where one stays what it was.
         """
 
     def report(self, batch, seed):

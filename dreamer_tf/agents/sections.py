@@ -99,7 +99,7 @@ class BehaviorConfig(Section):
     actor_layers: int = count(1, shapes=True)
     value_layers: int = count(1, shapes=True)
     mean_scale: float = within(above=0)
-    init_std: float = within(above=0)
+    init_std: float = within(above=0, maximum=100)
     entropy_scale: float = within(minimum=0)
     entropy_limit: float = within()
     onehot_gradient: str = one_of(("straight_through", "score"))

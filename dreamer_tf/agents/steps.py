@@ -1,4 +1,4 @@
-"""The optimiser steps of an agent's parts: all of them or none."""
+"""The optimiser steps of an agent's parts: all of them or none, but for overflows of float16."""
 
 import tensorflow as tf
 
@@ -33,6 +33,8 @@ class Steps:
     def apply(self, losses, gradients, norms):
         """Makes all steps, or none of them once anything was not finite.
 
+        In float16 a part whose gradient overflowed makes none by itself, see `Optimizer.faulty`.
+
         Args:
             losses: {name: scalar}.
             gradients: {name: gradients}.
@@ -61,7 +63,9 @@ class Steps:
         return tf.where(tf.reduce_any(faults), 1 + tf.argmax(faults, output_type=tf.int32), 0)
 
     def metrics(self, losses, norms):
-        """Returns {name: scalar} of the losses and norms, and of what was left out.
+        """Returns {name: scalar} of the losses and norms, and of what `apply` will leave out.
+
+        It comes before `apply`, which changes the loss scales that decide about it.
 
         With `skip`, `skipped` is 1 where nothing else of the update has a meaning.
         """

@@ -30,8 +30,7 @@ class EnvConfig(Section):
 
     def problem(self, config):
         """See `Section.problem`: an episode ends with a whole agent step."""
-        repeat, limit = self.action_repeat, self.time_limit
-        repeat = default_repeat(config.task) if repeat == "auto" else repeat
+        repeat, limit = self.repeats(config.task), self.time_limit
         limit = default_limit(config.task) if limit == "auto" else limit
         if limit is None or limit % repeat == 0:
             return None
@@ -39,6 +38,10 @@ class EnvConfig(Section):
             f"env.time_limit {limit} is not a multiple of env.action_repeat {repeat}: "
             "both count environment steps"
         )
+
+    def repeats(self, task):
+        """Returns how many environment steps an action lasts in a task."""
+        return default_repeat(task) if self.action_repeat == "auto" else self.action_repeat
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,16 +59,19 @@ class TrainConfig(Section):
 
     def problem(self, config):
         """See `Section.problem`: a run learns before it ends."""
-        if self.overlap and catalog.AGENTS[config.agent].at_once:
-            return f"train.overlap true: the agent {config.agent} learns from steps as they come"
+        if catalog.AGENTS[config.agent].at_once:
+            agent = config.agent
+            told = f"train.overlap true: the agent {agent} learns from steps as they come"
+            return told if self.overlap else None
         if config.devices > 1 and self._unshared(config):
             return f"devices {config.devices}: {self._unshared(config)}"
-        if catalog.AGENTS[config.agent].at_once or config.steps >= self.prefill:
+        needed, words = self.prefill, f"train.prefill {self.prefill}"
+        if not self.pretrain:
+            needed += self.every
+            words += f" and train.every {self.every} together, and train.pretrain is 0"
+        if config.steps >= needed:
             return None
-        return (
-            f"steps {config.steps} is less than train.prefill {self.prefill}: "
-            "the run would end before it learns"
-        )
+        return f"steps {config.steps} is less than {words}: the run would end before it learns"
 
     def _unshared(self, config):
         """Returns why several devices cannot share an update, None where they can."""

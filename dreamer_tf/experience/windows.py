@@ -9,6 +9,7 @@ from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.experience.episode_file import DamagedFile
 from dreamer_tf.experience.prefetch import as_it_is
+from dreamer_tf.experience.priorities import UNKNOWN
 from dreamer_tf.experience.sequences import LACKS, SequenceSampler
 from dreamer_tf.experience.transitions import Transitions
 
@@ -153,6 +154,8 @@ class WindowSource:
         for update in sorted(each for each in self._pending if each <= last):
             numbers, given = fed = self._pending.pop(update)
             values = np.asarray(given, np.float32).astype(np.float64)
+            told = values != UNKNOWN
+            numbers, values = numbers[told], values[told]
             if not (np.isfinite(values) & (values >= 0)).all():
                 raise FloatingPointError("priorities")
             values = np.maximum(values, SMALLEST_PRIORITY) ** self._wanted.priority

@@ -5,6 +5,8 @@ import tensorflow as tf
 
 # Below this scale the gradient itself, not its range in float16, is at fault.
 SMALLEST_LOSS_SCALE = 1.0
+# Keras doubles it without end where gradients are zero, and from infinity is no return.
+LARGEST_LOSS_SCALE = 2.0**30
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -147,3 +149,5 @@ class Optimizer:
         else:
             scale = self.scale
             self.scaler.apply([gradient * scale for gradient in gradients], self.targets)
+            highest = tf.minimum(self.scale, LARGEST_LOSS_SCALE)
+            self.scaler.dynamic_scale.assign(highest)

@@ -10,7 +10,6 @@ from dreamer_tf.basics import processor
 from dreamer_tf.envs.tasks import (
     PAPERS_LIMIT,
     default_limit,
-    default_repeat,
     is_suite,
     task_names,
 )
@@ -65,7 +64,7 @@ def seconds(config, gpu):
     # Of the agents without one no speed on a GPU is known, and they are quick without.
     gpu = gpu and world_model
     if config.a3c is not None:
-        actions_each = repeat(config) * config.envs
+        actions_each = config.env.repeats(config.task) * config.envs
         learning = ROLLOUT * config.steps / (actions_each * config.a3c.rollout)
     else:
         train = config.train
@@ -93,13 +92,14 @@ def actions(config):
     limit = config.env.time_limit
     limit = default_limit(config.task) if limit == "auto" else limit
     tested = config.evaluate.episodes * min(limit or PAPERS_LIMIT, LONGEST)
-    return (config.steps - prefill) * (1 + tested / config.evaluate.every) / repeat(config)
+    steps = (config.steps - prefill) * (1 + tested / config.evaluate.every)
+    return steps / config.env.repeats(config.task)
 
 
 def action(config):
     """Returns the seconds of one action and its environment's steps without a GPU."""
     suite = is_suite(config.task)
-    step = repeat(config) * (PHYSICS if suite else OTHERS)
+    step = config.env.repeats(config.task) * (PHYSICS if suite else OTHERS)
     if suite and config.env.observation != "vector":
         step += FRAMES[config.env.render]
     found = POLICY / config.envs + EACH_MORE + step / (BESIDE if config.envs > 1 else 1)
@@ -112,12 +112,6 @@ def has_images(config):
         return config.env.observation != "vector"
     # Others observe what they say themselves, mostly vectors.
     return config.task in task_names()
-
-
-def repeat(config):
-    """Returns a run's action repeat."""
-    own = config.env.action_repeat
-    return default_repeat(config.task) if own == "auto" else own
 
 
 def weights(config):

@@ -16,7 +16,7 @@ def record_bytes(config, steps=None):
         config: `Config`.
         steps: environment steps, those of the configuration by default.
     """
-    records = (steps or config.steps) / costs.repeat(config)
+    records = (steps or config.steps) / config.env.repeats(config.task)
     if config.replay.capacity != "all":
         records = min(records, config.replay.capacity)
     return records * (3 * config.env.image_size**2 * costs.has_images(config) + BESIDE)

@@ -196,6 +196,20 @@ def test_it_learns_in_every_precision(precision):
     assert float(metrics["critic_loss"]) < float(first["critic_loss"])
 
 
+@pytest.mark.parametrize("skip", [True, False])
+def test_an_update_with_a_fault_tells_no_priorities_and_the_fault_is_the_first_one(skip):
+    agent = make(train__skip_nonfinite=skip)
+    batch = windows(agent)
+    batch["reward"][:] = np.nan
+    np.testing.assert_array_equal(agent.update(batch, SEED)["priorities"], np.full(5, -1))
+    if skip:
+        assert (agent.update(windows(agent), SEED)["priorities"].numpy() >= 0).all()
+        agent.check()
+    else:
+        with pytest.raises(FloatingPointError, match="critic_loss"):
+            agent.check()
+
+
 def test_a_priority_of_zero_is_uniform_replay():
     agent = make(VECTORS, d4pg__priority=0)
     assert agent.experience == Windows(50, before=0, after=N, priority=None, correction=0.4)

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from agents_for_tests import random_batch, tiny_agent, weights
 
+from dreamer_tf.networks.optimizer import SMALLEST_LOSS_SCALE
 from dreamer_tf.reports.means import Means
 
 SEED = np.array([3, 4], np.int32)
@@ -232,6 +233,23 @@ def test_float16_counts_skipped_steps_and_goes_on():
     assert float(metrics["model_skipped"]) == 1.0
     assert float(metrics["model_grad_norm"]) == 0.0
     assert float(agent.optimizers["model"].scale) == 2.0**29
+
+
+def test_what_an_overflow_skips_is_no_update_that_was_left_out():
+    """At the smallest scale that may be halved; below it the gradient would be at fault."""
+    agent = tiny_agent("float16", train__skip_nonfinite=True, optimizer__clip=1e9)
+    agent.optimizers["model"].scaler.dynamic_scale.assign(SMALLEST_LOSS_SCALE)
+    batch = random_batch()
+    batch["reward"][:] = 1e6  # Its square is finite in float32, no gradient of it in float16.
+    before = weights(agent)
+    metrics = agent.update(batch, SEED)
+    assert float(metrics["model_skipped"]) == 1.0 and float(metrics["skipped"]) == 0.0
+    after = weights(agent)
+    changed = {
+        path.split("/")[0] for path in after if not np.array_equal(after[path], before[path])
+    }
+    assert "actor" in changed and "encoder" not in changed
+    assert float(agent.update(batch, SEED)["skipped"]) == 1.0
 
 
 def test_update_and_policy_trace_once():

@@ -226,6 +226,15 @@ WRONG = [
     (["--replay.capacity", "0"], ["--replay.capacity", "at least 1"]),
     (["--replay.keep", "maybe"], ["--replay.keep", "'maybe'", "true or false"]),
     (["--steps", "4999"], ["steps 4999", "train.prefill 5000"]),
+    (
+        ["--steps", "5999", "--train.pretrain", "0"],
+        ["steps 5999", "train.prefill 5000", "train.every 1000", "train.pretrain is 0"],
+    ),
+    (
+        ["--configs", "a3c_vectors", "--steps", "15999", "--envs", "32", "--a3c.rollout", "500"],
+        ["steps 15999", "the 16000 of one a3c.rollout 500 in 32 environments"],
+    ),
+    (["--behavior.init_std", "1000"], ["--behavior.init_std", "at most 100"]),
     (["--train.batch_length", "1", "--model.discount_head", "on"], ["train.batch_length 1"]),
     (["--train.batch_length", "1"], ["train.batch_length 1", "model.discount_head"]),
     (["--exploration.epsilon", "0.05"], ["exploration.epsilon_final 0.1", "0.05"]),

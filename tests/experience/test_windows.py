@@ -302,7 +302,21 @@ def test_dropped_episodes_take_their_priorities_along(tmp_path):
     assert same(one(restored, 14), one(source, 14))
 
 
-@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1.0])
+def test_what_tells_nothing_new_changes_nothing(tmp_path):
+    """Known priorities stay, unknown ones stay the largest; neither becomes part of the largest."""
+    source = make_source(Windows(5, 0, 1, priority=1.0), make(tmp_path, [20]), SEED)
+    one(source, 0)
+    source.feedback(0, np.array([0.02, 0.05, -1, -1, 0.03]))
+    for update in range(1, LAG + 1):
+        one(source, update)
+        source.feedback(update, np.full(5, -1))
+    state = source.state()
+    assert float(state["largest"]) == pytest.approx(0.05)
+    told = set(np.round(state["priorities"].astype(float), 4)) - {-1.0}
+    assert told and told <= {0.02, 0.03, 0.05}
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -2.0])
 def test_priorities_that_are_no_priorities_end_the_run(tmp_path, wrong):
     source = make_source(Windows(5, 0, 1, priority=1.0), make(tmp_path, [20]), SEED)
     one(source, 0)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf.networks.optimizer import FusedAdam, Optimizer, adam, rmsprop
+from dreamer_tf.networks.optimizer import LARGEST_LOSS_SCALE, FusedAdam, Optimizer, adam, rmsprop
 
 
 def steps(optimizer_class, count):
@@ -38,6 +38,20 @@ def test_a_variable_that_the_loss_does_not_depend_on_stays():
     optimizer.apply(optimizer.gradients(tape, loss))
     np.testing.assert_allclose(used, np.full(3, 0.99), rtol=1e-5)
     np.testing.assert_array_equal(unused, np.ones(3))
+
+
+def test_a_loss_scale_that_nothing_overflows_stays_finite_and_what_follows_learns():
+    weight = keras.Variable(np.ones(2), dtype="float32")
+    optimizer = Optimizer("some", [weight], adam(1e-2, 100.0, 1e-7), scale_loss=True)
+    optimizer.scaler.dynamic_growth_steps = 1
+    scales = []
+    for _ in range(200):
+        optimizer.apply([tf.zeros(2)])
+        scales.append(float(optimizer.scale))
+    assert scales[0] < scales[5] < scales[-1] == LARGEST_LOSS_SCALE
+    np.testing.assert_array_equal(weight, [1, 1])
+    optimizer.apply([tf.ones(2)])
+    assert (weight.numpy() < 1).all()
 
 
 def test_rmsprop_is_damped_below_the_root_and_annealed():
