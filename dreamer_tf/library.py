@@ -3,6 +3,7 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from dreamer_tf.basics import stopping
@@ -13,7 +14,13 @@ from dreamer_tf.config.files import load_config
 from dreamer_tf.config.schema import sections
 from dreamer_tf.envs import factories
 from dreamer_tf.reports import terminal
+from dreamer_tf.reports.loggers import RunLogger
 from dreamer_tf.training import session
+
+WANTED = {
+    "configs": "the names of presets or the paths of their files",
+    "loggers": "the objects with the methods begin, write, video and end",
+}
 
 
 def train(task, logdir, configs, name, loggers, fresh, extend, init_from, keys):
@@ -22,9 +29,8 @@ def train(task, logdir, configs, name, loggers, fresh, extend, init_from, keys):
     if task is not None and not isinstance(task, str):
         task, factory = factories.named(task)
         factory = factories.packed(factory)
-    if isinstance(configs, (str, Path)):
-        configs = [configs]
-    presets = [str(preset) for preset in configs]
+    presets = [str(preset) for preset in _listed(configs, "configs", (str, Path))]
+    loggers = _listed(loggers, "loggers", RunLogger)
     overrides = list(_flat(keys)) + ([] if task is None else [("task", task)])
     if fresh and extend:
         raise UserError("fresh and extend exclude each other: start again or continue")
@@ -51,6 +57,21 @@ def train(task, logdir, configs, name, loggers, fresh, extend, init_from, keys):
     if outcome.stop_signal is not None:
         signal.raise_signal(outcome.stop_signal)
     return outcome.path
+
+
+def _listed(given, argument, kind):
+    """Returns one thing, or several, as a list.
+
+    Raises:
+        UserError: something is not of the kind; a class is none of its objects.
+    """
+    # A class has the methods, too.
+    given = [given] if isinstance(given, (kind, type)) else given
+    found = list(given) if isinstance(given, Iterable) else [given]
+    for each in found:
+        if isinstance(each, type) or not isinstance(each, kind):
+            raise UserError(f"{argument}: {each!r} is none of {WANTED[argument]}")
+    return found
 
 
 def _flat(keys):

@@ -128,6 +128,8 @@ class Player:
                 are no steps, or fewer actions than steps, or they are no actions of this agent.
         """
         self.check_dreams()
+        if not isinstance(steps, numbers.Integral):
+            raise UserError(f"a dream of {steps!r} steps: give a whole number")
         if steps < 1 or (actions is not None and len(actions) < steps):
             given = "its own actions" if actions is None else f"{len(actions)} actions"
             raise UserError(f"a dream of {steps} steps with {given}: one step, one action at least")

@@ -70,6 +70,13 @@ def test_an_agent_of_vectors_needs_no_opengl(chosen, no_gl, monkeypatch, capsys)
         assert environment.step(action)["vector"].shape == record["vector"].shape
 
 
+def test_the_steps_of_a_dream_are_whole(capsys):
+    player = player_of(load_config(["control"], TASK))
+    player.agent.dreams = object()
+    with pytest.raises(UserError, match="2.0 steps: give a whole number"):
+        player.imagine({}, 2.0)
+
+
 @pytest.mark.parametrize("steps, actions", [(0, None), (-1, None), (3, [[0.0], [0.0]])])
 def test_a_dream_has_a_step_and_each_step_an_action(steps, actions, capsys):
     player = player_of(load_config(["control"], TASK))

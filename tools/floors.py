@@ -70,6 +70,8 @@ def measure(env, policy, episodes):
         while not over:
             action = act(space, policy, random)
             _, reward, terminated, truncated, _ = env.step(action)
+            if not np.isfinite(reward):
+                raise ValueError(f"a reward is {reward}")
             returns[episode] += reward
             over = terminated or truncated
     return returns
@@ -147,18 +149,25 @@ def main(words):
     out = outputs.file(arguments.out, "--out") if arguments.out is not None else None
     sys.path.insert(0, "")  # Modules of the folder one is in, as `python -m` finds them.
     rows = [COLUMNS]
-    for task in arguments.task:
-        for found in floors(task, arguments.episodes, given):
-            if len(rows) == 1:
-                print(",".join(COLUMNS))
-            rows.append(found)
-            print(",".join(rows[-1]), flush=True)
-    if out is not None:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        atomic.write(out, text.getvalue().encode())
+    try:
+        for task in arguments.task:
+            for found in floors(task, arguments.episodes, given):
+                if len(rows) == 1:
+                    print(",".join(COLUMNS))
+                rows.append(found)
+                print(",".join(rows[-1]), flush=True)
+    finally:  # A later task that fails costs none of what was measured.
+        if out is not None and len(rows) > 1:
+            write(out, rows)
     return 0
+
+
+def write(out, rows):
+    """Writes a table to a file."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write(out, text.getvalue().encode())
 
 
 if __name__ == "__main__":

@@ -192,7 +192,8 @@ def check_runs(arguments):
         f"errors of the difference, their deviation taken as {check.LEAST_DEVIATION:g} or more"
     )
     failed = sum(each.failed for each in verdicts)
-    print(f"{failed} of {len(judged)} below" if failed else f"none of {len(judged)} below")
+    found = f"{failed} of {len(judged)} below or not finite"
+    print(found if failed else f"none of {len(judged)} below")
     return 1 if failed else 0
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dreamer_tf.basics import outputs
+from dreamer_tf.reports import summary
 from dreamer_tf.reports.terminal import guarded
-from dreamer_tf.runs import shipping
+from dreamer_tf.runs import saved_agent, shipping
 
 
 @guarded
@@ -32,7 +33,8 @@ def main(words):
         not arguments.full,
         lambda text: print(f"warning: {text}", file=sys.stderr),
     )
-    print(f"{out}: {size / 1e6:.1f} MB; try tools/run evaluate {out}")
+    task = saved_agent.load_config(out).task
+    print(f"{out}: {size / 1e6:.1f} MB; try tools/run evaluate {summary.named(out, task)}")
     return 0
 
 

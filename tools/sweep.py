@@ -1,4 +1,4 @@
-"""Makes many runs: presets x tasks x seeds x overrides.
+r"""Makes many runs: presets x tasks x seeds x overrides.
 
     python tools/sweep.py --logdir runs --methods planet no_value --with cpu \
         --tasks dmc_walker_walk dmc_cup_catch --seeds 0 1 2 --set steps=3e5

@@ -1,5 +1,6 @@
 """Paths as a person types them."""
 
+import os
 from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
@@ -13,8 +14,10 @@ def expanded(path, option):
         option: what the user typed it after, such as `--out`.
 
     Raises:
-        UserError: it is the home folder of somebody who is not known here.
+        UserError: it is no path, or the home folder of somebody who is not known here.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise UserError(f"{option} {path!r}: give the path of a folder or file")
     try:
         return Path(path).expanduser()
     except RuntimeError:

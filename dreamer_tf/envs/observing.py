@@ -150,7 +150,8 @@ def _usable(parts, images, choice):
         if strange:
             notes.append(f"the observation {name!r} is left out: it is {strange}")
         elif not _is_flattenable(space):
-            notes.append(f"the observation {name!r} is left out: no numbers ({_described(space)})")
+            what = "text among its numbers" if _has_text(space) else "no numbers"
+            notes.append(f"the observation {name!r} is left out: {what} ({_described(space)})")
         else:
             usable.append(name)
             if _shown(name) != name or _is_tiny(space):
@@ -195,9 +196,19 @@ def _strange_image(space):
 def _is_flattenable(space):
     """Tells whether a space has numbers; some libraries' own spaces do not say."""
     try:
-        return space.is_np_flattenable and not isinstance(space, spaces.Text)
+        return space.is_np_flattenable and not _has_text(space)
     except NotImplementedError:
         return False
+
+
+def _has_text(space):
+    """Tells whether a space is text or has some in it; Gymnasium would make character codes of it.
+
+    Text alone has no numbers.
+    """
+    parts = getattr(space, "spaces", ())
+    parts = parts.values() if isinstance(parts, dict) else parts
+    return isinstance(space, spaces.Text) or any(map(_has_text, parts))
 
 
 def _shown(name):

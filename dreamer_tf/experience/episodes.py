@@ -334,8 +334,16 @@ class Episodes:
         self._warn(f"skipped {path}: {reason}")
 
 
+def files_of(folder):
+    """Returns the paths of all episodes in a folder, finished or not; [] where there is none."""
+    kinds = episode_file.NAME, growing_file.NAME
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return [path for path in paths if any(kind.fullmatch(path.name) for kind in kinds)]
+
+
 def remove_all(folder):
-    """Deletes the files of all episodes in a folder, finished or not."""
-    for path in folder.iterdir():
-        if episode_file.NAME.fullmatch(path.name) or growing_file.NAME.fullmatch(path.name):
-            path.unlink(missing_ok=True)
+    """Deletes the files of all episodes in a folder; returns how many there were."""
+    paths = files_of(folder)
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return len(paths)

@@ -1,11 +1,12 @@
 """Other places that a run's measurements go to, as they are made."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 
+@runtime_checkable
 class RunLogger(Protocol):
     """What `dreamer_tf.train(loggers=[...])` takes: it is told what a run measures.
 

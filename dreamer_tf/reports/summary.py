@@ -24,17 +24,24 @@ def lines(run, task, prefill, dreams, lives=False, given=False):
     """
     measured = read(Path(run) / "metrics.jsonl")
     folder = shlex.quote(str(run))
-    # A module is imported only for whoever names it.
-    named = f"{folder} --task {task}" if is_code(task) else folder
     start = "tools/run " if (CHECKOUT / "tools" / "run").exists() else "python -m dreamer_tf."
     board = "tools/run tensorboard" if start == "tools/run " else "python -m tensorboard.main"
-    evaluate = f"{start}evaluate {named} --video episode.gif"
+    evaluate = f"{start}evaluate {named(run, task)} --video episode.gif"
     if given:
         evaluate = f"player = dreamer_tf.load({str(run)!r}, env=...) with the same environment"
     commands = [f"evaluate   {evaluate}", f"curves     {board} --logdir {folder}"]
     if dreams and not given:
-        commands.append(f"dream      {start}dream {named}")
+        commands.append(f"dream      {start}dream {named(run, task)}")
     return [f"learned    {_learned(measured, prefill, lives)}", *commands]
+
+
+def named(run, task):
+    """Returns the words that open a run: its folder and, of a module, the task as well.
+
+    A module is imported only for whoever names it.
+    """
+    folder = shlex.quote(str(run))
+    return f"{folder} --task {shlex.quote(task)}" if is_code(task) else folder
 
 
 def _learned(measured, prefill, lives):

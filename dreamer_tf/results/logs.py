@@ -17,7 +17,7 @@ MOST_STEPS = 2**53  # Beyond it a float is no longer a certain whole number.
 def json_rows(text):
     """Returns the rows of metrics.jsonl and remarks on lines that are none."""
     rows, remarks, damaged = [], [], 0
-    lines = text.splitlines()
+    lines = text.split("\n")  # JSON's strings may hold what else ends a line.
     for number, line in enumerate(lines):
         try:
             row = _row(json.loads(line).items())
@@ -30,7 +30,7 @@ def json_rows(text):
         elif line.strip():
             damaged += 1
     if damaged:
-        remarks.append(f"{damaged} lines cannot be read")
+        remarks.append(_unread(damaged))
     return rows, remarks
 
 
@@ -53,7 +53,11 @@ def csv_rows(text):
         damaged += row is None
         if row is not None:
             rows.append(row)
-    return rows, [f"{damaged} lines cannot be read"] * bool(damaged)
+    return rows, [_unread(damaged)] * bool(damaged)
+
+
+def _unread(count):
+    return "1 line cannot be read" if count == 1 else f"{count} lines cannot be read"
 
 
 def _row(items):

@@ -3,6 +3,7 @@
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import from_yaml
 from dreamer_tf.config.schema import flatten
+from dreamer_tf.experience.episodes import files_of
 from dreamer_tf.runs import checkpoint, versions
 
 EPISODES = "episodes"
@@ -43,7 +44,7 @@ def changes(stored, arguments):
     different = differences(earlier, now)
     longer = different == ["steps"] and now["steps"] > earlier["steps"]
     if longer and arguments.extend:
-        _check_experience(stored.parent, earlier)
+        _check_experience(stored.parent)
     if not different or (longer and arguments.extend):
         changed = [key for key in now if key in earlier and now[key] != earlier[key]]
         return [f"{key} is {now[key]}, before it was {earlier[key]}" for key in changed]
@@ -60,13 +61,13 @@ def changes(stored, arguments):
     raise UserError("\n".join([message, f"  {'; '.join(shown)}", advice]))
 
 
-def _check_experience(path, earlier):
-    """Raises a UserError where a complete run has deleted what it would go on learning from."""
-    if earlier["replay.keep"] or any((path / EPISODES).glob("*.npy")):
+def _check_experience(path):
+    """Raises a UserError where nothing is there that a run would go on learning from."""
+    if files_of(path / EPISODES):
         return
     state = checkpoint.read_state(path / CHECKPOINTS)
-    if state is not None and not state.get("at_once", False):
+    if state is not None and state["counters"]["step"] and not state.get("at_once", False):
         raise UserError(
-            f"{path} cannot be prolonged: its episodes were deleted when it was complete "
-            f"(replay.keep false); --init_from {path} begins another run with its weights"
+            f"{path} cannot be prolonged: its episodes were deleted (replay.keep false) or left "
+            f"elsewhere; --init_from {path} begins another run with its weights"
         )

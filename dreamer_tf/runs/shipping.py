@@ -1,6 +1,8 @@
 """An agent to give away: what acting and dreaming need of a run, in a folder of a few megabytes."""
 
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +37,26 @@ def ship(run, out, half, warn):
     saved = saved_agent.load_checkpoint(run, warn)
     if out.exists():
         raise UserError(f"{out} exists already: give another folder, or delete it")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # Whole or not at all, whatever comes between.
+    with tempfile.TemporaryDirectory(prefix=f"{out.name}.tmp", dir=out.parent) as made:
+        _write(Path(made) / out.name, run, config, saved, half, warn)
+        os.rename(Path(made) / out.name, out)
+    return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+
+def _write(out, run, config, saved, half, warn):
     weights = saved_agent.weight_arrays(saved)
     arrays = {saved_agent.PREFIX + path: _stored(each, half) for path, each in weights.items()}
     state = {name: saved.state[name] for name in ("format", "spec", "counters", "precision")}
     counters = state["counters"]
+    if not half and any(each.dtype == np.float16 for each in weights.values()):
+        warn(f"{run} has its kernels in half precision already: they stay what they are")
     folder = out / run_directory.CHECKPOINTS
     folder.mkdir(parents=True)
     checkpoint.save(folder, arrays, state, update=counters["update"], step=counters["step"], keep=2)
     atomic.write(out / run_directory.CONFIG, to_yaml(config).encode())
     atomic.write(out / run_directory.META, _meta(Path(run) / run_directory.META).encode())
-    return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
 
 
 def _stored(array, half):

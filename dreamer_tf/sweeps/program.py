@@ -19,6 +19,7 @@ from dreamer_tf.sweeps.resources import Resources
 from dreamer_tf.sweeps.slurm import SlurmLauncher
 
 LAUNCHERS = ("auto", "ray", "local", "slurm")
+HOURS = 24.0
 OWN_OPTIONS = {"seed": "use --seeds for it", "task": "use --tasks for it"}
 STOPPED = 130
 LEAST = 1e-3  # Of the options that are amounts.
@@ -49,7 +50,7 @@ def add_options(parser):
     group.add_argument("--gpus", type=float, help="GPUs of each run, 0.5 shares one (1 if any)")
     group.add_argument("--memory", type=float, default=4.0, help="GB of each run (4)")
     group.add_argument("--attempts", type=int, default=3, help="deaths without progress (3)")
-    group.add_argument("--hours", type=float, default=24.0, help="of a Slurm job (24)")
+    group.add_argument("--hours", type=float, help=f"of a Slurm job ({HOURS:g})")
     group.add_argument(
         *("--slurm",),
         action="append",
@@ -163,10 +164,13 @@ def describe(plans, left, logdir, needed):
 def check_launcher(arguments, needed):
     """Raises the UserError of a launcher that cannot work here; starts none."""
     name = _launcher(arguments)
+    if arguments.address and name != "ray":
+        raise UserError("--address is of a Ray cluster: leave --launcher out or name ray")
+    for option in ("hours", "slurm"):
+        if getattr(arguments, option) and name != "slurm":
+            raise UserError(f"--{option} is of Slurm's jobs: leave it out or add --launcher slurm")
     if name == "ray":
         return ray_cluster.check(needed, arguments.address)
-    if arguments.address:
-        raise UserError("--address is of a Ray cluster: leave --launcher out or name ray")
     if name == "slurm":
         _slurm_options(arguments)
         return slurm.check()
@@ -180,7 +184,7 @@ def make_launcher(arguments, needed):
         return RayLauncher(needed, arguments.attempts, arguments.address)
     if name == "slurm":
         options = _slurm_options(arguments)
-        return SlurmLauncher(needed, arguments.attempts, arguments.hours, options)
+        return SlurmLauncher(needed, arguments.attempts, arguments.hours or HOURS, options)
     return LocalLauncher(needed, arguments.attempts)
 
 

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from dreamer_tf import agents
 from dreamer_tf.agents.acting import Acting
 from dreamer_tf.agents.catalog import AGENTS
-from dreamer_tf.basics import cluster, stopping
+from dreamer_tf.basics import atomic, cluster, stopping
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.files import to_yaml
 from dreamer_tf.config.schema import check_environment, flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
@@ -175,8 +176,10 @@ def is_complete(path, arguments):
     going_on.changes(path / run_directory.CONFIG, arguments)
     if not outlook.is_finished(state, arguments.config):
         return False
-    if not arguments.config.replay.keep:
-        remove_all(path / run_directory.EPISODES)  # A kill may have left some.
+    # A kill may have left some, or it was not asked for before; what is stored says so from now on.
+    if not arguments.config.replay.keep and remove_all(path / run_directory.EPISODES):
+        atomic.write(path / run_directory.CONFIG, to_yaml(arguments.config).encode())
+        print(f"{path}: its episodes are deleted now (replay.keep false)")
     return True
 
 

@@ -38,6 +38,26 @@ def test_an_image_that_is_too_small_to_be_one_is_told_whatever_its_name(space):
     assert found.shape == (192,)
 
 
+@pytest.mark.parametrize(
+    "mixed",
+    [
+        spaces.Dict(speed=spaces.Box(-1, 1, (2,)), says=spaces.Text(5)),
+        spaces.Tuple([spaces.Discrete(2), spaces.Dict(says=spaces.Text(3))]),
+    ],
+)
+def test_text_amid_numbers_is_left_out_and_no_letter_becomes_a_number(mixed):
+    env = Observing(Observed(spaces.Dict(a=spaces.Box(-1, 1, (3,)), mixed=mixed)), "auto")
+    (note,) = env.notes
+    assert "the observation 'mixed' is left out: text among its numbers" in note
+    assert list(env.observation_space) == ["a"]
+
+
+def test_text_amid_numbers_alone_is_nothing_to_learn_from():
+    mixed = spaces.Tuple([spaces.Discrete(2), spaces.Text(3)])
+    with pytest.raises(UserError, match="holds nothing to learn from"):
+        Observing(Observed(mixed), "auto")
+
+
 def test_an_image_in_a_tuple_is_refused_as_one_in_a_dict():
     space = spaces.Tuple([IMAGE, spaces.Discrete(2)])
     with pytest.raises(UserError, match="a Tuple of its own with the image 0 in it"):

@@ -180,9 +180,24 @@ def test_episodes_are_deleted_when_the_run_is_complete(tmp_path):
         more = ["--steps", "900", "--extend", "--replay.keep", keep]
         longer = train(tmp_path, *words, *more, small=BRIEF)
         assert longer.returncode == 2 and longer.stderr.count("\n") == 1
-        assert "cannot be prolonged: its episodes were deleted" in longer.stderr
+        assert "cannot be prolonged: its episodes were deleted (replay.keep false)" in longer.stderr
         assert f"--init_from {run}" in longer.stderr
         assert fingerprint(run) == before
+
+
+def test_episodes_of_a_complete_run_are_deleted_on_request_and_then_missed(tmp_path):
+    run, words = run_path(tmp_path), ["--steps", "250"]
+    assert train(tmp_path, *words, small=BRIEF).returncode == 0
+    assert indices(run / "episodes")
+    told = train(tmp_path, *words, "--replay.keep", "false", small=BRIEF)
+    assert told.returncode == 0 and "its episodes are deleted now" in told.stdout
+    assert not indices(run / "episodes") and "keep: false" in (run / "config.yaml").read_text()
+    (run / "episodes").rmdir()  # Copies of a run may be without what is empty.
+    again = train(tmp_path, *words, "--replay.keep", "false", small=BRIEF)
+    assert again.returncode == 0 and "deleted" not in again.stdout
+    assert "is complete, nothing to do" in again.stdout
+    longer = train(tmp_path, "--steps", "400", "--extend", small=BRIEF)
+    assert longer.returncode == 2 and "cannot be prolonged" in longer.stderr
 
 
 @pytest.mark.parametrize("capacity", ["all", "300"])

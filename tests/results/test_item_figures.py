@@ -272,7 +272,7 @@ def test_runs_that_are_not_there_and_damaged_logs_are_noted(tmp_path, capsys):
     printed = capsys.readouterr().out
     missing = "toy_reach/no_value-smoke/0, toy_reach/planet-smoke/0"
     assert f"note: 2 of 3 runs are not there: {missing}\n" in printed
-    assert "note: toy_reach, dreamer-smoke, seed 0: 1 lines cannot be read\n" in printed
+    assert "note: toy_reach, dreamer-smoke, seed 0: 1 line cannot be read\n" in printed
 
 
 def test_bands_below_zero_are_inside_the_panel(tmp_path):

@@ -26,6 +26,22 @@ def test_writes_the_columns_of_the_table_that_is_shipped(tmp_path, capsys, floor
     assert all(line.startswith("toy_reach,") and ",3," in line for line in lines[1:])
 
 
+def test_a_task_that_fails_costs_none_of_what_was_measured(tmp_path, capsys, floors):
+    path = tmp_path / "floors.csv"
+    words = ["--task", "toy_reach", "toy_nothing", "--episodes", "2", "--out", str(path)]
+    assert floors.main(words) == 2
+    printed = capsys.readouterr()
+    assert path.read_text() == printed.out and len(printed.out.splitlines()) > 3
+    assert "toy_nothing" in printed.err
+
+
+def test_a_reward_that_is_no_number_has_no_floor(floors):
+    env = make_env("toy_reach", observation="vector")
+    env.step = lambda action: (None, np.nan, True, False, {})
+    with pytest.raises(ValueError, match="a reward is nan"):
+        floors.measure(env, lambda random, size: np.zeros(size), 2)
+
+
 def test_returns_are_those_of_the_policys_actions(floors):
     env = make_env("toy_reach", observation="vector", action_repeat=2)
     returns = floors.measure(env, lambda random, size: np.full(size, 0.5), 2)

@@ -205,7 +205,18 @@ def test_a_stray_quote_costs_its_own_line(tmp_path):
     path.write_text("\n".join(["step,test/return", *lines]) + "\n")
     ((run,), _) = scores.find([tmp_path])
     assert len(run.rows) == 199 and run.reached == 200_000
-    assert run.remarks == ("1 lines cannot be read",)
+    assert run.remarks == ("1 line cannot be read",)
+
+
+def test_what_only_ends_lines_of_text_ends_none_of_a_log(tmp_path):
+    folder = tmp_path / "dmc_walker_walk" / "a" / "0"
+    folder.mkdir(parents=True)
+    lines = [
+        f'{{"step": {step}000, "test/return": {step}, "note": "a\u2028\x85b"}}' for step in (1, 2)
+    ]
+    (folder / "metrics.jsonl").write_text("\r\n".join(lines) + "\n", newline="")
+    run = scores.read(folder)
+    assert [row["test/return"] for row in run.rows] == [1, 2] and not run.remarks
 
 
 def test_a_configuration_that_cannot_be_read_is_said(tmp_path):

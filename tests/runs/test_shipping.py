@@ -9,7 +9,7 @@ from programs_for_tests import run_program
 from runs_for_tests import ROOT, fingerprint
 
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.runs import checkpoint, saved_agent, versions
+from dreamer_tf.runs import checkpoint, saved_agent, shipping, versions
 from dreamer_tf.runs.shipping import ship
 
 RUN = ROOT / "tests" / "data" / "run_format_2"
@@ -37,6 +37,19 @@ def test_a_shipped_agent_holds_weights_and_where_they_are_from(tmp_path):
     assert shipped.state["counters"]["step"] == whole.state["counters"]["step"]
     (session,) = json.loads((tmp_path / "agent" / "meta.json").read_text())["sessions"]
     assert "versions" in session and "command" not in session
+
+
+def test_it_is_whole_or_not_there_and_half_precision_stays(tmp_path, monkeypatch):
+    out, warned = tmp_path / "new" / "agent", []
+    with monkeypatch.context() as patch:
+        patch.setattr(shipping, "to_yaml", lambda config: 1 / 0)  # When the weights are written.
+        with pytest.raises(ZeroDivisionError):
+            ship(RUN, out, half=True, warn=pytest.fail)
+    assert list(out.parent.iterdir()) == []
+    ship(RUN, out, half=True, warn=pytest.fail)
+    assert list(out.parent.iterdir()) == [out]
+    ship(out, tmp_path / "again", half=False, warn=warned.append)
+    assert len(warned) == 1 and "half precision already" in warned[0]
 
 
 def test_evaluating_it_repeats_the_run_and_training_begins_with_it(tmp_path):

@@ -236,6 +236,8 @@ def test_a_plan_without_a_gpu_says_what_its_speeds_rest_on(words, about, monkeyp
         (["--gpus", "3", "--launcher", "local"], "a run needs 3 GPUs, this computer has 1"),
         (["--address", "foo", "--launcher", "local"], "--address is of a Ray cluster"),
         (["--address", "foo", "--launcher", "slurm"], "--address is of a Ray cluster"),
+        (["--hours", "2", "--launcher", "local"], "--hours is of Slurm's jobs"),
+        (["--slurm", "partition=x", "--launcher", "local"], "--slurm is of Slurm's jobs"),
         (["--launcher", "slurm", "--slurm", "gold"], "--slurm gold: write it as name=value"),
         (["--launcher", "slurm"], "no sbatch"),
         (["--logdir", "file"], "--logdir file is a file: give a folder"),

@@ -230,10 +230,16 @@ def test_in_another_thread_it_trains_too_and_a_logger_stops_it(tmp_path):
         ("toy_raech", {}, "toy_reach"),
         (7, {}, "7 is no environment"),
         (lambda: threading.Lock(), {}, "must return a gymnasium.Env"),
+        ("toy_reach", {"loggers": None}, "loggers: None is none of the objects with the methods"),
+        ("toy_reach", {"loggers": [Notes]}, "loggers: <class .* is none of the objects"),
+        ("toy_reach", {"loggers": Notes}, "loggers: <class .* is none of the objects"),
+        ("toy_reach", {"loggers": [print]}, "loggers: .* is none of the objects"),
+        ("toy_reach", {"configs": None}, "configs: None is none of the names of presets"),
+        ("toy_reach", {"logdir": None}, "--logdir None: give the path"),
         (type("Locked", (StrictVector,), {"lock": threading.Lock()})(), {}, "of its own"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(tmp_path, task, keys, words):
     with pytest.raises(UserError, match=words) as caught:
-        dreamer_tf.train(task, logdir=tmp_path / "runs", configs="vectors", **keys)
+        dreamer_tf.train(task, **{"logdir": tmp_path / "runs", "configs": "vectors", **keys})
     assert "\n" not in str(caught.value) and not (tmp_path / "runs").exists()
