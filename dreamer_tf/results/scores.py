@@ -221,8 +221,11 @@ def _settings(folder, remarks):
             return {}
         settings = omegaconf.OmegaConf.to_container(omegaconf.OmegaConf.load(path))
     except (
-        *(OSError, ValueError, RecursionError),
-        *(yaml.YAMLError, omegaconf.errors.OmegaConfBaseException),
+        OSError,
+        ValueError,
+        RecursionError,
+        yaml.YAMLError,
+        omegaconf.errors.OmegaConfBaseException,
     ):
         settings = None
     if isinstance(settings, dict):

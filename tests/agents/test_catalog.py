@@ -73,8 +73,8 @@ def test_an_agent_learns_at_once_where_its_source_does(tmp_path):
         assert make_source(agent.experience, episodes, 0).at_once == entry.at_once
         # What is not known of a block tells nothing.
         assert agent.symptoms(defaultdict(lambda: math.nan)) == {}
-        if entry.at_once:  # Without a prefill, any length is a run.
-            assert load_config([], [("agent", name), ("steps", "10")]).steps == 10
+        if entry.at_once:  # Without a prefill, any length is a run that has a rollout in it.
+            assert load_config([], [("agent", name), ("steps", "40")]).steps == 40
 
 
 def test_an_unknown_name_is_refused_with_those_that_exist():

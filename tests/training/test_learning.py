@@ -31,8 +31,10 @@ def returns(lines):
 @pytest.mark.timeout(600)  # It learns for minutes, and others may have the cores, too.
 def test_dreamer_beats_its_initial_return_and_random_actions(tmp_path, capsys):
     # The same agent and the same test episodes, before any update.
-    untrained, _ = run(tmp_path / "untrained", steps=42, train__prefill=40, train__pretrain=0)
+    few = {"train__prefill": 400, "train__pretrain": 0, "train__every": 100, "train__updates": 1}
+    untrained, _ = run(tmp_path / "untrained", steps=500, **few)
     initial = [line["test/return"] for line in untrained if "test/return" in line][0]
+    assert next(line["update"] for line in untrained if "test/return" in line) == 0
     lines, output = run(tmp_path / "trained")
     random, learned = returns(lines)
     with capsys.disabled():
