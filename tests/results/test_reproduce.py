@@ -194,3 +194,13 @@ def test_a_reader_that_goes_away_ends_a_plan_without_a_word(words):
     assert found.stderr == ""
     # As every program that a pipe ends.
     assert found.returncode == -signal.SIGPIPE
+
+
+def test_the_table_of_the_documentation_is_what_its_command_makes(tmp_path, capsys, reproduce):
+    text = (ROOT / "docs" / "reproduce.md").read_text()
+    shown = text[text.index("\ntask   ") + 1 :].split("```")[0]
+    runs = ROOT / "docs" / "runs"
+    paths = [*runs.glob("*/cpu"), *runs.glob("*/planet-cpu"), runs / "dmc_cartpole_swingup/pixels"]
+    words = ["table", "--logdir", tmp_path, "--plot", *sorted(paths)]
+    assert reproduce.main(list(map(str, words))) == 0
+    assert (tmp_path / "figures" / "table.txt").read_text().strip() == shown.strip()
