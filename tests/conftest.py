@@ -17,7 +17,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 # What listens on this machine is not behind a proxy.
-os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
+direct = ["127.0.0.1", "localhost", os.environ.get("no_proxy", os.environ.get("NO_PROXY", ""))]
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, direct))
 
 # As the programs do; tests of single functions load TensorFlow without them.
 kernels.choose()

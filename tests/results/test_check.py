@@ -295,9 +295,12 @@ def test_methods_of_one_name_are_judged_apart(tmp_path):
 def test_a_bin_in_which_one_seed_ended_is_of_all_seeds(tmp_path):
     write_run(tmp_path, WALK, curve(137, 508, 600), 0)
     write_run(tmp_path, WALK, curve(137, 508, 700, 800, 886), 1)
-    verdicts = judge(tmp_path)[0]
+    verdicts, remarks = judge(tmp_path)
     assert verdicts[305].seeds == 2 and verdicts[305].ours == 650
     assert verdicts[505].seeds == 1
+    (said,) = [line for line in remarks if "505000" in line]
+    assert said.startswith(f"{WALK}, ours: in the bin up to 505000 steps are 1 of 2 seeds; the oth")
+    assert not any("305000" in line for line in remarks)
 
 
 def test_a_bin_that_a_run_at_its_end_has_nearly_made_is_judged(tmp_path):

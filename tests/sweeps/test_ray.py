@@ -80,7 +80,6 @@ def script(text, folder):
     return result.stdout
 
 
-@pytest.mark.timeout(600)  # Others may have the cores, too.
 def test_a_run_survives_the_worker_that_waits_for_it(tmp_path):
     assert bring_to_end(plan(), tmp_path / "whole", 1, lambda: False) == "done"
     assert "STATES {0: 'done'}" in script(KILLED_WORKER, tmp_path / "killed")
