@@ -1,8 +1,8 @@
-"""Agents, one file each, behind the protocol of `protocol.py`; `catalog.py` names them."""
+"""Agents, one file each, behind the protocol of `protocol.py`; `config/catalog.py` names them."""
 
 import importlib
 
-from dreamer_tf.agents import catalog
+from dreamer_tf.config import catalog
 
 
 def make(config, spec, precision):

@@ -6,9 +6,9 @@ import shutil
 import textwrap
 from pathlib import Path
 
-from dreamer_tf.agents import catalog
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.paths import expanded
+from dreamer_tf.config import catalog
 from dreamer_tf.config.files import check_key, configs_folder, load_config, preset_names
 from dreamer_tf.config.schema import DEFAULTS, Config, schema, sections
 from dreamer_tf.config.values import nearest

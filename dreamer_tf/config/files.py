@@ -8,8 +8,8 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from dreamer_tf.agents.catalog import AGENTS
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.catalog import AGENTS
 from dreamer_tf.config.schema import (
     DEFAULTS,
     KEYS,

@@ -1,14 +1,14 @@
 """The configuration of a run: every key with its type and what is allowed.
 
 Values and explanations live in `configs/dreamer.yaml` only. Agents bring sections of their own,
-see `dreamer_tf.agents.catalog`.
+see `catalog.py`.
 """
 
 import dataclasses
 import functools
 
-from dreamer_tf.agents import catalog
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config import catalog
 from dreamer_tf.config.fields import Section, count, count_or, matching, one_of, switch, within
 from dreamer_tf.envs.tasks import default_limit, default_repeat
 

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from dreamer_tf.agents.catalog import AGENTS
+from dreamer_tf.config.catalog import AGENTS
 from dreamer_tf.envs.tasks import PAPER_TASKS, default_limit, default_repeat, task_names
 from dreamer_tf.results import binning, scores
 from dreamer_tf.results.finals import least_end

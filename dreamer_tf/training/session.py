@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from dreamer_tf import agents
 from dreamer_tf.agents.acting import Acting
-from dreamer_tf.agents.catalog import AGENTS
 from dreamer_tf.basics import atomic, cluster, stopping
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.catalog import AGENTS
 from dreamer_tf.config.files import to_yaml
 from dreamer_tf.config.schema import check_environment, flatten
 from dreamer_tf.envs import check_task

@@ -11,12 +11,12 @@ from agents_for_tests import tiny_config, tiny_spec
 from runs_for_tests import ENVIRONMENT, ROOT, metrics, run_path
 
 from dreamer_tf import agents
-from dreamer_tf.agents import catalog
-from dreamer_tf.agents.sections import ExplorationConfig
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config import catalog
 from dreamer_tf.config.command_line import help_text
 from dreamer_tf.config.files import from_yaml, load_config, to_yaml
 from dreamer_tf.config.schema import flatten, shaping_keys
+from dreamer_tf.config.sections import ExplorationConfig
 from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.sources import make_source
 from dreamer_tf.runs import versions
@@ -24,8 +24,8 @@ from dreamer_tf.runs import versions
 STILL = catalog.Entry("agents_for_tests:Still", "does nothing", {"exploration": ExplorationConfig})
 WITH_STILL = """
 import importlib, sys
-from dreamer_tf.agents import catalog
-from dreamer_tf.agents.sections import ExplorationConfig
+from dreamer_tf.config import catalog
+from dreamer_tf.config.sections import ExplorationConfig
 sections = {"exploration": ExplorationConfig}
 catalog.AGENTS["still"] = catalog.Entry("agents_for_tests:Still", "does nothing", sections)
 sys.exit(importlib.import_module(f"dreamer_tf.{sys.argv[1]}").main(sys.argv[2:]))

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from dreamer_tf.agents import catalog
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.config import files
+from dreamer_tf.config import catalog, files
 from dreamer_tf.config.command_line import explanations, help_text, parse
 from dreamer_tf.config.files import configs_folder, from_yaml, load_config, preset_names, to_yaml
 from dreamer_tf.config.schema import Config, flatten, schema

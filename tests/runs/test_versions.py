@@ -11,8 +11,8 @@ from agents_for_tests import tiny_spec
 from programs_for_tests import run_program, run_python
 from runs_for_tests import ROOT, final_arrays, metrics
 
-from dreamer_tf.agents import catalog
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config import catalog
 from dreamer_tf.config.files import from_yaml, load_config, to_yaml
 from dreamer_tf.config.schema import schema, used_keys
 from dreamer_tf.envs.spec import EnvSpec

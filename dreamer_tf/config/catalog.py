@@ -1,14 +1,14 @@
 """The agents by name, free of TensorFlow.
 
-A new agent is a class that fulfils `protocol.Agent` in a file of its own, its section in
+A new agent is a class that fulfils `agents.protocol.Agent` in a file of its own, its section in
 `sections.py` or `baseline_sections.py` with values and explanations in `configs/dreamer.yaml`, a
 row here, and a preset.
 """
 
 import dataclasses
 
-from dreamer_tf.agents.baseline_sections import A3cConfig, D4pgConfig
-from dreamer_tf.agents.sections import (
+from dreamer_tf.config.baseline_sections import A3cConfig, D4pgConfig
+from dreamer_tf.config.sections import (
     BehaviorConfig,
     ExplorationConfig,
     ModelConfig,
