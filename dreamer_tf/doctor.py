@@ -19,7 +19,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.nameless import nameless_file
+from dreamer_tf.basics.paths import expanded
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
@@ -280,8 +282,8 @@ def report_packages():
     return 1 if differences else 0
 
 
-def main(words):
-    """Checks; returns the exit status."""
+def _check(words):
+    """Checks what the words ask for; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m dreamer_tf.doctor", description="Checks this machine."
     )
@@ -290,10 +292,14 @@ def main(words):
         "--logdir", type=Path, default=Path("runs"), help="folder of the runs (default runs)"
     )
     arguments = parser.parse_args(words)
+    try:
+        logdir = expanded(arguments.logdir, "--logdir")
+    except UserError as error:
+        parser.error(str(error))
     if arguments.packages:
         return report_packages()
     findings = []
-    for name, check in (*CHECKS.items(), ("disk", lambda: check_disk(arguments.logdir))):
+    for name, check in (*CHECKS.items(), ("disk", lambda: check_disk(logdir))):
         try:
             findings.append(check())
         except ImportError as error:  # The check of the packages says more.
@@ -305,10 +311,10 @@ def main(words):
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 
-def run(words):
-    """`main` for the command line: Ctrl-C and a reader that goes away end it without a trace."""
+def main(words):
+    """Checks; returns the exit status. Ctrl-C and a reader that goes away leave no trace."""
     try:
-        return main(words)
+        return _check(words)
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 130
@@ -319,4 +325,4 @@ def run(words):
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -57,9 +57,9 @@ def parse(words):
         path = getattr(arguments, option)
         if path is None:
             continue
-        if not path.parent.is_dir():
-            raise UserError(f"--{option} {path}: give a file in a folder that can be written")
         found = outputs.file(path, f"--{option}")
+        if not found.parent.is_dir():
+            raise UserError(f"--{option} {path}: give a file in a folder that can be written")
         # Of a link the file that it leads to is written.
         setattr(arguments, option, found.resolve() if found.is_symlink() else found)
         if option != "json":
@@ -131,7 +131,7 @@ def main(words):
     agent = saved_agent.restore_agent(settings, saved)
     if arguments.predict is not None and agent.dreams is None:
         raise UserError(f"--predict {arguments.predict}: {without_dreams(settings.agent)}")
-    if arguments.predict is not None and not agent.dreams.world_model.decoders:
+    if arguments.predict is not None and not agent.dreams.can_predict:
         raise UserError(f"--predict {arguments.predict}: this agent's model has no decoder")
     action = arguments.action or settings.evaluate.action
     runner = evaluator.Evaluator(

@@ -128,13 +128,10 @@ class Player:
                 are no steps, or fewer actions than steps, or they are no actions of this agent.
         """
         self.check_dreams()
-        if not isinstance(steps, numbers.Integral):
-            raise UserError(f"a dream of {steps!r} steps: give a whole number")
-        if steps < 1 or (actions is not None and len(actions) < steps):
-            given = "its own actions" if actions is None else f"{len(actions)} actions"
-            raise UserError(f"a dream of {steps} steps with {given}: one step, one action at least")
+        if not isinstance(steps, numbers.Integral) or steps < 1:
+            raise UserError(f"a dream of {steps!r} steps: give a whole number from 1")
         if actions is not None:
-            actions = [self._checked(action) for action in actions[:steps]]
+            actions = self._checked_all(actions, steps)
         dream = []
         for t in range(steps):
             if actions is not None:
@@ -169,6 +166,15 @@ class Player:
         """Returns an action as float32 [A]; raises a UserError if it is none."""
         return as_array("an action", action, (self.spec.action_size,), np.float32)
 
+    def _checked_all(self, actions, steps):
+        """Returns the first `steps` of actions, checked."""
+        if not hasattr(actions, "__len__") or len(actions) < steps:
+            given = f"{len(actions)}" if hasattr(actions, "__len__") else f"{actions!r} as"
+            raise UserError(
+                f"a dream of {steps} steps with {given} actions: give one for each step"
+            )
+        return [self._checked(action) for action in actions[:steps]]
+
     def _seed(self):
         self._calls += 1
         return seeding.pair(self.config.seed, "player", self._calls)
@@ -187,21 +193,30 @@ class Environment:
     def __init__(self, worker, frames=True):
         self.worker = worker
         self._frames = frames
+        self._begun = False
 
     def reset(self, seed=0):
-        """Starts the episode of a seed, a whole number from 0; returns its first record."""
-        if not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**63):
-            raise UserError(f"a seed is a whole number from 0, not {seed!r}")
-        self.worker.send_reset(seed)
+        """Starts the episode of a seed in [0, 2**32); returns its first record."""
+        if not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**32):
+            raise UserError(f"a seed is a whole number from 0 to 2**32 - 1, not {seed!r}")
+        self.worker.send_reset(int(seed))
+        self._begun = True
         return self.worker.receive()
 
     def step(self, action):
-        """Takes an action float32 [A]; returns the next record."""
+        """Takes an action float32 [A]; returns the next record.
+
+        Raises:
+            UserError: it is no action of this environment, or no episode has begun.
+        """
         self.send_step(action)
         return self.receive()
 
     def send_step(self, action):
-        """Begins a step; `receive` waits for its record."""
+        """Begins a step, see `step`; `receive` waits for its record."""
+        if not self._begun:
+            raise UserError("no episode has begun: call reset before step")
+        action = as_array("an action", action, (self.worker.spec.action_size,), np.float32)
         self.worker.send_step(action)
 
     def receive(self):
@@ -272,13 +287,13 @@ def as_array(name, given, shape, dtype):
         array = np.asarray(given)
     except ValueError:  # Rows of several lengths, or what `reset` of Gymnasium returns.
         raise UserError(
-            f"{name} is a {type(given).__name__} of several shapes, the agent takes {wanted} "
+            f"{name} is a {type(given).__name__} of several shapes, it must be {wanted} "
             f"{list(shape)}"
         ) from None
     fits = array.dtype == wanted or (wanted != np.uint8 and array.dtype.kind in "fiub")
     if array.shape != shape or not fits:
         what = f"{array.dtype} {list(array.shape)}"
-        raise UserError(f"{name} is {what}, the agent takes {wanted} {list(shape)}")
+        raise UserError(f"{name} is {what}, it must be {wanted} {list(shape)}")
     return array.astype(wanted)
 
 

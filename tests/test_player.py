@@ -21,7 +21,7 @@ def test_an_image_that_is_not_of_bytes_is_refused(name):
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     np.testing.assert_array_equal(observed(image, expected)["image"], image[None])
     for wrong in (image / 255, image.astype(np.float32), image.astype(int), image > 9):
-        with pytest.raises(UserError, match=r"image is \w+ .*, the agent takes uint8 \[64"):
+        with pytest.raises(UserError, match=r"image is \w+ .*, it must be uint8 \[64"):
             observed(wrong, expected)
     with pytest.raises(UserError, match="image is float64"):
         observed({"image": image / 255, "position": np.zeros(3), "velocity": np.zeros(2)}, BOTH)
@@ -33,7 +33,7 @@ def test_a_vector_is_taken_from_numbers_of_any_kind_and_from_nothing_else():
         found = observed(given, VECTORS)
         assert all(value.dtype == np.float32 for value in found.values())
         np.testing.assert_array_equal(found["position"], [[0, 1, 1]])
-    with pytest.raises(UserError, match="velocity is <U1 .*, the agent takes float32"):
+    with pytest.raises(UserError, match="velocity is <U1 .*, it must be float32"):
         observed({"position": np.zeros(3), "velocity": ["a", "b"]}, VECTORS)
 
 
@@ -73,15 +73,19 @@ def test_an_agent_of_vectors_needs_no_opengl(chosen, no_gl, monkeypatch, capsys)
 def test_the_steps_of_a_dream_are_whole(capsys):
     player = player_of(load_config(["control"], TASK))
     player.agent.dreams = object()
-    with pytest.raises(UserError, match="2.0 steps: give a whole number"):
+    with pytest.raises(UserError, match="a dream of 2.0 steps: give a whole number"):
         player.imagine({}, 2.0)
 
 
-@pytest.mark.parametrize("steps, actions", [(0, None), (-1, None), (3, [[0.0], [0.0]])])
+@pytest.mark.parametrize(
+    "steps, actions", [(0, None), (-1, None), (3, [[0.0], [0.0]]), (3, 5), (3, np.float32(5))]
+)
 def test_a_dream_has_a_step_and_each_step_an_action(steps, actions, capsys):
     player = player_of(load_config(["control"], TASK))
     player.agent.dreams = object()
-    with pytest.raises(UserError, match=f"a dream of {steps} steps with"):
+    with pytest.raises(
+        UserError, match=f"a dream of {steps} steps(: give a whole| with .*: give one)"
+    ):
         player.imagine({}, steps, actions)
 
 
@@ -89,15 +93,21 @@ def test_what_is_no_action_observation_or_seed_is_refused_in_one_line():
     player = player_of(load_config(["control"], TASK))
     player.agent.dreams = object()
     for actions in ([0.0, 0.0], [[0.0, 1.0]] * 2, [["left"]] * 2):
-        with pytest.raises(UserError, match=r"an action is .*, the agent takes float32 \[1\]"):
+        with pytest.raises(UserError, match=r"an action is .*, it must be float32 \[1\]"):
             player.imagine({}, 2, actions)
     with player.environment() as environment:
+        with pytest.raises(UserError, match="call reset before step"):
+            environment.step([0.0])
         record = environment.reset(seed=np.int64(1))
-        for seed in (-1, 0.5, "a"):
+        for action in (1, "left", [0.0, 1.0], [["left"]]):
+            with pytest.raises(UserError, match=r"an action is .*, it must be float32 \[1\]"):
+                environment.step(action)
+        assert environment.step([0])["reward"] > 0  # It has lost nothing.
+        for seed in (-1, 0.5, "a", 2**32):
             with pytest.raises(UserError, match="a seed is a whole number from 0"):
                 environment.reset(seed)
         # As Gymnasium's reset returns it.
-        with pytest.raises(UserError, match="is a tuple of several shapes, the agent takes"):
+        with pytest.raises(UserError, match="is a tuple of several shapes, it must be"):
             player.act((record["vector"], {}))
 
 

@@ -36,6 +36,11 @@ class Dreams:
         self._step = compiled(self._step_graph)
         self._look = compiled(self._look_graph)
 
+    @property
+    def can_predict(self):
+        """Whether the model has decoders, so that `predict` returns something."""
+        return bool(self.world_model.decoders)
+
     def predict(self, batch, context, seed):
         """Returns what the model expects to observe, {} if it has no decoders.
 
@@ -45,7 +50,7 @@ class Dreams:
         Returns:
             {"image": uint8 [B, L, 64, 64, 3], vectors float32 [B, L, V] under their names}.
         """
-        if not self.world_model.decoders:
+        if not self.can_predict:
             return {}
         length = batch["reward"].shape[1]
         # Each length would be compiled anew, ten seconds in the middle of a run. What follows the

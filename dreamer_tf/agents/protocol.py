@@ -24,8 +24,8 @@ class Agent(Protocol):
     `updates` say how far learning is; the others are the weights."""
 
     dreams: object
-    """`Dreams`, or a class with its methods predict, act, step and look; None for an agent that
-    learns no world model."""
+    """`Dreams`, or a class with its can_predict and its methods predict, act, step and look; None
+    for an agent that learns no world model."""
 
     experience: Sequences | Windows | Rollouts
     """What it wants to learn from: the form of the batches that `update` gets."""

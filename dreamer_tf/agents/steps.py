@@ -57,8 +57,8 @@ class Steps:
 
     def _fault(self, losses, norms):
         """Returns 0, or the number of the first quantity that is an error, losses before norms."""
-        faults = [~tf.math.is_finite(loss) for loss in losses.values()]
-        faults += [self.optimizers[name].faulty(norm) for name, norm in norms.items()]
+        faults = [~tf.math.is_finite(losses[name]) for name in self.optimizers]
+        faults += [each.faulty(norms[name]) for name, each in self.optimizers.items()]
         faults = tf.stack(faults)
         return tf.where(tf.reduce_any(faults), 1 + tf.argmax(faults, output_type=tf.int32), 0)
 

@@ -191,7 +191,7 @@ def run_name(given, presets):
 
 def check_name(name):
     """Returns the name; raises a UserError if a run's folder cannot have it."""
-    if not PLAIN_NAME.fullmatch(name):
+    if not isinstance(name, str) or not PLAIN_NAME.fullmatch(name):
         raise UserError(
             f"{name!r} cannot be the name of a run: give --name letters, digits and . + - _ "
             "(at most 100), starting with a letter or digit"

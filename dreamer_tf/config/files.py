@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.paths import expanded
 from dreamer_tf.config.catalog import AGENTS
 from dreamer_tf.config.schema import (
     DEFAULTS,
@@ -114,7 +115,7 @@ def check_key(key, prefix=""):
 
 def _preset_path(preset):
     if preset.endswith(".yaml"):
-        return Path(preset)
+        return expanded(preset, "--configs")
     if preset not in preset_names():
         hint = nearest(preset, preset_names())
         raise UserError(

@@ -81,8 +81,6 @@ class TrainConfig(Section):
             return "each would have a loss scale of its own; set precision bfloat16 or float32"
         if config.xla:
             return "XLA cannot compile what they tell each other; leave xla false"
-        if config.model.objective == "contrastive":
-            return "model.objective contrastive compares all states of a batch, on one device"
         return None
 
 

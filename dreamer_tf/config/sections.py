@@ -63,6 +63,9 @@ class ModelConfig(Section):
 
     def problem(self, config):
         """See `Section.problem`: with a discount head the last of the steps starts no dream."""
+        if config.devices > 1 and self.objective == "contrastive":
+            what = "model.objective contrastive compares all states of a batch, on one device"
+            return f"devices {config.devices}: {what}"
         length = config.train.batch_length
         if length >= 2 or self.discount_head in ("off", None):
             return None

@@ -30,6 +30,8 @@ def convert(value, field, where):
     """
     if isinstance(value, np.generic):  # A number of NumPy, from Python.
         value = value.item()
+    if isinstance(value, np.ndarray):
+        raise UserError(f"{where} must be a single value, not an array {list(value.shape)}")
     if value is None or value == "":
         raise UserError(f"{where} has no value")
     if field.type is bool:

@@ -37,9 +37,7 @@ def prepare_devices(count=1):
     keras.config.set_image_data_format("channels_last")
     tf.config.experimental.enable_tensor_float_32_execution(False)
     processes = len(cluster.place(count).addresses)
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
+    gpus = take_memory_as_needed()
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         own = count // processes
@@ -62,6 +60,18 @@ def prepare_devices(count=1):
     if count > 1:
         devices.split_cpu(count)
     return "CPU" if count == 1 else f"CPU in {count} parts"
+
+
+def take_memory_as_needed():
+    """Has GPUs give memory bit by bit; returns them.
+
+    What has already computed on them keeps the memory that it has.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    with contextlib.suppress(RuntimeError):  # TensorFlow has begun.
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    return gpus
 
 
 def uses_onednn():

@@ -173,12 +173,12 @@ class Display:
 
     def _returns(self):
         found = []
-        if self.episodes:
-            found.append(f"train {self.episodes[-1]:.1f}")
-        if len(self.episodes) > 1:
-            mean = sum(self.episodes) / len(self.episodes)
-            found.append(f"mean of {len(self.episodes)} {mean:.1f}")
-        found += [f"test {mean:.1f} at {step:,}" for step, mean in self.evaluations]
+        episodes = tuple(self.episodes)  # The trainer's thread adds to it meanwhile.
+        if episodes:
+            found.append(f"train {episodes[-1]:.1f}")
+        if len(episodes) > 1:
+            found.append(f"mean of {len(episodes)} {sum(episodes) / len(episodes):.1f}")
+        found += [f"test {mean:.1f} at {step:,}" for step, mean in tuple(self.evaluations)]
         if len(self.evaluations) > 1:
             found.append(f"best {self.best:.1f}")
         return found

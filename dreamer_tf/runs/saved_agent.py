@@ -1,9 +1,8 @@
 """An agent's variables in a checkpoint, and the agent of a run."""
 
-from pathlib import Path
-
 from dreamer_tf import agents
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.paths import expanded
 from dreamer_tf.config import files, schema
 from dreamer_tf.envs import tasks
 from dreamer_tf.envs.tasks import default_repeat
@@ -125,16 +124,17 @@ def load_config(run):
     Raises:
         UserError: the folder is not a run, or only the curve of one.
     """
-    if _is_curve(Path(run)):
+    folder = expanded(run, "a run")
+    if _is_curve(folder):
         raise UserError(
             f"{run} holds a curve only, which never gets a checkpoint: give a run's own folder, or "
             "an agent that was shipped, such as the project's own in agents/"
         )
-    if not Path(run).is_dir():
+    if not folder.is_dir():
         raise UserError(
             f"{run} is not a run: there is no such folder; give one like runs/<task>/<name>/<seed>"
         )
-    path = Path(run) / run_directory.CONFIG
+    path = folder / run_directory.CONFIG
     if not path.is_file():
         raise UserError(
             f"{run} is not a run: it has no {run_directory.CONFIG}; "
@@ -186,14 +186,16 @@ def load_checkpoint(run, warn):
     Raises:
         UserError: there is none, or none that this version understands.
     """
-    saved = checkpoint.load_newest(Path(run) / run_directory.CHECKPOINTS, warn)
+    saved = checkpoint.load_newest(expanded(run, "a run") / run_directory.CHECKPOINTS, warn)
     if saved is None:
         raise UserError(f"{run} holds no checkpoint yet: wait for the first one", status=1)
     return versions.to_current(saved)
 
 
 def restore_agent(settings, saved):
-    """Returns the agent of a checkpoint. Changes nothing of TensorFlow's global state.
+    """Returns the agent of a checkpoint.
+
+    Of TensorFlow's global state it changes only that GPUs give memory as it is needed.
 
     Args:
         settings: the run's `Config`.
@@ -203,6 +205,7 @@ def restore_agent(settings, saved):
     with terminal.quiet_start():
         from dreamer_tf.networks import precision
 
+        precision.take_memory_as_needed()
         agent = agents.make(settings, spec, precision.resolve(settings.precision))
     put_variables(agent, saved, weights_only=True)
     return agent

@@ -36,6 +36,10 @@ UNLIMITED = (
     "the environment has no time limit of its own, its episodes are cut after {} steps; "
     "--env.time_limit sets another number"
 )
+ONE_NAME = (
+    "note: {} is all that is known of the environment of this run: one that is another "
+    "needs a name= of its own"
+)
 NOT_FINITE = (
     "{} is not finite: the run stops, its last good checkpoint is untouched. The same command "
     "would meet it again: add --train.skip_nonfinite true to leave such updates out, or try "
@@ -118,6 +122,8 @@ def _run_with(arguments, extras, opened):
         return Outcome(helping.help_with(arguments, extras.factory))
     path = outlook.path_of(arguments)
     run = None
+    if extras.factory is not None and not arguments.fresh and path.exists():
+        print(ONE_NAME.format(arguments.config.task))
     if arguments.fresh or not (path / run_directory.CONFIG).exists():
         run_directory.check_place(path, arguments.fresh)
     elif is_complete(path, arguments):

@@ -32,30 +32,19 @@ def log_densities(mean, std, states):
     return tf.matmul(left, right, transpose_b=True) - constant
 
 
-def over_observations(densities, shape):
-    """Returns candidates [N, N] for each state, its own at the diagonal: equation 12.
-
-    Args:
-        densities: [N, N], see `log_densities`; row and column b * L + t are step t of sequence b.
-        shape: (B, L), not used.
-    """
-    return densities
-
-
-def over_window(densities, shape):
+def over_window(densities, batch, length):
     """Returns candidates for each observation: the TF1 code.
 
     The candidates are the states shifted cyclically by up to 5 sequences and 15 steps, so that the
     sum runs over states for a fixed observation, not over observations for a fixed state.
 
     Args:
-        densities: as for `over_observations`.
-        shape: (B, L).
+        densities: [N, N], see `log_densities`; row and column b * L + t are step t of sequence b.
+        batch, length: B sequences of L steps.
 
     Returns:
         [N, at most 300].
     """
-    batch, length = shape
     sequences, steps = np.divmod(np.arange(batch * length), length)
     columns = [
         (sequences + i) % batch * length + (steps + j) % length
@@ -65,17 +54,14 @@ def over_window(densities, shape):
     return tf.gather(tf.transpose(densities), np.stack(columns, 1), batch_dims=1)
 
 
-CANDIDATES = {"observations": over_observations, "window": over_window}
-"""{`model.contrast`: function of (densities, shape)}."""
-
-
 def contrast(state_model, features, how):
     """Returns the term J_S of every step and how often the right candidate is the likeliest.
 
     Args:
         state_model: diagonal normal over features with batch shape [B, L].
         features: [B, L, F].
-        how: a name in `CANDIDATES`.
+        how: `model.contrast`: for a state all observations of the batch (equation 12), or for an
+            observation a `window` of states.
 
     Returns:
         (J_S [B, L] in nats, at most 0; accuracy, a scalar).
@@ -84,7 +70,7 @@ def contrast(state_model, features, how):
     normal = state_model.distribution
     mean, std = (tf.reshape(each, [-1, size]) for each in (normal.loc, normal.scale))
     densities = log_densities(mean, std, tf.reshape(features, [-1, size]))
-    candidates = CANDIDATES[how](densities, (batch, length))
+    candidates = over_window(densities, batch, length) if how == "window" else densities
     own = tf.linalg.diag_part(densities)
     term = own - tf.reduce_logsumexp(candidates, -1)
     accuracy = tf.reduce_mean(tf.cast(own >= tf.reduce_max(candidates, -1), tf.float32))

@@ -102,6 +102,17 @@ def test_auto_does_not_become_float16_on_several_devices(monkeypatch):
         precision.resolve("auto", 2)
 
 
+def test_what_has_begun_keeps_its_memory(monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("Physical devices cannot be modified after being initialized")
+
+    monkeypatch.setattr(precision.tf.config, "list_physical_devices", lambda kind: ["one"])
+    monkeypatch.setattr(precision.tf.config.experimental, "set_memory_growth", refuse)
+    monkeypatch.setattr(precision.tf.config.experimental, "get_device_details", lambda _: {})
+    with precision.restored():
+        assert precision.prepare_devices() == "GPU (unknown)"
+
+
 def test_more_devices_than_there_are_gpus_are_refused(monkeypatch):
     monkeypatch.setattr(precision.tf.config, "list_physical_devices", lambda kind: ["one"])
     monkeypatch.setattr(precision.tf.config.experimental, "set_memory_growth", lambda *_: None)

@@ -86,7 +86,7 @@ def test_what_the_system_refuses_is_a_finding_and_the_others_go_on(monkeypatch, 
 
 
 def test_ctrl_c_and_a_reader_that_goes_away_end_it_without_a_trace(monkeypatch, tmp_path):
-    command = f"'{sys.executable}' -m dreamer_tf.doctor --packages | true"
+    command = f"'{sys.executable}' -m dreamer_tf doctor --packages | true"
     found = subprocess.run(
         ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"],
         cwd=tmp_path,
@@ -96,11 +96,11 @@ def test_ctrl_c_and_a_reader_that_goes_away_end_it_without_a_trace(monkeypatch, 
     )
     assert "Traceback" not in found.stderr and "Exception ignored" not in found.stderr
 
-    def interrupt(words):
+    def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(doctor, "main", interrupt)
-    assert doctor.run([]) == 130
+    monkeypatch.setattr(doctor, "report_packages", interrupt)
+    assert doctor.main(["--packages"]) == 130
 
 
 def test_an_installed_one_compares_with_the_ranges(monkeypatch, tmp_path, capsys):
