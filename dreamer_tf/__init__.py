@@ -24,13 +24,13 @@ def train(
     task: str | gymnasium.Env | Callable[[], gymnasium.Env] | None = None,
     *,
     logdir: str | Path = "runs",
-    configs: str | Iterable[str | Path] = (),
+    configs: str | Path | Iterable[str | Path] = (),
     name: str | None = None,
-    loggers: Iterable[RunLogger] = (),
+    loggers: RunLogger | Iterable[RunLogger] = (),
     fresh: bool = False,
     extend: bool = False,
     init_from: str | Path | None = None,
-    **keys,
+    **keys: typing.Any,
 ) -> Path:
     """Trains as `python -m dreamer_tf.train` does, in this process; returns the run's folder.
 

@@ -12,7 +12,7 @@ VERBS = {
 }
 
 
-def main(words=None):
+def main(words: list[str] | None = None) -> int:
     """Hands the words after a verb to its program; returns the exit status.
 
     Args:

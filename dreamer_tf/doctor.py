@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from dreamer_tf.basics import machine
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.nameless import nameless_file
 from dreamer_tf.basics.paths import expanded
@@ -71,14 +72,14 @@ class Finding:
         return line if self.state == "ok" else f"{line}\n{'':18}-> {self.advice}"
 
 
-def read_pins(path):
+def read_pins(path: str | Path) -> dict[str, str]:
     """Returns {package name: version} of a requirements file; other lines are skipped."""
     pattern = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^\s;#]+)")
     matches = (pattern.match(line) for line in Path(path).read_text().splitlines())
     return {match[1]: match[2] for match in matches if match}
 
 
-def compare_packages(pins):
+def compare_packages(pins: dict[str, str]) -> list[str]:
     """Returns a phrase for each package that is missing or has another version than its pin."""
     differences = []
     for name, wanted in pins.items():
@@ -91,14 +92,16 @@ def compare_packages(pins):
     return differences
 
 
-def check_python():
+def check_python() -> Finding:
+    """Whether this Python is one of those that are supported."""
     version = ".".join(map(str, sys.version_info[:3]))
     good = PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]
     advice = "install Python 3.11, 3.12 or 3.13 and remove the virtual environment"
     return Finding("Python", "ok" if good else "bad", f"{version} ({sys.executable})", advice)
 
 
-def check_packages():
+def check_packages() -> Finding:
+    """The packages of a checkout, beside its pins."""
     if not (CHECKOUT / "requirements.txt").exists():  # It was installed, by pip.
         return check_ranges()
     pins = read_pins(CHECKOUT / "requirements.txt")
@@ -113,7 +116,7 @@ def check_packages():
     return Finding("packages", "bad", ", ".join(differences), advice)
 
 
-def check_ranges():
+def check_ranges() -> Finding:
     """The packages that the installed one asks for."""
     from packaging.requirements import Requirement
 
@@ -133,7 +136,7 @@ def check_ranges():
     return Finding("packages", "bad", ", ".join(differences), advice)
 
 
-def has_nvidia_gpu():
+def has_nvidia_gpu() -> bool:
     """Tells whether the system, not TensorFlow, knows an NVIDIA GPU (as tools/run asks it)."""
     if os.path.isdir("/proc/driver/nvidia"):
         return True
@@ -141,7 +144,8 @@ def has_nvidia_gpu():
     return bool(tool) and subprocess.run([tool, "-L"], capture_output=True).returncode == 0
 
 
-def check_tensorflow():
+def check_tensorflow() -> Finding:
+    """Whether TensorFlow starts, on which devices and how fast."""
     from dreamer_tf.envs import gl
 
     start = time.perf_counter()
@@ -163,7 +167,8 @@ def check_tensorflow():
     return Finding("TensorFlow", "ok", f"CPU only, no NVIDIA GPU here; {speed}, {duration}")
 
 
-def check_gl():
+def check_gl() -> Finding:
+    """Whether frames can be rendered, and how long they take."""
     from dreamer_tf.envs import gl
 
     wished = os.environ.get("MUJOCO_GL")
@@ -181,7 +186,7 @@ def check_gl():
     return Finding("OpenGL", "ok", f"{backend}; a step of walker with its frame: {output}")
 
 
-def check_worker():
+def check_worker() -> Finding:
     """An environment in a process of its own, as training runs it."""
     from dreamer_tf.basics.errors import UserError
     from dreamer_tf.envs.process.remote import RemoteEnv, WorkerError
@@ -203,34 +208,22 @@ def check_worker():
     return Finding("environment", "ok", value)
 
 
-def available_memory():
-    """Returns the free memory in bytes: of the machine or, where it is less, of the container."""
-    free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = next(int(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line)
-        group = Path("/sys/fs/cgroup")
-        limit = int((group / "memory.max").read_text())  # "max" where there is no limit
-        free = min(free, limit - int((group / "memory.current").read_text()))
-    except (OSError, ValueError, StopIteration):
-        pass
-    return free
-
-
-def grade(amount, too_little, low):
+def grade(amount: float, too_little: float, low: float) -> str:
+    """Returns the state of a `Finding` of which there should be much."""
     if amount < too_little:
         return "bad"
     return "low" if amount < low else "ok"
 
 
-def check_memory():
-    free = available_memory() / GIBIBYTE
+def check_memory() -> Finding:
+    """The free memory."""
+    free = machine.available_memory() / GIBIBYTE
     advice = "close other programs, or train small models: --configs cpu"
     state = grade(free, TOO_LITTLE_MEMORY, LOW_MEMORY)
     return Finding("memory", state, f"{free:.1f} GiB free", advice)
 
 
-def check_disk(logdir):
+def check_disk(logdir: Path) -> Finding:
     """The folder of the runs: can files be written and locked there, is there space?"""
     folder = next(each for each in (logdir, *logdir.absolute().parents) if each.exists())
     try:
@@ -251,9 +244,9 @@ def check_disk(logdir):
     return Finding("disk", state, f"{free:.0f} GiB free in {folder}", advice)
 
 
-def check_cores():
-    known = hasattr(os, "sched_getaffinity")
-    cores = len(os.sched_getaffinity(0)) if known else os.cpu_count()
+def check_cores() -> Finding:
+    """The cores that this process may use."""
+    cores = machine.cores()
     advice = "environments and training share one core; this works, slowly"
     return Finding("cores", grade(cores, 1, 2), f"{cores} to use", advice)
 
@@ -269,7 +262,7 @@ CHECKS = {
 }
 
 
-def report_packages():
+def report_packages() -> int:
     """Prints what differs from the pins of the run-time and test requirements; the exit status."""
     if not (CHECKOUT / "requirements.txt").exists():
         found = check_ranges()
@@ -311,7 +304,7 @@ def _check(words):
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 
-def main(words):
+def main(words: list[str]) -> int:
     """Checks; returns the exit status. Ctrl-C and a reader that goes away leave no trace."""
     try:
         return _check(words)

@@ -11,7 +11,9 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +23,9 @@ from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.process.remote import WorkerError
 from dreamer_tf.reports import terminal, video
 from dreamer_tf.runs import saved_agent
+
+if TYPE_CHECKING:
+    import flask
 
 PAGE = Path(__file__).with_name("dream.html")
 # Real steps before a dream begins, for the model to see how things move.
@@ -46,7 +51,7 @@ class Dream:
         WorkerError, UserError: the environment fails, here and in `restart` and `tick`.
     """
 
-    def __init__(self, trained, environment):
+    def __init__(self, trained: player.Player, environment: player.Environment):
         self.player = trained
         self.vectors = [name for name in trained.spec.observations if name != "image"]
         self.environment = environment
@@ -55,7 +60,7 @@ class Dream:
         self.alone = threading.Lock()
         self.restart(0)
 
-    def restart(self, seed):
+    def restart(self, seed: int) -> dict[str, Any]:
         """Begins anew from the episode of a seed; returns the first view."""
         with self._ending():
             return self._restart(seed)
@@ -73,7 +78,7 @@ class Dream:
         self.state, self.count = state, 0
         return self._imagined(action) | self._real()
 
-    def tick(self, action=None):
+    def tick(self, action: np.ndarray | Sequence[float] | None = None) -> dict[str, Any]:
         """Takes one step in both worlds; returns the view after it.
 
         Args:
@@ -85,7 +90,7 @@ class Dream:
         with self._ending():
             return self._tick(action)
 
-    def close(self):
+    def close(self) -> None:
         """Ends the environment."""
         if self.environment is not None:
             self.environment.close()
@@ -168,7 +173,7 @@ def _is_number(value):
     return type(value) in (int, float) and -MOST < value < MOST
 
 
-def make_app(dream):
+def make_app(dream: Dream) -> "flask.Flask":
     """Returns the web application of a `Dream`."""
     import flask
 
@@ -217,7 +222,7 @@ def make_app(dream):
     return app
 
 
-def answer_failures(app):
+def answer_failures(app: "flask.Flask") -> None:
     """Has an application answer mistakes and failing simulators with one line, for the page."""
     from werkzeug.exceptions import HTTPException
 
@@ -237,7 +242,7 @@ def answer_failures(app):
         return line(str(error.description), error.code)
 
 
-def parse(words):
+def parse(words: list[str]) -> argparse.Namespace:
     """Returns the parsed command line."""
     parser = argparse.ArgumentParser(
         prog="python -m dreamer_tf.dream",
@@ -254,7 +259,7 @@ def parse(words):
 
 
 @terminal.guarded
-def main(words):
+def main(words: list[str]) -> int:
     """Serves until it is interrupted; returns the exit status."""
     arguments = parse(words)
     settings = saved_agent.load_config(arguments.run)  # A wrong folder is answered at once.
@@ -273,7 +278,7 @@ def main(words):
     return 0
 
 
-def serve(app, port):
+def serve(app: "flask.Flask", port: int) -> None:
     """Serves an application on this machine until Ctrl-C.
 
     Raises:

@@ -4,22 +4,30 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from dreamer_tf.agents.protocol import without_dreams
 from dreamer_tf.basics import atomic, outputs, seeding
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.schema import Config
 from dreamer_tf.envs import gl
 from dreamer_tf.envs.process import starting
 from dreamer_tf.reports import pictures, predictions, terminal, video
 from dreamer_tf.runs import resume, saved_agent
+from dreamer_tf.runs.checkpoint import Checkpoint
 from dreamer_tf.training import evaluator
+
+if TYPE_CHECKING:
+    from dreamer_tf.agents.dreams import Dreams
 
 WINDOWS = 3
 # Its images are small and few: more colours are not seen.
 PREDICTION_COLOURS = 64
 
 
-def parse(words):
+def parse(words: list[str]) -> argparse.Namespace:
     """Returns the parsed command line."""
     parser = argparse.ArgumentParser(
         prog="python -m dreamer_tf.evaluate",
@@ -68,7 +76,7 @@ def parse(words):
     return arguments
 
 
-def beside_prediction(path):
+def beside_prediction(path: Path) -> tuple[Path, Path, Path]:
     """Returns (strip of frames, curves of vectors, errors): what --predict writes beside a film."""
     curves = path.with_name(f"{path.stem}_vectors.png")
     return path.with_suffix(".png"), curves, path.with_suffix(".csv")
@@ -88,7 +96,12 @@ def _check_apart(arguments):
                 raise UserError(f"--{option} {path} would write over --{other}: name another file")
 
 
-def results(episodes, arguments, settings, saved):
+def results(
+    episodes: list[evaluator.Episode],
+    arguments: argparse.Namespace,
+    settings: Config,
+    saved: Checkpoint,
+) -> dict[str, Any]:
     """Returns what `--json` writes."""
     mean, error = evaluator.summarize(episodes)
     return {
@@ -106,7 +119,7 @@ def results(episodes, arguments, settings, saved):
 
 
 @terminal.guarded
-def main(words):
+def main(words: list[str]) -> int:
     """Evaluates; returns the exit status."""
     arguments = parse(words)
     settings = saved_agent.load_config(arguments.run)
@@ -151,7 +164,9 @@ def main(words):
     return 0
 
 
-def tell(episodes, summary, arguments):
+def tell(
+    episodes: list[evaluator.Episode], summary: dict[str, Any], arguments: argparse.Namespace
+) -> None:
     """Prints the returns and writes what `--json` and `--video` ask for.
 
     Args:
@@ -174,7 +189,9 @@ def tell(episodes, summary, arguments):
         print(f"{arguments.video}: episode 0, return {episodes[0].total:.2f}")
 
 
-def show_prediction(dreams, records, arguments):
+def show_prediction(
+    dreams: "Dreams", records: np.ndarray | None, arguments: argparse.Namespace
+) -> None:
     """Writes the video of `--predict`, the strip, the vectors' lines, and the errors.
 
     Windows are from the episode's beginning, middle and end.
@@ -203,7 +220,7 @@ def show_prediction(dreams, records, arguments):
     print(f"{names}: {predictions.CONTEXT} steps seen, the others predicted")
 
 
-def write_video(path, frames, colours=video.COLOURS):
+def write_video(path: Path, frames: np.ndarray, colours: int = video.COLOURS) -> None:
     """Writes frames in the format of the file's name."""
     data = video.encode(frames, pictures.FRAMES_PER_SECOND, path.suffix, colours)
     atomic.write(path, data)

@@ -3,8 +3,11 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
+
+import gymnasium
 
 from dreamer_tf.basics import stopping
 from dreamer_tf.basics.errors import UserError
@@ -23,7 +26,17 @@ WANTED = {
 }
 
 
-def train(task, logdir, configs, name, loggers, fresh, extend, init_from, keys):
+def train(
+    task: str | gymnasium.Env | Callable[[], gymnasium.Env] | None,
+    logdir: str | Path,
+    configs: str | Path | Iterable[str | Path],
+    name: str | None,
+    loggers: RunLogger | Iterable[RunLogger],
+    fresh: bool,
+    extend: bool,
+    init_from: str | Path | None,
+    keys: dict[str, Any],
+) -> Path:
     """See `dreamer_tf.train`."""
     factory = None
     if task is not None and not isinstance(task, str):

@@ -2,16 +2,23 @@
 
 import numbers
 import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
 
+import gymnasium
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
-from dreamer_tf.agents.protocol import without_dreams
+from dreamer_tf.agents.protocol import Agent, without_dreams
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.schema import Config
 from dreamer_tf.envs import factories, gl
 from dreamer_tf.envs.process import starting
-from dreamer_tf.envs.process.remote import WorkerError
+from dreamer_tf.envs.process.remote import RemoteEnv, WorkerError
 from dreamer_tf.runs import resume, saved_agent
+from dreamer_tf.runs.checkpoint import Checkpoint
 
 
 class Player:
@@ -23,7 +30,9 @@ class Player:
         step: environment steps that the weights were trained for.
     """
 
-    def __init__(self, config, saved, agent, factory=None):
+    def __init__(
+        self, config: Config, saved: Checkpoint, agent: Agent, factory: bytes | None = None
+    ):
         self._factory = factory
         self.config = config
         self._saved = saved
@@ -32,7 +41,7 @@ class Player:
         self.agent = agent
         self._calls = 0
 
-    def environment(self):
+    def environment(self) -> "Environment":
         """Returns the run's environment in a process of its own, an `Environment`.
 
         Where the agent observes no image and no OpenGL works here, it renders no frames, and a
@@ -78,11 +87,13 @@ class Player:
         start = starting.worker_starter(self.config, backend, frames, self._factory)
         return Environment(start(), frames)
 
-    def start(self) -> dict:
+    def start(self) -> dict[str, np.ndarray]:
         """Returns the state of the agent before an episode."""
         return self.agent.initial_state(1)
 
-    def act(self, record, state: dict | None = None) -> tuple[np.ndarray, dict]:
+    def act(
+        self, record: ArrayLike | dict[str, ArrayLike], state: dict[str, np.ndarray] | None = None
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Takes in a time step and chooses the best action.
 
         Args:
@@ -110,7 +121,12 @@ class Player:
         action, state = self.agent.policy(observation, is_first, state, self._seed(), mode)
         return action[0], state
 
-    def imagine(self, state, steps, actions=None):
+    def imagine(
+        self,
+        state: dict[str, np.ndarray],
+        steps: int | np.integer,
+        actions: np.ndarray | Sequence[ArrayLike] | None = None,
+    ) -> dict[str, np.ndarray]:
         """Goes on from a state of `act` in the world model alone.
 
         Args:
@@ -142,22 +158,22 @@ class Player:
             dream.append({"action": np.float32([action]), **self.look(state)})
         return {name: np.concatenate([each[name] for each in dream]) for name in dream[0]}
 
-    def best_action(self, state):
+    def best_action(self, state: dict[str, np.ndarray]) -> np.ndarray:
         """Returns the actor's action float32 [A] in a state."""
         self.check_dreams()
         return self.agent.dreams.act(state, self._seed(), self.config.evaluate.action)[0]
 
-    def dream_step(self, state, action):
+    def dream_step(self, state: dict[str, np.ndarray], action: ArrayLike) -> dict[str, np.ndarray]:
         """Returns the state that the world model expects after an action [A]."""
         self.check_dreams()
         return self.agent.dreams.step(state, self._checked(action)[None], self._seed())
 
-    def look(self, state):
+    def look(self, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns what the model expects in a state, see `Dreams.look`."""
         self.check_dreams()
         return self.agent.dreams.look(state)
 
-    def check_dreams(self):
+    def check_dreams(self) -> None:
         """Raises a UserError if the agent learns no world model."""
         if self.agent.dreams is None:
             raise UserError(without_dreams(self.config.agent))
@@ -190,12 +206,12 @@ class Environment:
         frames: whether the worker was started to render.
     """
 
-    def __init__(self, worker, frames=True):
+    def __init__(self, worker: RemoteEnv, frames: bool = True):
         self.worker = worker
         self._frames = frames
         self._begun = False
 
-    def reset(self, seed=0):
+    def reset(self, seed: int | np.integer = 0) -> np.ndarray:
         """Starts the episode of a seed in [0, 2**32); returns its first record."""
         if not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**32):
             raise UserError(f"a seed is a whole number from 0 to 2**32 - 1, not {seed!r}")
@@ -203,7 +219,7 @@ class Environment:
         self._begun = True
         return self.worker.receive()
 
-    def step(self, action):
+    def step(self, action: ArrayLike) -> np.ndarray:
         """Takes an action float32 [A]; returns the next record.
 
         Raises:
@@ -212,23 +228,23 @@ class Environment:
         self.send_step(action)
         return self.receive()
 
-    def send_step(self, action):
+    def send_step(self, action: ArrayLike) -> None:
         """Begins a step, see `step`; `receive` waits for its record."""
         if not self._begun:
             raise UserError("no episode has begun: call reset before step")
         action = as_array("an action", action, (self.worker.spec.action_size,), np.float32)
         self.worker.send_step(action)
 
-    def receive(self):
+    def receive(self) -> np.ndarray:
         """Returns the record of the step begun last."""
         return self.worker.receive()
 
     @property
-    def can_render(self):
+    def can_render(self) -> bool:
         """Whether `render` gives frames."""
         return self._frames and self.worker.can_render
 
-    def render(self):
+    def render(self) -> np.ndarray:
         """Returns the present state as uint8 [H, W, 3] at a readable size.
 
         Raises:
@@ -238,18 +254,20 @@ class Environment:
             raise UserError("this environment renders no frames here: ask its can_render first")
         return self.worker.render()
 
-    def close(self):
+    def close(self) -> None:
         """Ends the process."""
         self.worker.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_):
         self.close()
 
 
-def observed(given, expected):
+def observed(
+    given: ArrayLike | dict[str, ArrayLike], expected: dict[str, tuple[tuple[int, ...], str]]
+) -> dict[str, np.ndarray]:
     """Returns {name: array [1, ...]} of a plain observation.
 
     Args:
@@ -271,7 +289,7 @@ def observed(given, expected):
     return found
 
 
-def as_array(name, given, shape, dtype):
+def as_array(name: str, given: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     """Returns an array of a shape and dtype.
 
     Args:
@@ -297,7 +315,11 @@ def as_array(name, given, shape, dtype):
     return array.astype(wanted)
 
 
-def load(run, trust=False, env=None):
+def load(
+    run: str | Path,
+    trust: bool = False,
+    env: gymnasium.Env | Callable[[], gymnasium.Env] | None = None,
+) -> Player:
     """See `dreamer_tf.load`."""
     config = saved_agent.load_config(run)
     factory = None if env is None else factories.packed(factories.named(env)[1])

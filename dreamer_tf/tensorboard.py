@@ -10,7 +10,7 @@ from dreamer_tf.reports import terminal
 
 
 @terminal.guarded
-def main(words):
+def main(words: list[str]) -> int:
     """Becomes TensorBoard, which knows the options; --logdir is runs unless it is given."""
     asked = any(word.startswith(("--logdir", "--help", "-h", "--version")) for word in words)
     if not asked and not Path("runs").is_dir():

@@ -9,7 +9,7 @@ from dreamer_tf.training import outlook, session
 
 
 @terminal.guarded
-def main(words):
+def main(words: list[str]) -> int:
     """Trains; returns the exit status."""
     arguments = command_line.parse(words)
     loggers = () if arguments.wandb is None else (WandbLogger(arguments.wandb),)

@@ -10,7 +10,6 @@ variants of one thing. Leave the machine alone meanwhile.
 
 import argparse
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -18,18 +17,21 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(CHECKOUT)]
+
+from dreamer_tf.basics import machine, processor  # noqa: E402
+
 TASK = "dmc_walker_walk"
 SIZES = ["full", "cpu"]
 PRECISIONS = ["float32", "bfloat16"]
 
 
-def update(options):
+def update(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import updates
 
     return updates.measure(options.sizes, options.precisions, options.xla, options.rounds)
 
 
-def parts(options):
+def parts(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import updates
 
     rows = []
@@ -40,7 +42,7 @@ def parts(options):
     return rows
 
 
-def variants(options):
+def variants(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import variants
 
     rows = []
@@ -50,45 +52,45 @@ def variants(options):
     return rows
 
 
-def threads(options):
+def threads(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import runs
 
-    cores = len(os.sched_getaffinity(0))
+    cores = machine.cores()
     counts = ((cores, cores), (cores, 1), (1, cores), (1, 1))
     return runs.threads(counts, options.sizes, options.rounds)
 
 
-def policy(options):
+def policy(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import acting
 
     return acting.policy(options.sizes, (1, 4, 16), 20 * options.rounds)
 
 
-def environment(options):
+def environment(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import acting
 
     return acting.environments(TASK, ("paper", "fast"), (1, 2, 4), 50 * options.rounds)
 
 
-def memory(options):
+def memory(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import memory
 
     return memory.measure((10, 500, 5000))
 
 
-def scale(options):
+def scale(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import scale
 
     return scale.measure((10, 5000, options.episodes))
 
 
-def start(options):
+def start(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import runs
 
     return runs.startup(3)
 
 
-def run(options):
+def run(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import runs
 
     # Small networks stand for a GPU: environments take as long as updates.
@@ -96,13 +98,13 @@ def run(options):
     return rows + runs.overlapped(TASK, "cpu", 1200 + 100 * options.rounds, (1,))
 
 
-def trace(options):
+def trace(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import trace
 
     return trace.measure(options.sizes, 5, options.trace)
 
 
-def peer(options):
+def peer(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import peer
 
     return peer.compare(
@@ -110,7 +112,7 @@ def peer(options):
     )
 
 
-def peer_run(options):
+def peer_run(options: argparse.Namespace) -> list[dict[str, str | float]]:
     from benchmarks import peer_runs
 
     return peer_runs.compare(options.peer, options.peer_python, options.sizes)
@@ -150,7 +152,7 @@ TITLES = {
 }
 
 
-def show(name, rows):
+def show(name: str, rows: list[dict[str, str | float]]) -> None:
     """Prints the rows of a section as a table."""
     from rich.console import Console
     from rich.table import Table
@@ -172,26 +174,21 @@ def _text(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def machine():
+def conditions() -> dict[str, str | int | list[str]]:
     """Returns what the numbers depend on besides the code."""
     import tensorflow as tf
 
-    model = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            model = line.split(":")[1].strip()
-            break
     gpus = [device.name for device in tf.config.list_physical_devices("GPU")]
     return {
-        "processor": model,
-        "cores": len(os.sched_getaffinity(0)),
+        "processor": processor.name(),
+        "cores": machine.cores(),
         "gpus": gpus,
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
     }
 
 
-def parse(words):
+def parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0],
         epilog="Leave the machine alone meanwhile; everything takes about half an hour on 2 cores.",
@@ -270,7 +267,7 @@ def _can_import(python, name):
     return found.returncode == 0
 
 
-def main(words):
+def main(words: list[str]) -> int:
     """Measures what the words of the command line ask for; returns the exit status."""
     options = parse(words)
     from dreamer_tf.reports import terminal
@@ -279,7 +276,7 @@ def main(words):
         from dreamer_tf.networks import precision
 
         precision.prepare_devices()
-    found = {"machine": machine()}
+    found = {"machine": conditions()}
     print(", ".join(f"{key} {value}" for key, value in found["machine"].items()))
     names = options.sections or ([] if options.peer else SECTIONS)
     chosen = {name: SECTIONS[name] for name in names if name in SECTIONS}

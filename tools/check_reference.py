@@ -18,6 +18,7 @@ import dataclasses
 import json
 import sys
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,11 @@ from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.reports import terminal
 
 with terminal.quiet_start():
+    import keras
     import tensorflow as tf
 
     from dreamer_tf.agents.dreamer import Dreamer
+    from dreamer_tf.agents.model_based import Learned
     from dreamer_tf.agents.noise import Noise, PolicyNoise
 
 RELATIVE_LIMIT = 1e-4
@@ -55,8 +58,8 @@ LAYERS = {
 }
 
 
-def build_agent(case):
-    """Returns the project's agent in the sizes and with the weights of a case."""
+def build_agent(case: dict[str, np.ndarray]) -> tuple[Dreamer, dict]:
+    """Returns the project's agent in the sizes and with the weights of a case, and those sizes."""
     sizes = json.loads(str(case["config"]))
     depth = {
         head: sum(name.startswith(f"weights/{head}/h") for name in case) // 2 - 1
@@ -99,7 +102,7 @@ def build_agent(case):
     return agent, sizes
 
 
-def project_paths(name):
+def project_paths(name: str) -> list[str]:
     """Returns the paths of the project's variables that make up a reference weight."""
     layer, _, variable = name.rpartition("/")
     parts = LAYERS.get(layer, (layer,))
@@ -108,7 +111,7 @@ def project_paths(name):
     return [f"{part}/{variable}" for part in parts]
 
 
-def put_weights(agent, case):
+def put_weights(agent: Dreamer, case: dict[str, np.ndarray]) -> None:
     """Assigns the case's weights to the agent's variables, every one of them."""
     missing = set(trainable(agent))
     for name in case:
@@ -126,7 +129,7 @@ def put_weights(agent, case):
         raise SystemExit(f"error: the case holds no weights for {', '.join(sorted(missing))}")
 
 
-def trainable(agent):
+def trainable(agent: Dreamer) -> dict[str, keras.Variable]:
     """Returns {path: variable} of the agent's weights."""
     return {
         path: variable
@@ -135,7 +138,7 @@ def trainable(agent):
     }
 
 
-def gather(values, case, prefix):
+def gather(values: dict, case: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """Returns {prefix/reference name: array} from {project path: array}."""
     found = {}
     for name in case:
@@ -153,7 +156,7 @@ class Runs:
         agent: from `build_agent`.
     """
 
-    def __init__(self, agent):
+    def __init__(self, agent: Dreamer):
         self.agent = agent
         # The policy explores without its epsilon, with the case's noise.
         exploration = dataclasses.replace(
@@ -164,7 +167,7 @@ class Runs:
         self.learn = tf.function(agent.learn, autograph=False)
         self.act = tf.function(agent.act, autograph=False)
 
-    def __call__(self, case):
+    def __call__(self, case: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns all arrays that the project computes from a case's inputs."""
         for path, variable in self.agent.variables.items():
             variable.assign(self.start[path])
@@ -172,7 +175,7 @@ class Runs:
         return run_policy(self.agent, self.act, case) | run_updates(self.agent, self.learn, case)
 
 
-def moved(case, generator):
+def moved(case: dict[str, np.ndarray], generator: np.random.Generator) -> dict[str, np.ndarray]:
     """Returns a case whose floating point inputs are each one unit in the last place away."""
     inputs = ("weights/", "noise/", "data/", "policy/noise")
     found = dict(case)
@@ -185,7 +188,9 @@ def moved(case, generator):
     return found
 
 
-def sensitivities(runs, case, found):
+def sensitivities(
+    runs: Runs, case: dict[str, np.ndarray], found: dict[str, np.ndarray]
+) -> dict[str, float]:
     """Returns {name: largest relative difference that moving the inputs makes}."""
     generator = np.random.default_rng(0)
     largest = dict.fromkeys(found, 0.0)
@@ -198,7 +203,9 @@ def sensitivities(runs, case, found):
     return largest
 
 
-def run_updates(agent, learn, case):
+def run_updates(
+    agent: Dreamer, learn: Callable[..., Learned], case: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     """Returns {name: array} of `out/`, `grads/`, `updated/` and `updated_twice/`."""
     is_terminal = case["data/discount"] == 0
     batch = {
@@ -224,7 +231,7 @@ def run_updates(agent, learn, case):
     return found | gather(trainable(agent), case, "updated_twice")
 
 
-def collect_outputs(learned):
+def collect_outputs(learned: Learned) -> dict[str, np.ndarray]:
     """Returns {out/name: array} of an update's intermediate results."""
     reconstruction, imagined = learned.reconstruction, learned.imagined
     observed = reconstruction.observed
@@ -254,7 +261,7 @@ def collect_outputs(learned):
     return {f"out/{name}": np.asarray(value) for name, value in outputs.items()}
 
 
-def run_policy(agent, act, case):
+def run_policy(agent: Dreamer, act: Callable, case: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Returns {policy/name: array} of acting on the case's images and noise."""
     steps, count = case["policy/reset"].shape
     state = agent.initial_state(count)
@@ -278,7 +285,9 @@ def run_policy(agent, act, case):
     return {f"policy/{name}": np.stack(values) for name, values in found.items()}
 
 
-def compare(name, found, expected, sizes, sensitivity=0.0):
+def compare(
+    name: str, found: np.ndarray | None, expected: np.ndarray, sizes: dict, sensitivity: float = 0.0
+) -> tuple[float, float, bool]:
     """Returns (largest absolute difference, largest relative difference, passed)."""
     if found is None or found.shape != expected.shape or not np.all(np.isfinite(found)):
         return np.nan, np.nan, False
@@ -299,7 +308,7 @@ def compare(name, found, expected, sizes, sensitivity=0.0):
     return absolute, relative, bool(passed)
 
 
-def check(path):
+def check(path: str | Path) -> tuple[int, int]:
     """Prints a row per array of one case; returns (passed, total)."""
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -326,7 +335,7 @@ def check(path):
     return passed, len(names)
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Checks the cases named on the command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="+", metavar="CASE.npz")

@@ -17,10 +17,11 @@ import argparse
 import csv
 import io
 import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from gymnasium import spaces
+from gymnasium import Env, spaces
 
 # Where the package is not installed, it is beside this file.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -54,7 +55,11 @@ CHOICES = {
 }
 
 
-def measure(env, policy, episodes):
+def measure(
+    env: Env,
+    policy: Callable[[np.random.Generator, int], int | np.integer | np.ndarray],
+    episodes: int,
+) -> np.ndarray:
     """Returns the returns of a policy, float [episodes].
 
     Args:
@@ -77,7 +82,11 @@ def measure(env, policy, episodes):
     return returns
 
 
-def act(space, policy, random):
+def act(
+    space: spaces.Space,
+    policy: Callable[[np.random.Generator, int], int | np.integer | np.ndarray],
+    random: np.random.Generator,
+) -> int | np.integer | np.ndarray:
     """Returns a policy's action as an action of a space."""
     if is_discrete(space):
         return int(space.start) + policy(random, int(space.n))
@@ -86,19 +95,19 @@ def act(space, policy, random):
     )
 
 
-def is_discrete(space):
+def is_discrete(space: spaces.Space) -> bool:
     """Returns whether the actions of a space are choices."""
     return isinstance(space, spaces.Discrete)
 
 
-def row(task, name, returns):
+def row(task: str, name: str, returns: np.ndarray) -> list[str]:
     """Returns the columns of one policy on one task as text."""
     error = returns.std(ddof=1) / np.sqrt(len(returns))
     numbers = (returns.mean(), error, returns.min(), returns.max())
     return [task, name, str(len(returns)), *(f"{number:.1f}" for number in numbers)]
 
 
-def parse(words):
+def parse(words: list[str]) -> tuple[argparse.Namespace, dict[str, int]]:
     """Returns the arguments, and the keywords of `make_env` that are among them."""
     parser = argparse.ArgumentParser(
         prog="floors.py", description="Measures policies that have learned nothing."
@@ -119,7 +128,7 @@ def parse(words):
     return arguments, given
 
 
-def floors(task, episodes, given):
+def floors(task: str, episodes: int, given: Mapping[str, int]) -> Iterator[list[str]]:
     """Yields the rows of a task.
 
     Raises:
@@ -143,7 +152,7 @@ def floors(task, episodes, given):
 
 
 @guarded
-def main(words):
+def main(words: list[str]) -> int:
     """Measures; returns the exit status."""
     arguments, given = parse(words)
     out = outputs.file(arguments.out, "--out") if arguments.out is not None else None
@@ -162,7 +171,7 @@ def main(words):
     return 0
 
 
-def write(out, rows):
+def write(out: Path, rows: Iterable[Sequence[str]]) -> None:
     """Writes a table to a file."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)

@@ -18,6 +18,7 @@ writes one self-contained page of all that; `export` writes the few files that d
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 # Where the package is not installed, it is beside this file.
@@ -43,6 +44,7 @@ from dreamer_tf.results import (
     summary_figure,
 )
 from dreamer_tf.sweeps import items, predictions, program
+from dreamer_tf.sweeps.plans import Plan
 
 # Keys that make an item what it is.
 FIXED = dict.fromkeys(
@@ -50,7 +52,7 @@ FIXED = dict.fromkeys(
 )
 
 
-def add_items(subparsers):
+def add_items(subparsers: argparse._SubParsersAction) -> None:
     for name, item in items.ITEMS.items():
         parser = subparsers.add_parser(name, help=item.title, description=item.title)
         parser.add_argument("--scale", choices=items.SCALES, default="paper", help="(paper)")
@@ -67,7 +69,7 @@ def add_items(subparsers):
         parser.set_defaults(run=reproduce, item=name)
 
 
-def add_band(parser):
+def add_band(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         *("--band",),
         choices=item_rows.BANDS,
@@ -76,7 +78,7 @@ def add_band(parser):
     )
 
 
-def add_curves(add):
+def add_curves(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     parser = add("curves", "draw returns against steps and minutes, one figure per task")
     parser.add_argument("--out", type=Path, default=Path("figures"), help="folder, default figures")
     parser.add_argument("--bin", type=_steps, help="environment steps in a bin of our curves")
@@ -84,21 +86,21 @@ def add_curves(add):
     parser.set_defaults(run=draw_curves)
 
 
-def add_check(add):
+def add_check(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     parser = add("check", "judge runs beside the author's; exits with 1 if something is below")
     parser.add_argument("--peers", type=Path, help="the author's scores/dreamer.json, for ranks")
     parser.add_argument("--early", action="store_true", help="also show early points of others")
     parser.set_defaults(run=check_runs)
 
 
-def add_statistics(add):
+def add_statistics(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     parser = add("statistics", "sum up methods over the tasks of the control suite")
     parser.add_argument("--bin", type=_steps, help="environment steps that a final return covers")
     parser.add_argument("--out", type=Path, help="folder for their figure, also as numbers")
     parser.set_defaults(run=print_statistics)
 
 
-def add_report(add):
+def add_report(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     parser = add("report", "write one self-contained page about runs")
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="(report.html)")
     parser.add_argument("--bin", type=_steps, help="environment steps in a bin of our curves")
@@ -106,7 +108,7 @@ def add_report(add):
     parser.set_defaults(run=write_report)
 
 
-def add_export(add):
+def add_export(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
     parser = add("export", "write a compact curve, the configuration and the start of each run")
     parser.add_argument("--out", type=Path, required=True, help="folder for <task>/<name>/<seed>/")
     parser.set_defaults(run=export_runs)
@@ -116,7 +118,7 @@ def add_export(add):
 COMMANDS = (add_curves, add_check, add_statistics, add_report, add_export)
 
 
-def reproduce(arguments):
+def reproduce(arguments: argparse.Namespace) -> int:
     """Makes the runs of an item and draws them; returns the exit status."""
     status = 0
     plans = items.plans(
@@ -134,7 +136,7 @@ def reproduce(arguments):
     return status
 
 
-def draw_item(arguments, plans):
+def draw_item(arguments: argparse.Namespace, plans: Sequence[Plan]) -> tuple[list[Path], list[str]]:
     """Draws an item from its own runs or others; returns the files and notes."""
     out = outputs.folder(arguments.logdir, "--logdir") / "figures"
     if arguments.item == "fig5":
@@ -161,7 +163,7 @@ def draw_item(arguments, plans):
     return paths, remarks
 
 
-def draw_curves(arguments):
+def draw_curves(arguments: argparse.Namespace) -> int:
     """Draws a PNG, an SVG and a CSV of what they show for each task."""
     out = outputs.folder(arguments.out, "--out")
     runs = find(arguments.runs)
@@ -174,7 +176,7 @@ def draw_curves(arguments):
     return 0
 
 
-def check_runs(arguments):
+def check_runs(arguments: argparse.Namespace) -> int:
     """Prints a verdict for each bin that can be judged; returns 1 if one of them failed."""
     runs = find(arguments.runs)
     peers = None if arguments.peers is None else references.read_peers(arguments.peers)
@@ -197,7 +199,7 @@ def check_runs(arguments):
     return 1 if failed else 0
 
 
-def print_statistics(arguments):
+def print_statistics(arguments: argparse.Namespace) -> int:
     """Prints statistics of each method, and how likely one is better than another."""
     out = arguments.out and outputs.folder(arguments.out, "--out")
     runs = summary.of_suite(find(arguments.runs))
@@ -215,7 +217,7 @@ def print_statistics(arguments):
     return 0
 
 
-def write_report(arguments):
+def write_report(arguments: argparse.Namespace) -> int:
     """Writes the page."""
     out = outputs.file(arguments.out, "--out")
     text = report.page(arguments.runs, arguments.bin, arguments.band)
@@ -225,7 +227,7 @@ def write_report(arguments):
     return 0
 
 
-def export_runs(arguments):
+def export_runs(arguments: argparse.Namespace) -> int:
     """Exports every run; returns 1 if one of them could not be."""
     out, written, failed = outputs.folder(arguments.out, "--out"), set(), 0
     for run in find(arguments.runs):
@@ -237,7 +239,7 @@ def export_runs(arguments):
     return 1 if failed else 0
 
 
-def find(paths):
+def find(paths: Sequence[Path]) -> list[scores.Run]:
     """Returns the runs; prints a line for each and for everything that was skipped."""
     runs, skipped = scores.find(paths)
     for run in runs:
@@ -248,7 +250,7 @@ def find(paths):
 
 
 @guarded
-def main(words):
+def main(words: list[str]) -> int:
     """Runs one command; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="reproduce.py", description="Makes, draws and judges the paper's figures and tables."

@@ -17,7 +17,7 @@ from dreamer_tf.runs import saved_agent, shipping
 
 
 @guarded
-def main(words):
+def main(words: list[str]) -> int:
     """Ships; returns the exit status."""
     parser = argparse.ArgumentParser(description="Makes an agent to give away from a run.")
     parser.add_argument("run", metavar="RUN", help="a run's folder: runs/<task>/<name>/<seed>")

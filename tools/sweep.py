@@ -7,6 +7,7 @@ r"""Makes many runs: presets x tasks x seeds x overrides.
 The same command again skips what is done and goes on with what is half done.
 """
 
+import argparse
 import itertools
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ from dreamer_tf.sweeps import program
 from dreamer_tf.sweeps.plans import Plan
 
 
-def plans(arguments):
+def plans(arguments: argparse.Namespace) -> list[Plan]:
     """Returns the `Plan`s of the options."""
     fixed = program.overrides(arguments.set)
     varied = program.overrides(arguments.vary, "--vary")
@@ -48,7 +49,7 @@ def _absolute(preset):
 
 
 @guarded
-def main(words):
+def main(words: list[str]) -> int:
     """Sweeps; returns the exit status."""
     parser = program.parser_of("sweep.py", __doc__)
     parser.add_argument("--tasks", nargs="+", required=True, help="environments")

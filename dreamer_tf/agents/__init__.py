@@ -2,10 +2,13 @@
 
 import importlib
 
+from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.config import catalog
+from dreamer_tf.config.schema import Config
+from dreamer_tf.envs.spec import EnvSpec
 
 
-def make(config, spec, precision):
+def make(config: Config, spec: EnvSpec, precision: str) -> Agent:
     """Returns the agent that a configuration names.
 
     Its module is imported here and not before, and TensorFlow with it.

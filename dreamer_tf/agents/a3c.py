@@ -7,6 +7,7 @@ method.
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from dreamer_tf.agents import baseline_symptoms, description, flops
@@ -14,6 +15,8 @@ from dreamer_tf.agents.compiled import CompiledAgent
 from dreamer_tf.agents.steps import Steps
 from dreamer_tf.behavior.n_step import rollout_return
 from dreamer_tf.config.fields import numbers
+from dreamer_tf.config.schema import Config
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.experience.sources import Rollouts
 from dreamer_tf.networks import distributions
 from dreamer_tf.networks.actor_critic import ActorCritic, Choices, ClippedNormal
@@ -45,7 +48,7 @@ class A3C(CompiledAgent):
 
     dreams = None
 
-    def __init__(self, config, spec, precision):
+    def __init__(self, config: Config, spec: EnvSpec, precision: str):
         super().__init__(config.xla)
         self.config = config
         self.settings = settings = config.a3c
@@ -75,7 +78,7 @@ class A3C(CompiledAgent):
         self.variables = {**named_variables([self.network]), **self.optimizer.variables}
         self.variables["updates"] = self.updates
 
-    def learn(self, batch):
+    def learn(self, batch: dict[str, tf.Tensor]) -> Learned:
         """Makes one update by the n-step advantages of all environments' rollouts.
 
         Args:
@@ -117,11 +120,18 @@ class A3C(CompiledAgent):
 
     # The Agent protocol, the compiled part on tensors.
 
-    def initial_state(self, count):
+    def initial_state(self, count: int) -> dict[str, np.ndarray]:
         """Returns no state: a step needs none."""
         return {}
 
-    def policy_graph(self, observation, is_first, state, seed, mode):
+    def policy_graph(
+        self,
+        observation: dict[str, tf.Tensor],
+        is_first: tf.Tensor,
+        state: dict[str, tf.Tensor],
+        seed: tf.Tensor,
+        mode: str,
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """See `Agent.policy`; exploring is sampling, the best action the mean or likeliest one."""
         policy = self._distribution(self.network(self._vector(observation))[0])
         if mode != "explore":
@@ -129,23 +139,23 @@ class A3C(CompiledAgent):
         draw = distributions.gumbel if self.spec.discrete else distributions.standard_normal
         return policy.sample(draw([is_first.shape[0], self.spec.action_size], seed)), state
 
-    def update_graph(self, batch, seed):
+    def update_graph(self, batch: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `Agent.update`; nothing in it is random."""
         return self.learn(batch).metrics
 
-    def report_graph(self, batch, seed):
+    def report_graph(self, batch: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `Agent.report`; every update says all."""
         return {}
 
-    def symptoms(self, metrics):
+    def symptoms(self, metrics: dict[str, float]) -> dict[str, str]:
         """See `Agent.symptoms`."""
         return baseline_symptoms.of_a3c(metrics, self.spec.discrete, self.spec.action_size)
 
-    def check(self):
+    def check(self) -> None:
         """See `Agent.check`."""
         self.steps.check()
 
-    def describe(self):
+    def describe(self) -> description.Description:
         """See `Agent.describe`."""
         kind = "choices" if self.spec.discrete else "actions"
         policy = "categorical" if self.spec.discrete else "Gaussian"

@@ -8,7 +8,7 @@ OUTSIDE = 0.2
 SATURATED = 0.98
 
 
-def of_d4pg(metrics):
+def of_d4pg(metrics: dict[str, float]) -> dict[str, str]:
     """Returns {name: what is wrong and what to try} of D4PG's metrics."""
     found = {}
     if metrics["outside"] > OUTSIDE:
@@ -24,7 +24,7 @@ def of_d4pg(metrics):
     return found
 
 
-def of_a3c(metrics, discrete, actions):
+def of_a3c(metrics: dict[str, float], discrete: bool, actions: int) -> dict[str, str]:
     """Returns the same of A3C's.
 
     Args:

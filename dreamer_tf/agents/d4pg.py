@@ -15,6 +15,8 @@ from dreamer_tf.agents.d4pg_networks import Networks
 from dreamer_tf.agents.steps import Steps
 from dreamer_tf.behavior import exploration
 from dreamer_tf.behavior.n_step import window_return
+from dreamer_tf.config.schema import Config
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.experience.priorities import UNKNOWN
 from dreamer_tf.experience.sources import Windows
 from dreamer_tf.networks import distributions
@@ -50,7 +52,7 @@ class D4PG(CompiledAgent):
 
     dreams = None
 
-    def __init__(self, config, spec, precision):
+    def __init__(self, config: Config, spec: EnvSpec, precision: str):
         super().__init__(config.xla)
         self.config = config
         self.settings = settings = config.d4pg
@@ -85,7 +87,7 @@ class D4PG(CompiledAgent):
             self.variables.update(optimizer.variables)
         self.variables["updates"] = self.updates
 
-    def learn(self, batch):
+    def learn(self, batch: dict[str, tf.Tensor]) -> Learned:
         """Makes one update of both networks, both gradients taken with the old weights.
 
         Args:
@@ -162,7 +164,7 @@ class D4PG(CompiledAgent):
         gradient = tf.clip_by_value(tape.gradient(value, chosen), -limit, limit)
         return value, tf.stop_gradient(gradient)
 
-    def noise_scales(self, count):
+    def noise_scales(self, count: int) -> np.ndarray:
         """Returns the standard deviations float32 [count] of so many environments' exploration."""
         settings = self.settings
         if count == 1:
@@ -171,14 +173,21 @@ class D4PG(CompiledAgent):
 
     # The Agent protocol, the compiled part on tensors.
 
-    def initial_state(self, count):
+    def initial_state(self, count: int) -> dict[str, np.ndarray]:
         """Returns the frames before the first one, of `count` environments."""
         if not self.before:
             return {}
         height, width, channels = self.spec.observations["image"][0]
         return {"frames": np.zeros([count, height, width, self.before * channels], np.uint8)}
 
-    def policy_graph(self, observation, is_first, state, seed, mode):
+    def policy_graph(
+        self,
+        observation: dict[str, tf.Tensor],
+        is_first: tf.Tensor,
+        state: dict[str, tf.Tensor],
+        seed: tf.Tensor,
+        mode: str,
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """See `Agent.policy`; modes and means are the actor's actions without noise."""
         if self.before:
             image, frames = observation["image"], state["frames"]
@@ -194,26 +203,26 @@ class D4PG(CompiledAgent):
             action = exploration.additive_noise(action, scale, noise)
         return action, state
 
-    def update_graph(self, batch, seed):
+    def update_graph(self, batch: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `Agent.update`; nothing in it is random."""
         learned = self.learn(batch)
         if self.experience.priority is None:
             return learned.metrics
         return {**learned.metrics, "priorities": learned.priorities}
 
-    def report_graph(self, batch, seed):
+    def report_graph(self, batch: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `Agent.report`; every update says all."""
         return {}
 
-    def symptoms(self, metrics):
+    def symptoms(self, metrics: dict[str, float]) -> dict[str, str]:
         """See `Agent.symptoms`."""
         return baseline_symptoms.of_d4pg(metrics)
 
-    def check(self):
+    def check(self) -> None:
         """See `Agent.check`."""
         self.steps.check()
 
-    def describe(self):
+    def describe(self) -> description.Description:
         """See `Agent.describe`."""
         settings = self.settings
         drawn = f"priorities ^ {settings.priority:g}" if settings.priority else "uniform replay"

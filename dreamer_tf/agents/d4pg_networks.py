@@ -1,8 +1,12 @@
 """Actor and critic of D4PG on one convolutional trunk."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
+from dreamer_tf.config.baseline_sections import D4pgConfig
 from dreamer_tf.config.fields import numbers
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.networks import images
 from dreamer_tf.networks.layers import LayerFactory
 from dreamer_tf.networks.trunk import NormedPerceptron, Trunk
@@ -29,7 +33,9 @@ class Networks:
         critic_models, actor_models: those that either loss trains.
     """
 
-    def __init__(self, settings, spec, seed, dtype, prefix=""):
+    def __init__(
+        self, settings: D4pgConfig, spec: EnvSpec, seed: int, dtype: str, prefix: str = ""
+    ):
         def make(name):
             return LayerFactory(prefix + name, seed, dtype)
 
@@ -55,11 +61,11 @@ class Networks:
         self.actor_models = [model for model in actor if model is not None]
 
     @property
-    def models(self):
+    def models(self) -> list[Trunk | NormedPerceptron]:
         """All of them."""
         return self.critic_models + self.actor_models
 
-    def see(self, observation):
+    def see(self, observation: dict[str, tf.Tensor]) -> tuple[tf.Tensor | None, tf.Tensor | None]:
         """Returns (features of the image [N, F] or None, all vectors [N, V] or None)."""
         features, vectors = None, None
         if self.trunk is not None:
@@ -68,14 +74,14 @@ class Networks:
             vectors = tf.concat([observation[name] for name in self._vectors], -1)
         return features, vectors
 
-    def act(self, seen):
+    def act(self, seen: Sequence[tf.Tensor | None]) -> tf.Tensor:
         """Returns actions [N, A] in [-1, 1] for what `see` returned."""
         features, vectors = seen
         if features is not None:
             features = tf.stop_gradient(features)
         return tf.tanh(self.actor(_join(self.actor_embed, features, vectors)))
 
-    def logits(self, seen, action):
+    def logits(self, seen: Sequence[tf.Tensor | None], action: tf.Tensor) -> tf.Tensor:
         """Returns the logits [N, K] of the returns after actions [N, A]."""
         joined = _join(self.critic_embed, *seen)
         return self.critic(tf.concat([joined, tf.cast(action, joined.dtype)], -1))

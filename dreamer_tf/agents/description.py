@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from dreamer_tf.config.sections import ExplorationConfig
+from dreamer_tf.envs.spec import EnvSpec
+
 
 @dataclass(frozen=True)
 class Description:
@@ -53,7 +56,7 @@ PROGRESS = {
 }
 
 
-def model_charts(objective):
+def model_charts(objective: str) -> dict[str, tuple[str, ...]]:
     """Returns the charts of a world model with an objective, `model.objective`."""
     charts = CONTRAST_CHARTS if objective == "contrastive" else {}
     return charts | {
@@ -75,7 +78,7 @@ A3C_CHARTS = {
 }
 
 
-def actor_words(spec, exploration):
+def actor_words(spec: EnvSpec, exploration: ExplorationConfig) -> str:
     """Returns which actor acts and how it explores, for an `ExplorationConfig`."""
     if spec.discrete:
         final = f"{exploration.epsilon:g} to {exploration.epsilon_final:g}"
@@ -84,7 +87,7 @@ def actor_words(spec, exploration):
     return f"tanh-normal actor over {spec.action_size} actions, {noise}"
 
 
-def discount_words(switch, spec, has_head):
+def discount_words(switch: str, spec: EnvSpec, has_head: bool) -> str:
     """Returns whether there is a discount head and why.
 
     Args:

@@ -4,6 +4,8 @@ import tensorflow as tf
 
 from dreamer_tf.agents import description, flops, symptoms
 from dreamer_tf.agents.imagining import Imagining
+from dreamer_tf.agents.model_based import Learned
+from dreamer_tf.agents.noise import Noise
 from dreamer_tf.behavior import imagination, losses
 from dreamer_tf.networks.layers import LayerFactory
 from dreamer_tf.networks.perceptrons import DenseHead, scalar_normal
@@ -21,7 +23,7 @@ class Dreamer(Imagining):
     # Of the updates so far in this process, see `symptoms`.
     largest_reward = 0.0
 
-    def make_heads(self, dtype):
+    def make_heads(self, dtype: str) -> dict[str, tuple[DenseHead, float]]:
         """See `ModelBased.make_heads`: actor and value function."""
         behavior = self.config.behavior
         self.value = DenseHead(
@@ -34,7 +36,7 @@ class Dreamer(Imagining):
         )
         return super().make_heads(dtype) | {"value": (self.value, behavior.value_learning_rate)}
 
-    def learn(self, batch, noise):
+    def learn(self, batch: dict[str, tf.Tensor], noise: Noise) -> Learned:
         """Makes one update: the inner loop of Algorithm 1.
 
         A pure function of the weights, the batch and the noise. All gradients are taken with the
@@ -84,20 +86,20 @@ class Dreamer(Imagining):
         # Update all of them.
         return self.apply(reconstruction, imagined, tapes, found, metrics)
 
-    def update_graph(self, batch, seed):
+    def update_graph(self, batch: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `Agent.update`; with what `symptoms.of_value` holds the imagined returns against."""
         rewards = self.world_model.learned_rewards(batch["reward"])
         largest = tf.reduce_max(tf.abs(rewards))
         return {**super().update_graph(batch, seed), "largest_reward": largest}
 
-    def symptoms(self, metrics):
+    def symptoms(self, metrics: dict[str, float]) -> dict[str, str]:
         """See `Agent.symptoms`."""
         # Where rewards are rare, a block may hold none or a small one.
         self.largest_reward = max(self.largest_reward, metrics["largest_reward"])
         found = symptoms.of_value(metrics, self.largest_reward, self.config.behavior)
         return super().symptoms(metrics) | found
 
-    def describe(self):
+    def describe(self) -> description.Description:
         """See `Agent.describe`."""
         sizes = (self.config, self.spec, self.world_model.discount_head is not None)
         operations = flops.model_update(*sizes) + flops.imagination(*sizes, value=True)

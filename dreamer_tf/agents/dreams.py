@@ -3,12 +3,17 @@
 Not to be confused with imagination (`dreamer_tf.behavior`), by which an agent learns.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+import tensorflow as tf
 
 from dreamer_tf.agents.compiled import compiled, to_arrays
 from dreamer_tf.agents.protocol import VECTOR
 from dreamer_tf.networks import distributions
+from dreamer_tf.networks.perceptrons import DenseHead
 from dreamer_tf.world_model.rssm import State
+from dreamer_tf.world_model.world_model import WorldModel
 
 # Sequences are predicted in multiples of so many steps: those of figure 5's strip.
 BLOCK = 51
@@ -27,7 +32,12 @@ class Dreams:
         value: head from features to a value distribution, None for agents without one.
     """
 
-    def __init__(self, world_model, choose, value=None):
+    def __init__(
+        self,
+        world_model: WorldModel,
+        choose: Callable[[State, tf.Tensor, str], tf.Tensor],
+        value: DenseHead | None = None,
+    ):
         self.world_model = world_model
         self.choose = choose
         self.value = value
@@ -37,11 +47,13 @@ class Dreams:
         self._look = compiled(self._look_graph)
 
     @property
-    def can_predict(self):
+    def can_predict(self) -> bool:
         """Whether the model has decoders, so that `predict` returns something."""
         return bool(self.world_model.decoders)
 
-    def predict(self, batch, context, seed):
+    def predict(
+        self, batch: dict[str, np.ndarray], context: int, seed: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """Returns what the model expects to observe, {} if it has no decoders.
 
         It sees the first `context` steps of the sequences {field: [B, L, ...]}, then their actions
@@ -63,15 +75,17 @@ class Dreams:
         found = self._predict(batch, context, seed)
         return {name: value[:, :length] for name, value in to_arrays(found).items()}
 
-    def act(self, state, seed, mode):
+    def act(self, state: dict[str, np.ndarray], seed: np.ndarray, mode: str) -> np.ndarray:
         """Returns the agent's actions [N, A] in a state; see `Agent.policy` for the modes."""
         return self._act(state, seed, mode).numpy()
 
-    def step(self, state, action, seed):
+    def step(
+        self, state: dict[str, np.ndarray], action: np.ndarray, seed: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """Returns the state that the model expects after actions [N, A]."""
         return to_arrays(self._step(state, action, seed))
 
-    def look(self, state):
+    def look(self, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns what the model expects to see in a state.
 
         Returns:

@@ -1,15 +1,21 @@
-"""Floating point operations of updates: matrix products and convolutions, counted, not measured."""
+"""Floating point operations of updates: matrix products and convolutions, counted, not measured.
+
+Free of TensorFlow, so that a run can be estimated before it is loaded.
+"""
 
 import itertools
 
+from dreamer_tf.config.baseline_sections import CHANNELS
 from dreamer_tf.config.fields import numbers
-from dreamer_tf.networks.trunk import CHANNELS
+from dreamer_tf.config.schema import Config
+from dreamer_tf.config.sections import ModelConfig
+from dreamer_tf.envs.spec import EnvSpec
 
 # A forward pass costs one multiply-add a weight and position; the backward pass twice that.
 FORWARD_AND_BACKWARD = 3
 
 
-def model_update(config, spec, discount_head):
+def model_update(config: Config, spec: EnvSpec, discount_head: bool) -> int:
     """Returns the floating point operations of one update of the world model.
 
     Args:
@@ -21,8 +27,8 @@ def model_update(config, spec, discount_head):
     features, steps = model.stoch + model.deter, train.batch_size * train.batch_length
     encoders, decoders, embed = _observing(model, spec, features)
     posterior = model.hidden * (model.deter + embed + 2 * model.stoch)
-    learned = encoders + _prior(model, spec.action_size) + posterior
-    learned += _rewards(model, features, discount_head)
+    learned = encoders + prior(model, spec.action_size) + posterior
+    learned += rewards(model, features, discount_head)
     if model.objective == "reconstruction" or model.diagnostic_decoder:
         learned += decoders
     if model.objective == "contrastive":
@@ -31,7 +37,7 @@ def model_update(config, spec, discount_head):
     return 2 * FORWARD_AND_BACKWARD * steps * learned
 
 
-def imagination(config, spec, discount_head, value):
+def imagination(config: Config, spec: EnvSpec, discount_head: bool, value: bool) -> int:
     """Returns the floating point operations of one update of behaviour in imagination.
 
     Args:
@@ -43,26 +49,26 @@ def imagination(config, spec, discount_head, value):
     starts = train.batch_size * ((train.batch_length - discount_head) // behavior.start_every)
     outputs = spec.action_size * (1 if spec.discrete else 2)
     actor = dense_stack(features, behavior.units, behavior.actor_layers, outputs)
-    rewards = _rewards(model, features, discount_head)
+    rewarding = rewards(model, features, discount_head)
     # The imagined path is differentiated with respect to states, not to the model's weights.
-    imagined = behavior.horizon * (3 * actor + 2 * _prior(model, spec.action_size))
+    imagined = behavior.horizon * (3 * actor + 2 * prior(model, spec.action_size))
     if not value:
-        return 2 * starts * (imagined + behavior.horizon * 2 * rewards)
+        return 2 * starts * (imagined + behavior.horizon * 2 * rewarding)
     # The last state only bootstraps: it has a value, but no reward, discount and target. The value
     # model is differentiated twice, with respect to states and to its weights.
     head = dense_stack(features, behavior.units, behavior.value_layers, 1)
-    imagined += behavior.horizon * 2 * head + (behavior.horizon - 1) * 2 * (rewards + head)
+    imagined += behavior.horizon * 2 * head + (behavior.horizon - 1) * 2 * (rewarding + head)
     return 2 * starts * imagined
 
 
-def plan(config, spec):
+def plan(config: Config, spec: EnvSpec) -> int:
     """Returns the floating point operations of one decision by planning."""
     model, planner = config.model, config.planner
-    step = _prior(model, spec.action_size) + _rewards(model, model.stoch + model.deter, False)
+    step = prior(model, spec.action_size) + rewards(model, model.stoch + model.deter, False)
     return 2 * planner.iterations * planner.candidates * planner.horizon * step
 
 
-def d4pg_update(config, spec):
+def d4pg_update(config: Config, spec: EnvSpec) -> int:
     """Returns the floating point operations of one update of D4PG; the arguments as above."""
     settings = config.d4pg
     trunk, inputs = 0, spec.vector_size
@@ -80,7 +86,7 @@ def d4pg_update(config, spec):
     return 2 * config.train.batch_size * (learned + targets + value)
 
 
-def a3c_update(config, spec):
+def a3c_update(config: Config, spec: EnvSpec) -> int:
     """Returns the floating point operations of one update of A3C; the arguments as above."""
     outputs = 1 + spec.action_size * (1 if spec.discrete else 2)
     network = _layers(spec.vector_size, config.a3c.units, outputs)
@@ -103,7 +109,7 @@ def _trunk(shape, stack):
     return products, second * CHANNELS
 
 
-def dense_stack(inputs, units, layers, outputs):
+def dense_stack(inputs: int, units: int, layers: int, outputs: int) -> int:
     """Returns the weights of a multi-layer perceptron without biases."""
     return inputs * units + (layers - 1) * units * units + units * outputs
 
@@ -121,7 +127,7 @@ def _observing(model, spec, features):
     return encoders, decoders, embed
 
 
-def _rewards(model, features, discount_head):
+def rewards(model: ModelConfig, features: int, discount_head: bool) -> int:
     """Returns multiply-adds per step of the reward head and the discount head."""
     products = dense_stack(features, model.units, model.reward_layers, 1)
     if discount_head:
@@ -129,7 +135,8 @@ def _rewards(model, features, discount_head):
     return products
 
 
-def _prior(model, action_size):
+def prior(model: ModelConfig, action_size: int) -> int:
+    """Returns multiply-adds of a step of the RSSM without an observation."""
     recurrent = (model.stoch + action_size) * model.hidden
     gru = 3 * model.deter * (model.hidden + model.deter)
     return recurrent + gru + model.hidden * (model.deter + 2 * model.stoch)

@@ -6,17 +6,20 @@ import tensorflow as tf
 
 from dreamer_tf.agents import description, symptoms
 from dreamer_tf.agents.model_based import ModelBased
-from dreamer_tf.agents.noise import NoiseDraws
+from dreamer_tf.agents.noise import Noise, NoiseDraws, PolicyNoise
 from dreamer_tf.behavior import exploration, imagination
+from dreamer_tf.config.schema import Config
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.networks import distributions
 from dreamer_tf.networks.layers import LayerFactory
 from dreamer_tf.networks.perceptrons import DenseHead
+from dreamer_tf.world_model.rssm import Observed, State
 
 
 class Imagining(ModelBased):
     """How an actor is made, imagines, acts and is described; a subclass says how it learns."""
 
-    def __init__(self, config, spec, precision):
+    def __init__(self, config: Config, spec: EnvSpec, precision: str):
         super().__init__(config, spec, precision)
         self.noise = NoiseDraws(
             stoch=config.model.stoch,
@@ -30,7 +33,7 @@ class Imagining(ModelBased):
             ),
         )
 
-    def make_heads(self, dtype):
+    def make_heads(self, dtype: str) -> dict[str, tuple[DenseHead, float]]:
         """See `ModelBased.make_heads`."""
         behavior, size = self.config.behavior, self.spec.action_size
         discrete = self.spec.discrete
@@ -49,7 +52,9 @@ class Imagining(ModelBased):
         )
         return {"actor": (self.actor, behavior.actor_learning_rate)}
 
-    def imagine(self, observed, batch, noise):
+    def imagine(
+        self, observed: Observed, batch: dict[str, tf.Tensor], noise: Noise
+    ) -> tuple[imagination.Rollout, tf.Tensor]:
         """Imagines from the posterior states of a batch, see `imagination.start_states`.
 
         Args:
@@ -77,20 +82,20 @@ class Imagining(ModelBased):
         return rollout, weight
 
     @property
-    def entropy_limit(self):
+    def entropy_limit(self) -> float:
         """Nats of a whole action, see `behavior.entropy_limit`."""
         numbers = 1 if self.spec.discrete else self.spec.action_size
         return self.config.behavior.entropy_limit * numbers
 
-    def update_noise(self, batch_size, length, seed):
+    def update_noise(self, batch_size: int, length: int, seed: tf.Tensor) -> Noise:
         """See `ModelBased`."""
         return self.noise.update(batch_size, length, seed)
 
-    def policy_noise(self, count, mode, seed):
+    def policy_noise(self, count: int, mode: str, seed: tf.Tensor) -> PolicyNoise:
         """See `ModelBased`."""
         return self.noise.policy(count, mode, seed)
 
-    def choose(self, state, noise, mode):
+    def choose(self, state: State, noise: PolicyNoise, mode: str) -> tf.Tensor:
         """Returns actions [N, A] in a `State`.
 
         Args:
@@ -109,18 +114,18 @@ class Imagining(ModelBased):
         epsilon = self.exploration_amount()
         return exploration.epsilon_greedy(action, epsilon, noise.explore, noise.coin)
 
-    def dreamt_action(self, state, seed, mode):
+    def dreamt_action(self, state: State, seed: tf.Tensor, mode: str) -> tf.Tensor:
         """See `ModelBased`."""
         candidates = self.noise.candidates([state.stoch.shape[0]], seed)
         return distributions.best_action(self.actor(state.features), mode, candidates)
 
-    def exploration_amount(self):
+    def exploration_amount(self) -> tf.Tensor:
         """See `ModelBased`: the noise's scale, or epsilon."""
         if not self.spec.discrete:
             return super().exploration_amount()
         return exploration.epsilon_schedule(self.config.exploration, self.updates)
 
-    def report_graph(self, batch, seed):
+    def report_graph(self, batch: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the actor's entropy in nats on the batch's posterior states, as action_ent."""
         shape = batch["reward"].shape
         noise = self.noise.update(*shape, seed)
@@ -130,13 +135,15 @@ class Imagining(ModelBased):
         candidates = self.noise.candidates(shape, tf.random.split(seed, 2)[1])
         return {"action_ent": tf.reduce_mean(distributions.entropy(policy, candidates))}
 
-    def symptoms(self, metrics):
+    def symptoms(self, metrics: dict[str, float]) -> dict[str, str]:
         """See `Agent.symptoms`."""
         spec, behavior = self.spec, self.config.behavior
         found = symptoms.of_actor(metrics, spec.discrete, spec.action_size, behavior)
         return found | super().symptoms(metrics)
 
-    def describe_as(self, name, flops, charts):
+    def describe_as(
+        self, name: str, flops: float, charts: dict[str, tuple[str, ...]]
+    ) -> description.Description:
         """Returns the `Description` of an actor in imagination; `charts` come after the model's."""
         actor = description.actor_words(self.spec, self.config.exploration)
         return description.Description(

@@ -1,7 +1,8 @@
 """What all agents with a world model share: how it learns, how it filters, what a run asks."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from dreamer_tf.agents import description, symptoms
@@ -9,10 +10,13 @@ from dreamer_tf.agents.compiled import CompiledAgent
 from dreamer_tf.agents.dreams import Dreams
 from dreamer_tf.agents.steps import Steps
 from dreamer_tf.behavior.imagination import Imagined
+from dreamer_tf.config.schema import Config
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.experience.sources import Sequences
 from dreamer_tf.networks import devices, images
 from dreamer_tf.networks.layers import named_variables
 from dreamer_tf.networks.optimizer import optimizers
+from dreamer_tf.networks.perceptrons import DenseHead
 from dreamer_tf.networks.precision import POLICIES
 from dreamer_tf.world_model.rssm import State
 from dreamer_tf.world_model.world_model import Reconstruction, WorldModel
@@ -50,7 +54,7 @@ class ModelBased(CompiledAgent):
         precision: `"float32"`, `"bfloat16"` or `"float16"`.
     """
 
-    def __init__(self, config, spec, precision):
+    def __init__(self, config: Config, spec: EnvSpec, precision: str):
         super().__init__(config.xla)
         self.config = config
         self.spec = spec
@@ -77,11 +81,18 @@ class ModelBased(CompiledAgent):
         value, _ = heads.get("value", (None, None))
         self.dreams = Dreams(self.world_model, self.dreamt_action, value)
 
-    def make_heads(self, dtype):
+    def make_heads(self, dtype: str) -> dict[str, tuple[DenseHead, float]]:
         """Returns {name: (head, learning rate)} of what learns beside the world model."""
         return {}
 
-    def apply(self, reconstruction, imagined, tapes, losses, metrics):
+    def apply(
+        self,
+        reconstruction: Reconstruction,
+        imagined: Imagined | None,
+        tapes: dict[str, tf.GradientTape],
+        losses: dict[str, tf.Tensor],
+        metrics: dict[str, tf.Tensor],
+    ) -> Learned:
         """Takes all gradients with the old weights, makes the steps and returns `Learned`.
 
         Args:
@@ -97,7 +108,14 @@ class ModelBased(CompiledAgent):
         self.steps.apply(losses, gradients, norms)
         return Learned(reconstruction, imagined, losses, gradients, norms, metrics)
 
-    def act(self, observation, is_first, state, noise, mode):
+    def act(
+        self,
+        observation: dict[str, tf.Tensor],
+        is_first: tf.Tensor,
+        state: dict[str, tf.Tensor],
+        noise: Any,
+        mode: str,
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Filters one observation and chooses an action (the collection step of Algorithm 1).
 
         Args:
@@ -121,18 +139,25 @@ class ModelBased(CompiledAgent):
 
     # The Agent protocol, the compiled part on tensors.
 
-    def initial_state(self, count):
+    def initial_state(self, count: int) -> dict[str, np.ndarray]:
         """Returns the state of `count` environments before their first observation."""
         model = self.config.model
         sizes = {"stoch": model.stoch, "deter": model.deter, "action": self.spec.action_size}
         return {name: tf.zeros([count, size]).numpy() for name, size in sizes.items()}
 
-    def policy_graph(self, observation, is_first, state, seed, mode):
+    def policy_graph(
+        self,
+        observation: dict[str, tf.Tensor],
+        is_first: tf.Tensor,
+        state: dict[str, tf.Tensor],
+        seed: tf.Tensor,
+        mode: str,
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """See `Agent.policy`."""
         noise = self.policy_noise(is_first.shape[0], mode, seed)
         return self.act(self._dithered(observation, seed), is_first, state, noise, mode)
 
-    def update_graph(self, batch, seed):
+    def update_graph(self, batch: dict[str, tf.Tensor], seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """See `Agent.update`."""
         noise = self.update_noise(*batch["reward"].shape, seed)
         # Of the noise, the second axis is that of sequences or of the states in their order.
@@ -148,28 +173,28 @@ class ModelBased(CompiledAgent):
         noise = tf.random.stateless_uniform(tf.shape(batch["image"]), own)
         return {**batch, "image": images.dither(batch["image"], noise)}
 
-    def exploration_amount(self):
+    def exploration_amount(self) -> tf.Tensor:
         """Returns how strongly the agent explores, a scalar."""
         return tf.constant(float(self.config.exploration.noise))
 
-    def check(self):
+    def check(self) -> None:
         """See `Agent.check`."""
         self.steps.check()
 
-    def symptoms(self, metrics):
+    def symptoms(self, metrics: dict[str, float]) -> dict[str, str]:
         """See `Agent.symptoms`."""
         model = self.config.model
         return symptoms.of_prior(metrics, model.free_nats, model.free_nats_per)
 
-    def model_charts(self):
+    def model_charts(self) -> dict[str, tuple[str, ...]]:
         """Returns the `Description.charts` of the world model."""
         return description.model_charts(self.config.model.objective)
 
-    def parameters(self):
+    def parameters(self) -> dict[str, int]:
         """Returns the `Description.parameters`."""
         return {part.name: part.count_params() for part in self.models}
 
-    def discount_words(self):
+    def discount_words(self) -> str:
         """Returns for people whether there is a discount head and why."""
         has_head = self.world_model.discount_head is not None
         return description.discount_words(self.config.model.discount_head, self.spec, has_head)

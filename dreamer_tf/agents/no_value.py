@@ -4,6 +4,8 @@ import tensorflow as tf
 
 from dreamer_tf.agents import description, flops
 from dreamer_tf.agents.imagining import Imagining
+from dreamer_tf.agents.model_based import Learned
+from dreamer_tf.agents.noise import Noise
 from dreamer_tf.behavior import imagination, losses, returns
 
 
@@ -16,7 +18,7 @@ class NoValue(Imagining):
         precision: `"float32"`, `"bfloat16"` or `"float16"`.
     """
 
-    def learn(self, batch, noise):
+    def learn(self, batch: dict[str, tf.Tensor], noise: Noise) -> Learned:
         """Makes one update, see `Dreamer.learn`.
 
         Every imagined state has a return, the rewards from there to the horizon, and all count
@@ -43,7 +45,7 @@ class NoValue(Imagining):
         tapes["actor"] = actor_tape
         return self.apply(reconstruction, None, tapes, found, metrics)
 
-    def describe(self):
+    def describe(self) -> description.Description:
         """See `Agent.describe`."""
         sizes = (self.config, self.spec, self.world_model.discount_head is not None)
         operations = flops.model_update(*sizes) + flops.imagination(*sizes, value=False)

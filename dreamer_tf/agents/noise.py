@@ -3,7 +3,7 @@
 Learning and acting take them as an argument, so that both are pure functions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -54,7 +54,7 @@ class NoiseDraws:
     discrete: bool
     starts: Callable[[int], int]
 
-    def update(self, batch_size, length, seed):
+    def update(self, batch_size: int, length: int, seed: tf.Tensor) -> Noise:
         """Returns the `Noise` of an update on [batch_size, length] sequences."""
         starts = batch_size * self.starts(length)
         seeds = tf.unstack(tf.random.split(seed, 3))
@@ -64,7 +64,7 @@ class NoiseDraws:
             self.action([self.horizon, starts], seeds[2]),
         )
 
-    def policy(self, count, mode, seed):
+    def policy(self, count: int, mode: str, seed: tf.Tensor) -> PolicyNoise:
         """Returns the `PolicyNoise` of one step of `count` environments."""
         seeds = tf.unstack(tf.random.split(seed, 5))
         return PolicyNoise(
@@ -75,11 +75,11 @@ class NoiseDraws:
             self.candidates([count], seeds[4]) if mode == "mode" else None,
         )
 
-    def candidates(self, shape, seed):
+    def candidates(self, shape: Iterable[int], seed: tf.Tensor) -> tf.Tensor:
         """Returns noise [MODE_SAMPLES, *shape, A] for modes and entropies of the actor."""
         return self.action([MODE_SAMPLES, *shape], seed)
 
-    def action(self, shape, seed):
+    def action(self, shape: Iterable[int], seed: tf.Tensor) -> tf.Tensor:
         """Returns noise [*shape, A] for `distributions.sample` of actions."""
         draw = distributions.gumbel if self.discrete else distributions.standard_normal
         return draw([*shape, self.action_size], seed)

@@ -1,8 +1,16 @@
 """What the rest of the program knows of an agent."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
+from dreamer_tf.agents.description import Description
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.experience.sources import Rollouts, Sequences, Windows
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # What a vector is called among the things that a dream shows, see `Dreams.look`.
 VECTOR = "vector/"
@@ -16,10 +24,10 @@ class Agent(Protocol):
     that one environment's row can be stored or replaced.
     """
 
-    spec: object
-    """`EnvSpec` of the environments."""
+    spec: EnvSpec
+    """Of the environments."""
 
-    variables: dict
+    variables: "dict[str, tf.Variable]"
     """{path: variable} of all that a checkpoint must hold. Those that begin with `optimizer/` or
     `updates` say how far learning is; the others are the weights."""
 
@@ -30,10 +38,17 @@ class Agent(Protocol):
     experience: Sequences | Windows | Rollouts
     """What it wants to learn from: the form of the batches that `update` gets."""
 
-    def initial_state(self, count):
+    def initial_state(self, count: int) -> dict[str, np.ndarray]:
         """Returns the state of `count` environments before their first observation."""
 
-    def policy(self, observation, is_first, state, seed, mode):
+    def policy(
+        self,
+        observation: dict[str, np.ndarray],
+        is_first: np.ndarray,
+        state: dict[str, np.ndarray],
+        seed: np.ndarray,
+        mode: str,
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Chooses actions.
 
         Args:
@@ -48,34 +63,38 @@ class Agent(Protocol):
             (actions float32 [N, A], state).
         """
 
-    def to_device(self, batch):
+    def to_device(self, batch: dict[str, np.ndarray]) -> "Mapping[str, np.ndarray | tf.Tensor]":
         """Returns a batch as `update` takes it soonest; may be called in another thread."""
 
-    def update(self, batch, seed):
+    def update(
+        self, batch: "Mapping[str, np.ndarray | tf.Tensor]", seed: np.ndarray
+    ) -> "dict[str, tf.Tensor]":
         """Learns from a batch of its `experience`; returns {name: scalar tensor}.
 
         Where the experience has priorities, the new ones of the batch are among them, as
         `"priorities"` [batch], -1 where one stays what it was.
         """
 
-    def report(self, batch, seed):
+    def report(
+        self, batch: "Mapping[str, np.ndarray | tf.Tensor]", seed: np.ndarray
+    ) -> "dict[str, tf.Tensor]":
         """Returns {name: scalar tensor} of diagnostics too costly for every update."""
 
-    def symptoms(self, metrics):
+    def symptoms(self, metrics: dict[str, float]) -> dict[str, str]:
         """Returns {name: what is wrong and what to try}, see `symptoms.py`; {} for a healthy agent.
 
         Args:
             metrics: {name: float}, the means over a block of updates and what `report` gave.
         """
 
-    def check(self):
+    def check(self) -> None:
         """Raises `FloatingPointError` naming the quantity if an update met a non-finite one."""
 
-    def describe(self):
+    def describe(self) -> Description:
         """Returns a `Description`."""
 
 
-def without_dreams(name):
+def without_dreams(name: str) -> str:
     """Returns the line that says why there is nothing to predict or to dream.
 
     Args:

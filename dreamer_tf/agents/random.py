@@ -3,6 +3,7 @@
 import numpy as np
 
 from dreamer_tf.basics import seeding
+from dreamer_tf.envs.spec import EnvSpec
 
 
 class RandomPolicy:
@@ -13,11 +14,11 @@ class RandomPolicy:
         seed: the run's seed.
     """
 
-    def __init__(self, spec, seed):
+    def __init__(self, spec: EnvSpec, seed: int):
         self.spec = spec
         self.seed = seed
 
-    def __call__(self, count, step):
+    def __call__(self, count: int, step: int) -> np.ndarray:
         """Returns actions float32 [count, A] that depend on the seed and `step` only."""
         random = seeding.generator(self.seed, "prefill", step)
         shape = (count, self.spec.action_size)

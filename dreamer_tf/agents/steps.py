@@ -1,8 +1,11 @@
 """The optimiser steps of an agent's parts: all of them or none, but for overflows of float16."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from dreamer_tf.networks import devices
+from dreamer_tf.networks.optimizer import Optimizer
 
 
 class Steps:
@@ -16,21 +19,34 @@ class Steps:
         skip: leave out an update with a non-finite quantity, and go on, instead.
     """
 
-    def __init__(self, optimizers, updates, afterwards=lambda: None, skip=False):
+    def __init__(
+        self,
+        optimizers: dict[str, Optimizer],
+        updates: tf.Variable,
+        afterwards: Callable[[], None] = lambda: None,
+        skip: bool = False,
+    ):
         self.optimizers = optimizers
         self.skip = skip
         self.updates = updates
         self.afterwards = afterwards
         self.fault = devices.counter("fault", tf.int32)
 
-    def gradients(self, tapes, losses):
+    def gradients(
+        self, tapes: dict[str, tf.GradientTape], losses: dict[str, tf.Tensor]
+    ) -> dict[str, list[tf.Tensor]]:
         """Returns {name: gradients} of the losses, each from its own tape."""
         return {
             name: optimizer.gradients(tapes[name], losses[name])
             for name, optimizer in self.optimizers.items()
         }
 
-    def apply(self, losses, gradients, norms):
+    def apply(
+        self,
+        losses: dict[str, tf.Tensor],
+        gradients: dict[str, list[tf.Tensor]],
+        norms: dict[str, tf.Tensor],
+    ) -> None:
         """Makes all steps, or none of them once anything was not finite.
 
         In float16 a part whose gradient overflowed makes none by itself, see `Optimizer.faulty`.
@@ -62,7 +78,9 @@ class Steps:
         faults = tf.stack(faults)
         return tf.where(tf.reduce_any(faults), 1 + tf.argmax(faults, output_type=tf.int32), 0)
 
-    def metrics(self, losses, norms):
+    def metrics(
+        self, losses: dict[str, tf.Tensor], norms: dict[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
         """Returns {name: scalar} of the losses and norms, and of what `apply` will leave out.
 
         It comes before `apply`, which changes the loss scales that decide about it.
@@ -83,7 +101,7 @@ class Steps:
             found[f"{name}_grad_norm"] = norm
         return found
 
-    def check(self):
+    def check(self) -> None:
         """Raises `FloatingPointError` naming the first loss or gradient that was not finite."""
         fault = int(self.fault.numpy())
         if fault:

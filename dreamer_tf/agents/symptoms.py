@@ -1,5 +1,7 @@
 """What the metrics of an actor and a world model look like when they cannot learn."""
 
+from dreamer_tf.config.sections import BehaviorConfig
+
 # The root of Adam's second moment forgets an early gradient in thousands of updates, so that a
 # gradient this small moves nothing for as long.
 DEAD_GRADIENT = 1e-3
@@ -16,7 +18,9 @@ IMPOSSIBLE = 2.0
 UNIT = 1.0
 
 
-def of_actor(metrics, discrete, actions, behavior):
+def of_actor(
+    metrics: dict[str, float], discrete: bool, actions: int, behavior: BehaviorConfig
+) -> dict[str, str]:
     """Returns {name: what is wrong and what to try} of an actor that cannot learn any more.
 
     Args:
@@ -46,7 +50,7 @@ def of_actor(metrics, discrete, actions, behavior):
     return found
 
 
-def of_prior(metrics, free_nats, free_nats_per):
+def of_prior(metrics: dict[str, float], free_nats: float, free_nats_per: str) -> dict[str, str]:
     """Returns the same of a prior that nothing trains.
 
     Args:
@@ -64,7 +68,9 @@ def of_prior(metrics, free_nats, free_nats_per):
     }
 
 
-def of_value(metrics, largest_reward, behavior):
+def of_value(
+    metrics: dict[str, float], largest_reward: float, behavior: BehaviorConfig
+) -> dict[str, str]:
     """Returns the same of a value function that follows its own predictions.
 
     Values are learned from themselves. Where the actor leads imagination to states that were not

@@ -1,11 +1,12 @@
 """The processes that share a run's updates: what the first does, the others do."""
 
 import contextlib
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from dreamer_tf.agents.compiled import compiled
+from dreamer_tf.agents.compiled import CompiledAgent, compiled
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.networks import devices
 
@@ -25,7 +26,7 @@ class Team:
         identity: an integer, the same in all processes that learn the same in the same way.
     """
 
-    def __init__(self, agent, identity):
+    def __init__(self, agent: CompiledAgent, identity: int):
         self._agent = agent
         self._identity = identity
         self._order = compiled(devices.shared(tf.identity))
@@ -45,7 +46,7 @@ class Team:
         return int(self._order(tf.constant(order, tf.int64)))
 
     @contextlib.contextmanager
-    def lead(self):
+    def lead(self) -> Iterator[None]:
         """The context of each update in the first process: the others make it, too.
 
         Before the first one they get the weights.
@@ -64,13 +65,13 @@ class Team:
             yield
             self._waiting = True
 
-    def dismiss(self):
+    def dismiss(self) -> None:
         """Ends the others from the first process; those in an update find out themselves."""
         if self._waiting:
             with contextlib.suppress(tf.errors.OpError):
                 self._exchange(END)
 
-    def follow(self):
+    def follow(self) -> None:
         """In every other process: does what the first one does, until that ends.
 
         Raises:
@@ -95,7 +96,7 @@ class Team:
 
 
 @contextlib.contextmanager
-def all_there(message):
+def all_there(message: str) -> Iterator[None]:
     """Tells in one line that another process has ended: raises a UserError."""
     try:
         yield

@@ -8,7 +8,7 @@ LARGEST_INT = 2**31 - 1
 MEBIBYTE = 2**20
 
 
-def keep_freed_memory():
+def keep_freed_memory() -> None:
     """Has this process keep what it frees; elsewhere than with glibc nothing happens.
 
     Updates free and take the same large blocks again and again. By default each goes back to the

@@ -9,7 +9,10 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 TEMPORARY = ".tmp"
 # What file systems answer that cannot bring a folder to the disk or cannot lock.
@@ -17,7 +20,7 @@ UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF, errno.ENO
 
 
 @contextlib.contextmanager
-def writing(path):
+def writing(path: str | Path) -> Iterator[BinaryIO]:
     """Gives a binary file that becomes `path` when the block ends without an exception.
 
     An exception, a full disk included, removes the temporary file and leaves what was at `path`
@@ -41,13 +44,13 @@ def writing(path):
     sync_folder(path.parent)
 
 
-def write(path, data):
+def write(path: str | Path, data: bytes) -> None:
     """Writes a whole file of bytes; raises OSError, and leaves nothing, where that fails."""
     with writing(path) as file:
         file.write(data)
 
 
-def remove_leftovers(folder, pattern):
+def remove_leftovers(folder: str | Path, pattern: re.Pattern[str]) -> None:
     """Removes temporary files that nobody is writing any more.
 
     Args:
@@ -104,7 +107,7 @@ def _discard(file):
         file.close()
 
 
-def sync_folder(folder):
+def sync_folder(folder: str | Path) -> None:
     """Brings the names in a folder to the disk, where its file system can do that."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

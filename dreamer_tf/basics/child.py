@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 
 # PYTHONPATH cannot hold a folder with a colon in its name, and it is the user's.
 BOOT = (
@@ -10,7 +11,7 @@ BOOT = (
 )
 
 
-def python(module, folders, options=()):
+def python(module: str, folders: Iterable[str], options: Iterable[str] = ()) -> list[str]:
     """Returns the words that run a module as a program; its arguments follow them.
 
     Args:
@@ -21,7 +22,7 @@ def python(module, folders, options=()):
     return [sys.executable, *options, "-c", BOOT, json.dumps(list(folders)), module]
 
 
-def own_command():
+def own_command() -> list[str]:
     """Returns the words that this program was started with, as a person would type them."""
     words = list(sys.orig_argv)
     if BOOT not in words:

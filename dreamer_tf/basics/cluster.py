@@ -23,12 +23,12 @@ class Place(NamedTuple):
     number: int = 0
 
     @property
-    def alone(self):
+    def alone(self) -> bool:
         """Whether the run has one process."""
         return len(self.addresses) == 1
 
 
-def place(count):
+def place(count: int) -> Place:
     """Returns the `Place` of this process in a run whose updates `count` devices share.
 
     Raises:
@@ -54,7 +54,7 @@ def place(count):
     return Place(addresses, number)
 
 
-def notes(count, can_share):
+def notes(count: int, can_share: bool) -> list[str]:
     """Returns, in a list, what a person should know who set TF_CONFIG for one device.
 
     Args:

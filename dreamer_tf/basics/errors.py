@@ -9,6 +9,6 @@ class UserError(Exception):
     trouble while running, 75 where another process still has the run's folder.
     """
 
-    def __init__(self, message, status=2):
+    def __init__(self, message: str, status: int = 2):
         super().__init__(message)
         self.status = status

@@ -7,7 +7,7 @@ VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
 X86 = {"x86_64", "amd64"}
 
 
-def choose():
+def choose() -> None:
     """Has TensorFlow use oneDNN on every x86 processor; call it before TensorFlow is loaded.
 
     By itself it does so only where there are instructions for neural networks (AVX512-VNNI); on

@@ -1,12 +1,13 @@
 """Temporary files without a name, which are gone with the process, however it ends."""
 
 import tempfile
+from typing import IO, Any
 
 from dreamer_tf.basics import stopping
 from dreamer_tf.basics.errors import UserError
 
 
-def nameless_file(**options):
+def nameless_file(**options: Any) -> IO[Any]:
     """Returns a `tempfile.TemporaryFile` of which an interrupt leaves nothing behind.
 
     While Python looks for the folder of temporary files, and where the file system knows no

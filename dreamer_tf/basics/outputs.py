@@ -1,12 +1,13 @@
 """Where a program is to write, looked at before it works for hours. Nothing is made here."""
 
 import os
+from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.paths import expanded
 
 
-def file(path, option):
+def file(path: str | os.PathLike[str], option: str) -> Path:
     """Returns the path, with a home folder for `~`, of a file that can be written.
 
     Folders that are missing on the way are the caller's to make.
@@ -26,7 +27,7 @@ def file(path, option):
     return found
 
 
-def folder(path, option):
+def folder(path: str | os.PathLike[str], option: str) -> Path:
     """Returns the same of a folder in which files can be made; it may be missing."""
     found = expanded(path, option)
     if found.exists() and not found.is_dir():

@@ -6,7 +6,7 @@ from pathlib import Path
 from dreamer_tf.basics.errors import UserError
 
 
-def expanded(path, option):
+def expanded(path: str | os.PathLike[str], option: str) -> Path:
     """Returns the path with a home folder for `~`, which a shell leaves in `--logdir=~/runs`.
 
     Args:

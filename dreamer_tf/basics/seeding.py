@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 
 
-def sequence(run_seed, stream, *counters):
+def sequence(run_seed: int, stream: str, *counters: int) -> np.random.SeedSequence:
     """Returns the numpy `SeedSequence` of one draw of a named stream.
 
     Args:
@@ -21,16 +21,16 @@ def sequence(run_seed, stream, *counters):
     return np.random.SeedSequence([run_seed, zlib.crc32(stream.encode()), *counters])
 
 
-def generator(run_seed, stream, *counters):
+def generator(run_seed: int, stream: str, *counters: int) -> np.random.Generator:
     """Returns a fresh `numpy.random.Generator` for one draw of a named stream."""
     return np.random.Generator(np.random.Philox(sequence(run_seed, stream, *counters)))
 
 
-def integer(run_seed, stream, *counters):
+def integer(run_seed: int, stream: str, *counters: int) -> int:
     """Returns a seed in [0, 2**31) for libraries that take one integer, such as dm_control."""
     return int(sequence(run_seed, stream, *counters).generate_state(1)[0] >> 1)
 
 
-def pair(run_seed, stream, *counters):
+def pair(run_seed: int, stream: str, *counters: int) -> np.ndarray:
     """Returns an int32 array of shape [2], the seed of TensorFlow's stateless random ops."""
     return sequence(run_seed, stream, *counters).generate_state(2).view(np.int32)

@@ -3,6 +3,9 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn
 
 # Ctrl-C, whoever started it, a closed terminal, and what cluster managers send before a limit.
 SIGNALS = frozenset(
@@ -15,7 +18,7 @@ SIGNALS = frozenset(
 INTERRUPTED = 130
 
 
-def handle(handler):
+def handle(handler: Callable[[int, FrameType | None], object]) -> None:
     """Has a handler called for these signals, but for SIGHUP where `nohup` has it ignored.
 
     Elsewhere than in the main thread it does nothing: only that one may set handlers, and signals
@@ -41,12 +44,12 @@ class Interrupts:
     def __init__(self):
         self.number = None
 
-    def __call__(self, number, frame):
+    def __call__(self, number: int, frame: FrameType | None) -> NoReturn:
         self.number = number
         raise KeyboardInterrupt
 
 
-def heed_children():
+def heed_children() -> None:
     """Has the system say how programs that are started from now on end.
 
     It does not where SIGCHLD is ignored, which a program inherits from what starts it. Elsewhere
@@ -57,7 +60,7 @@ def heed_children():
 
 
 @contextlib.contextmanager
-def deferred():
+def deferred() -> Iterator[None]:
     """Has these signals wait until the end of the block, so that it is done whole or not at all.
 
     Elsewhere than in the main thread it does nothing: signals interrupt only that.

@@ -3,10 +3,11 @@
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def lasting():
+def lasting() -> Iterator[None]:
     """Makes the standard streams last for the time of a program.
 
     Streams that were closed are the null device. Where a reader goes away or a disk is full, what

@@ -1,14 +1,19 @@
 """Exploration noise on top of the actor's samples (section 3.3 and appendices A and C)."""
 
+import numpy as np
 import tensorflow as tf
 
+from dreamer_tf.config.sections import ExplorationConfig
 
-def additive_noise(action, scale, noise):
+
+def additive_noise(action: tf.Tensor, scale: float | np.ndarray, noise: tf.Tensor) -> tf.Tensor:
     """Adds Gaussian noise of standard deviation `scale` and clips to [-1, 1]."""
     return tf.clip_by_value(action + scale * noise, -1.0, 1.0)
 
 
-def epsilon_greedy(action, epsilon, choice, coin):
+def epsilon_greedy(
+    action: tf.Tensor, epsilon: float | tf.Tensor, choice: tf.Tensor, coin: tf.Tensor
+) -> tf.Tensor:
     """Replaces one-hot actions by random ones with probability epsilon.
 
     Args:
@@ -21,7 +26,7 @@ def epsilon_greedy(action, epsilon, choice, coin):
     return tf.where((coin < epsilon)[:, None], uniform, action)
 
 
-def epsilon_schedule(config, updates):
+def epsilon_schedule(config: ExplorationConfig, updates: tf.Tensor | tf.Variable) -> tf.Tensor:
     """Returns epsilon after so many updates: linear from its first to its last value.
 
     Args:

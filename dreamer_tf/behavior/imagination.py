@@ -20,13 +20,15 @@ V_i = r_i + g_i ((1 - lambda) v_{i+1} + lambda V_{i+1}), where V_H = v_H (or
 v_{H-1}, see `evaluate`); w_i = w_1 g_1 ... g_{i-1}, where w_1 is the start's weight.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from dreamer_tf.behavior import returns
 from dreamer_tf.networks import distributions
-from dreamer_tf.world_model.rssm import State, scan
+from dreamer_tf.world_model.rssm import RSSM, State, scan
+from dreamer_tf.world_model.world_model import WorldModel
 
 
 class Imagined(NamedTuple):
@@ -45,7 +47,9 @@ class Imagined(NamedTuple):
     weights: tf.Tensor
 
 
-def start_states(states, is_terminal, can_end, every=1):
+def start_states(
+    states: State, is_terminal: tf.Tensor, can_end: bool, every: int = 1
+) -> tuple[State, tf.Tensor]:
     """Flattens posterior states [B, L, ...] into start states [N, ...] for imagination.
 
     Args:
@@ -70,7 +74,7 @@ def start_states(states, is_terminal, can_end, every=1):
     return State(*map(flatten, states)), flatten(1.0 - tf.cast(ended, tf.float32))
 
 
-def starts(length, can_end, every):
+def starts(length: int, can_end: bool, every: int) -> int:
     """Returns how many states of a sequence start imagination; as in `start_states`."""
     return (length - int(can_end)) // every
 
@@ -86,7 +90,14 @@ class Rollout(NamedTuple):
     entropies: tf.Tensor
 
 
-def imagine(rssm, actor, start, state_noise, action_noise, onehot_gradient="straight_through"):
+def imagine(
+    rssm: RSSM,
+    actor: Callable[[tf.Tensor], distributions.tfd.Distribution],
+    start: State,
+    state_noise: tf.Tensor,
+    action_noise: tf.Tensor,
+    onehot_gradient: str = "straight_through",
+) -> Rollout:
     """Rolls the prior forward with the actor's actions.
 
     The start state is not part of the trajectory. The actor's input carries no gradient: what
@@ -115,8 +126,15 @@ def imagine(rssm, actor, start, state_noise, action_noise, onehot_gradient="stra
 
 
 def evaluate(
-    world_model, value_head, features, start_weight, discount, lambda_, *, bootstrap="horizon"
-):
+    world_model: WorldModel,
+    value_head: Callable[[tf.Tensor], distributions.tfd.Distribution],
+    features: tf.Tensor,
+    start_weight: tf.Tensor,
+    discount: float,
+    lambda_: float,
+    *,
+    bootstrap: str = "horizon",
+) -> Imagined:
     """Predicts rewards, values and discounts of imagined states and their lambda returns.
 
     Args:
@@ -142,7 +160,9 @@ def evaluate(
     return Imagined(features, reward, value[:-1], discounts, last, targets, weights)
 
 
-def predict_rewards(world_model, features, discount):
+def predict_rewards(
+    world_model: WorldModel, features: tf.Tensor, discount: float | None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns rewards and discounts, [...] each, of imagined features [..., F].
 
     Args:

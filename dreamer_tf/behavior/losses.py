@@ -17,10 +17,17 @@ import math
 
 import tensorflow as tf
 
+from dreamer_tf.behavior.imagination import Imagined
 from dreamer_tf.networks import devices, distributions
 
 
-def actor_loss(returns, weights, entropies, entropy_scale, entropy_limit=math.inf):
+def actor_loss(
+    returns: tf.Tensor,
+    weights: tf.Tensor,
+    entropies: tf.Tensor,
+    entropy_scale: float,
+    entropy_limit: float = math.inf,
+) -> tf.Tensor:
     """Returns the negative mean of the weighted returns (equation 7).
 
     Args:
@@ -38,7 +45,7 @@ def actor_loss(returns, weights, entropies, entropy_scale, entropy_limit=math.in
     return -tf.reduce_mean(weights * objective)
 
 
-def value_loss(imagined):
+def value_loss(imagined: Imagined) -> tf.Tensor:
     """Returns the weighted regression of values onto lambda returns (equation 8).
 
     The returns are targets and carry no gradient; values are means of unit-variance normals.

@@ -7,7 +7,9 @@ Ending by the time limit is no reason for a value of 0: the last observation's v
 import tensorflow as tf
 
 
-def window_return(reward, valid, terminal, discount):
+def window_return(
+    reward: tf.Tensor, valid: tf.Tensor, terminal: tf.Tensor, discount: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Returns the rewards behind a time step and how the value after them counts.
 
     With m <= n steps there, the N-step target is the first result plus the second times the value
@@ -30,7 +32,9 @@ def window_return(reward, valid, terminal, discount):
     return total, bootstrap, steps
 
 
-def rollout_return(batch, value, discount):
+def rollout_return(
+    batch: dict[str, tf.Tensor], value: tf.Tensor, discount: float
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the n-step returns of a rollout: up to its end, or that of the episode.
 
     Args:

@@ -1,14 +1,24 @@
 """Online planning in latent space by the cross-entropy method (the paper's PlaNet baseline)."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
+from dreamer_tf.config.sections import PlannerConfig
 from dreamer_tf.networks import distributions
 from dreamer_tf.world_model.rssm import State, scan
 
 VARIANCE_FLOOR = 1e-6
 
 
-def plan(transition, reward, start, settings, action_size, seed):
+def plan(
+    transition: Callable[[State, tf.Tensor, tf.Tensor], State],
+    reward: Callable[[tf.Tensor], tf.Tensor],
+    start: State,
+    settings: PlannerConfig,
+    action_size: int,
+    seed: tf.Tensor,
+) -> tf.Tensor:
     """Returns the first actions [N, A] of the best action sequences found, in [-1, 1].
 
     A Gaussian over sequences is fitted again and again to the best of its samples. Their score is

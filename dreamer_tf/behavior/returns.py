@@ -3,7 +3,9 @@
 import tensorflow as tf
 
 
-def lambda_return(reward, value, discount, bootstrap, lambda_):
+def lambda_return(
+    reward: tf.Tensor, value: tf.Tensor, discount: tf.Tensor, bootstrap: tf.Tensor, lambda_: float
+) -> tf.Tensor:
     """Returns the exponentially weighted average of n-step returns, V_lambda (equation 6).
 
     Computed by the equivalent recursion
@@ -29,7 +31,7 @@ def lambda_return(reward, value, discount, bootstrap, lambda_):
     return tf.stack(returns[::-1])
 
 
-def reward_to_go(reward, discount):
+def reward_to_go(reward: tf.Tensor, discount: tf.Tensor) -> tf.Tensor:
     """Returns the discounted rewards from each state to the horizon, V_R (equation 4).
 
     The paper prints it without a discount; its code had one.
@@ -44,7 +46,7 @@ def reward_to_go(reward, discount):
     return lambda_return(reward, tf.zeros_like(reward), discount, tf.zeros_like(reward[0]), 1.0)
 
 
-def trajectory_weights(discount, start_weight):
+def trajectory_weights(discount: tf.Tensor, start_weight: tf.Tensor) -> tf.Tensor:
     """Returns how likely an imagined episode is still going on: w_i = w_1 g_1 ... g_{i-1}.
 
     Args:

@@ -1,8 +1,16 @@
 """The sections of the model-free agents D4PG and A3C; see `sections.py`."""
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from dreamer_tf.config.fields import Section, count, sizes, within
+
+if TYPE_CHECKING:
+    from dreamer_tf.config.schema import Config
+    from dreamer_tf.envs.spec import EnvSpec
+
+# Of both convolutions that D4PG sees with.
+CHANNELS = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +36,7 @@ class D4pgConfig(Section):
     noise_min: float = within(above=0)
     noise_max: float = within(above=0)
 
-    def problem(self, config):
+    def problem(self, config: "Config") -> str | None:
         """See `Section.problem`: ranges must not be empty."""
         for low, high in (("value_min", "value_max"), ("noise_min", "noise_max")):
             if getattr(self, low) >= getattr(self, high):
@@ -38,7 +46,7 @@ class D4pgConfig(Section):
                 )
         return None
 
-    def misfit(self, spec):
+    def misfit(self, spec: "EnvSpec") -> str | None:
         """See `Section.misfit`: the critic is differentiated with respect to actions."""
         if not spec.discrete:
             return None
@@ -58,7 +66,7 @@ class A3cConfig(Section):
     decay: float = within(0, 1)
     damping: float = within(above=0)
 
-    def problem(self, config):
+    def problem(self, config: "Config") -> str | None:
         """See `Section.problem`: a run makes at least one rollout."""
         needed = self.rollout * config.envs * config.env.repeats(config.task)
         if config.steps >= needed:
@@ -68,7 +76,7 @@ class A3cConfig(Section):
             f"{self.rollout} in {config.envs} environments: the run would end before it learns"
         )
 
-    def misfit(self, spec):
+    def misfit(self, spec: "EnvSpec") -> str | None:
         """See `Section.misfit`: it learns from states."""
         if "image" not in spec.observations:
             return None

@@ -8,6 +8,7 @@ row here, and a preset.
 import dataclasses
 
 from dreamer_tf.config.baseline_sections import A3cConfig, D4pgConfig
+from dreamer_tf.config.fields import Section
 from dreamer_tf.config.sections import (
     BehaviorConfig,
     ExplorationConfig,
@@ -87,7 +88,7 @@ AGENTS = {
 }
 
 
-def all_sections():
+def all_sections() -> dict[str, type[Section]]:
     """Returns {name: dataclass} of the sections of all agents, in the order of the table.
 
     Raises:

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import shutil
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
@@ -46,7 +47,7 @@ class Arguments:
     dry_run: bool = False
 
 
-def parse(argv):
+def parse(argv: Sequence[str]) -> Arguments:
     """Returns the `Arguments` of the words after the program's name.
 
     `--help` anywhere prints the help and exits with status 0. Nothing is created on disk.
@@ -75,7 +76,7 @@ def parse(argv):
     )
 
 
-def folder_of_runs(given):
+def folder_of_runs(given: str | Path) -> Path:
     """Returns the path of a --logdir; raises a UserError where files cannot name it."""
     path = expanded(given, "--logdir")
     try:
@@ -85,7 +86,7 @@ def folder_of_runs(given):
     return path
 
 
-def help_text():
+def help_text() -> str:
     """Returns usage, options, presets, agents and every key with its default and meaning."""
     width = min(shutil.get_terminal_size().columns, 120)
     rows = [(f"{option} {value}".rstrip(), "", text) for option, (value, text) in OPTIONS.items()]
@@ -105,7 +106,7 @@ def help_text():
     return "\n".join(lines)
 
 
-def explanations():
+def explanations() -> dict[str, tuple[str, str]]:
     """Returns {key or section: (default as written, meaning)} from `configs/dreamer.yaml`.
 
     The meaning is the comment at the end of the key's line, or the comment lines right above it.
@@ -179,7 +180,7 @@ def _hint(word):
     return nearest(word, valid) or ": --help lists all options and keys"
 
 
-def run_name(given, presets):
+def run_name(given: str | None, presets: Sequence[str]) -> str:
     """Returns the name of a run: the given one, or for None that of its presets.
 
     Raises:
@@ -189,7 +190,7 @@ def run_name(given, presets):
     return check_name("-".join(stems) or DEFAULTS if given is None else given)
 
 
-def check_name(name):
+def check_name(name: str) -> str:
     """Returns the name; raises a UserError if a run's folder cannot have it."""
     if not isinstance(name, str) or not PLAIN_NAME.fullmatch(name):
         raise UserError(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -25,7 +26,9 @@ from dreamer_tf.config.schema import (
 from dreamer_tf.config.values import convert, nearest
 
 
-def load_config(presets=(), overrides=()):
+def load_config(
+    presets: Sequence[str] = (), overrides: Sequence[tuple[str, object]] = ()
+) -> Config:
     """Resolves defaults, then presets in their order, then overrides; the later value wins.
 
     The defaults and the package's presets may set keys of sections that the chosen agent does not
@@ -33,7 +36,7 @@ def load_config(presets=(), overrides=()):
 
     Args:
         presets: names of files in the configs folder, or paths ending in `.yaml`.
-        overrides: pairs (key, text) as typed on the command line.
+        overrides: pairs (key, value): a text as typed on the command line, or a value of Python.
 
     Raises:
         UserError: one line with the offending word, for anything unknown, of the wrong type, out of
@@ -58,7 +61,7 @@ def load_config(presets=(), overrides=()):
     return _build(values)
 
 
-def from_yaml(path, missing=()):
+def from_yaml(path: str | Path, missing: Mapping[str, object] | tuple[()] = ()) -> Config:
     """Reads a config saved with `to_yaml`.
 
     Args:
@@ -78,7 +81,7 @@ def from_yaml(path, missing=()):
     return _build(values, f"{path}: ")
 
 
-def to_yaml(config):
+def to_yaml(config: Config) -> str:
     """Returns the config as YAML text that `from_yaml` reads back equal.
 
     It holds the keys that the config's agent uses.
@@ -90,19 +93,19 @@ def to_yaml(config):
     return OmegaConf.to_yaml(OmegaConf.create(values))
 
 
-def configs_folder():
+def configs_folder() -> Path:
     """Returns the folder of the presets: inside an installed package, next to it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "configs"
     return inside if inside.is_dir() else package.parent / "configs"
 
 
-def preset_names():
+def preset_names() -> list[str]:
     """Returns the names of all presets, sorted."""
     return sorted(path.stem for path in configs_folder().glob("*.yaml"))
 
 
-def check_key(key, prefix=""):
+def check_key(key: str, prefix: str = "") -> None:
     """Raises a UserError unless a key exists. `prefix` precedes it where it was written."""
     if key in schema():
         return

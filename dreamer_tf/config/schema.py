@@ -6,11 +6,15 @@ see `catalog.py`.
 
 import dataclasses
 import functools
+from typing import TYPE_CHECKING
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config import catalog
 from dreamer_tf.config.fields import Section, count, count_or, matching, one_of, switch, within
 from dreamer_tf.envs.tasks import default_limit, default_repeat
+
+if TYPE_CHECKING:
+    from dreamer_tf.envs.spec import EnvSpec
 
 DEFAULTS = "dreamer"
 
@@ -28,7 +32,7 @@ class EnvConfig(Section):
     timeout: float = within(above=0)
     close_timeout: float = within(above=0)
 
-    def problem(self, config):
+    def problem(self, config: "Config") -> str | None:
         """See `Section.problem`: an episode ends with a whole agent step."""
         repeat, limit = self.repeats(config.task), self.time_limit
         limit = default_limit(config.task) if limit == "auto" else limit
@@ -39,7 +43,7 @@ class EnvConfig(Section):
             "both count environment steps"
         )
 
-    def repeats(self, task):
+    def repeats(self, task: str) -> int:
         """Returns how many environment steps an action lasts in a task."""
         return default_repeat(task) if self.action_repeat == "auto" else self.action_repeat
 
@@ -57,7 +61,7 @@ class TrainConfig(Section):
     overlap: bool = switch()
     skip_nonfinite: bool = switch()
 
-    def problem(self, config):
+    def problem(self, config: "Config") -> str | None:
         """See `Section.problem`: a run learns before it ends."""
         if catalog.AGENTS[config.agent].at_once:
             agent = config.agent
@@ -149,7 +153,7 @@ Config = dataclasses.make_dataclass(
 )
 
 
-def check_environment(config, spec):
+def check_environment(config: Config, spec: "EnvSpec") -> None:
     """Raises a UserError if the configured agent cannot act in an environment.
 
     Args:
@@ -163,7 +167,7 @@ def check_environment(config, spec):
 
 
 @functools.cache
-def schema():
+def schema() -> dict[str, dataclasses.Field]:
     """Returns every key with its dataclass field, `{"train.every": Field, ...}`, in order."""
     fields = {}
     for field in dataclasses.fields(Config):
@@ -175,30 +179,30 @@ def schema():
     return fields
 
 
-def sections():
+def sections() -> list[str]:
     """Returns the names of all sections, in order."""
     return list(SECTIONS)
 
 
-def used_sections(agent):
+def used_sections(agent: str) -> list[str]:
     """Returns the names of the sections of an agent's runs, in order."""
     others = catalog.all_sections().keys() - catalog.AGENTS[agent].sections.keys()
     return [name for name in SECTIONS if name not in others]
 
 
-def used_keys(agent):
+def used_keys(agent: str) -> list[str]:
     """Returns the keys of an agent's runs, in order."""
     names, unused = used_sections(agent), catalog.AGENTS[agent].unused
     found = [key for key in schema() if "." not in key or key.partition(".")[0] in names]
     return [key for key in found if key not in unused]
 
 
-def shaping_keys(agent):
+def shaping_keys(agent: str) -> list[str]:
     """Returns the keys that the shapes of an agent's weights follow from, its name first."""
     return [key for key in used_keys(agent) if schema()[key].metadata.get("shapes")]
 
 
-def flatten(config):
+def flatten(config: Config) -> dict[str, bool | int | float | str]:
     """Returns a config's values by key, `{"train.every": 1000, ...}`, in the schema's order.
 
     Keys that the agent does not use are not among them.

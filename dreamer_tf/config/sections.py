@@ -5,9 +5,14 @@ section, and which keys of it, is said in `catalog.py`; the others are None.
 """
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from dreamer_tf.config.fields import Section, count, one_of, switch, within
 from dreamer_tf.envs.tasks import PAPERS_SIZE
+
+if TYPE_CHECKING:
+    from dreamer_tf.config.schema import Config
+    from dreamer_tf.envs.spec import EnvSpec
 
 PAPERS_IMAGE = (PAPERS_SIZE, PAPERS_SIZE, 3)
 
@@ -21,7 +26,7 @@ class ExplorationConfig(Section):
     epsilon_final: float = within(0, 1)
     epsilon_updates: int = count(1)
 
-    def problem(self, config):
+    def problem(self, config: "Config") -> str | None:
         """See `Section.problem`: epsilon must not rise."""
         if self.epsilon is None or self.epsilon_final <= self.epsilon:
             return None
@@ -61,7 +66,7 @@ class ModelConfig(Section):
     free_nats_per: str = one_of(("batch", "step"))
     learning_rate: float = within(above=0)
 
-    def problem(self, config):
+    def problem(self, config: "Config") -> str | None:
         """See `Section.problem`: with a discount head the last of the steps starts no dream."""
         if config.devices > 1 and self.objective == "contrastive":
             what = "model.objective contrastive compares all states of a batch, on one device"
@@ -74,7 +79,7 @@ class ModelConfig(Section):
             "discount head: make it at least 2 or set model.discount_head off"
         )
 
-    def misfit(self, spec):
+    def misfit(self, spec: "EnvSpec") -> str | None:
         """See `Section.misfit`: the convolutions are made for the paper's images."""
         shape, _ = spec.observations.get("image", (PAPERS_IMAGE, None))
         if shape == PAPERS_IMAGE:
@@ -84,7 +89,7 @@ class ModelConfig(Section):
             f"leave env.image_size {PAPERS_SIZE}"
         )
 
-    def shaped_by(self):
+    def shaped_by(self) -> tuple[str, ...]:
         """See `Section.shaped_by`: whether there is a discount head may depend on the task."""
         return ("terminates",) if self.discount_head == "auto" else ()
 
@@ -109,7 +114,7 @@ class BehaviorConfig(Section):
     actor_learning_rate: float = within(above=0)
     value_learning_rate: float = within(above=0)
 
-    def problem(self, config):
+    def problem(self, config: "Config") -> str | None:
         """See `Section.problem`: a state to imagine from, and another one after the first."""
         length = config.train.batch_length - (config.model.discount_head != "off")
         if self.start_every > max(1, length):
@@ -134,7 +139,7 @@ class PlannerConfig(Section):
     elites: int = count(2)
     iterations: int = count(1)
 
-    def problem(self, config):
+    def problem(self, config: "Config") -> str | None:
         """See `Section.problem`: the elites are some of the candidates."""
         if self.elites <= self.candidates:
             return None
@@ -143,7 +148,7 @@ class PlannerConfig(Section):
             "the elites are the best of the candidates"
         )
 
-    def misfit(self, spec):
+    def misfit(self, spec: "EnvSpec") -> str | None:
         """See `Section.misfit`: plans are sequences of numbers."""
         if not spec.discrete:
             return None

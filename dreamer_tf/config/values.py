@@ -1,15 +1,17 @@
 """Turns text and YAML values into checked values of the configuration's types."""
 
+import dataclasses
 import difflib
 import math
 import re
+from collections.abc import Collection
 
 import numpy as np
 
 from dreamer_tf.basics.errors import UserError
 
 
-def nearest(word, valid):
+def nearest(word: str, valid: Collection[str]) -> str:
     """Returns ` (did you mean ...?)` with the valid names closest to a word, or nothing."""
     # A key typed without its section may stand for several.
     same_end = [name for name in valid if name.endswith("." + word.lstrip("-"))]
@@ -17,7 +19,7 @@ def nearest(word, valid):
     return f" (did you mean {' or '.join(found)}?)" if found else ""
 
 
-def convert(value, field, where):
+def convert(value: object, field: dataclasses.Field, where: str) -> bool | int | float | str:
     """Returns a value of a field's type from text or a YAML value.
 
     Args:

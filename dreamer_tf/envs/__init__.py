@@ -3,6 +3,9 @@
 Importing the package loads neither dm_control nor an OpenGL library.
 """
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from dreamer_tf.envs.tasks import (
     GAME_LIMIT,
     PAPERS_SIZE,
@@ -14,21 +17,24 @@ from dreamer_tf.envs.tasks import (
     task_names,
 )
 
+if TYPE_CHECKING:
+    import gymnasium
+
 __all__ = ["check_task", "is_factory", "make_env", "task_names"]
 
 
 def make_env(
-    task,
+    task: str,
     *,
-    observation="auto",
-    action_repeat="auto",
-    time_limit="auto",
-    render="paper",
-    frames=False,
-    life_loss=False,
-    image_size=PAPERS_SIZE,
-    factory=None,
-):
+    observation: str = "auto",
+    action_repeat: int | str = "auto",
+    time_limit: int | str = "auto",
+    render: str = "paper",
+    frames: bool = False,
+    life_loss: bool = False,
+    image_size: int = PAPERS_SIZE,
+    factory: "Callable[[], gymnasium.Env] | None" = None,
+) -> "gymnasium.Env":
     """Builds the environment of a task. Renders in this process: not for one with TensorFlow.
 
     Args:

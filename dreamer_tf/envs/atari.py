@@ -42,13 +42,13 @@ class Atari(BuiltinEnv):
 
     def __init__(
         self,
-        task,
-        observation="image",
-        action_repeat=4,
-        time_limit=GAME_LIMIT,
-        life_loss=False,
-        render_size=240,
-        image_size=PAPERS_SIZE,
+        task: str,
+        observation: str = "image",
+        action_repeat: int = 4,
+        time_limit: int = GAME_LIMIT,
+        life_loss: bool = False,
+        render_size: int = 240,
+        image_size: int = PAPERS_SIZE,
     ):
         # Otherwise it introduces itself on stderr.
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
@@ -83,7 +83,7 @@ class Atari(BuiltinEnv):
         return self._game.ale.getRAM() / 255.0
 
 
-def resize_by_area(image, size):
+def resize_by_area(image: np.ndarray, size: int) -> np.ndarray:
     """Returns an image, uint8 [H, W, 3], as uint8 [size, size, 3].
 
     Every pixel is the mean of the part of the image that it covers, rounded.

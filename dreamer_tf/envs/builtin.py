@@ -1,6 +1,7 @@
 """What the built-in environments share: action repeat, time limit, seeds, image and vector."""
 
 import abc
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from dreamer_tf.envs.tasks import PAPERS_SIZE
 
 
-def numbers(size):
+def numbers(size: int) -> gymnasium.spaces.Box:
     """Returns the action space of `size` numbers in [-1, 1]."""
     return gymnasium.spaces.Box(-1.0, 1.0, (size,), np.float32)
 
@@ -36,13 +37,13 @@ class BuiltinEnv(gymnasium.Env, abc.ABC):
 
     def __init__(
         self,
-        observation,
-        vector_size,
-        action_space,
-        action_repeat,
-        time_limit,
-        render_size=240,
-        image_size=PAPERS_SIZE,
+        observation: str,
+        vector_size: int,
+        action_space: gymnasium.spaces.Box | gymnasium.spaces.Discrete,
+        action_repeat: int,
+        time_limit: int,
+        render_size: int = 240,
+        image_size: int = PAPERS_SIZE,
     ):
         if action_repeat < 1 or time_limit < 1:
             raise ValueError("action_repeat and time_limit must be at least 1")
@@ -61,7 +62,9 @@ class BuiltinEnv(gymnasium.Env, abc.ABC):
         self._elapsed = 0
         self._over = True
 
-    def reset(self, *, seed=None, options=None):
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Starts an episode that is a function of `seed` alone, whatever happened before.
 
         Without a seed one is drawn from the generator of the last seeded reset.
@@ -72,7 +75,9 @@ class BuiltinEnv(gymnasium.Env, abc.ABC):
         self._over = False
         return self._observation(), {}
 
-    def step(self, action):
+    def step(
+        self, action: np.ndarray | int | np.integer
+    ) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Repeats the action until `action_repeat` or the end and sums the rewards.
 
         Raises:
@@ -93,7 +98,7 @@ class BuiltinEnv(gymnasium.Env, abc.ABC):
         self._over = terminated or truncated
         return self._observation(), float(total), terminated, truncated and not terminated, {}
 
-    def render(self):
+    def render(self) -> np.ndarray:
         """Returns the present state as a uint8 image of `render_size` pixels a side."""
         return self._draw(self._render_size)
 

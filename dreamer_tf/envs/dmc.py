@@ -32,13 +32,13 @@ class DeepMindControl(BuiltinEnv):
 
     def __init__(
         self,
-        task,
-        observation="image",
-        action_repeat=2,
-        time_limit=1000,
-        quality="paper",
-        render_size=240,
-        image_size=PAPERS_SIZE,
+        task: str,
+        observation: str = "image",
+        action_repeat: int = 2,
+        time_limit: int = 1000,
+        quality: str = "paper",
+        render_size: int = 240,
+        image_size: int = PAPERS_SIZE,
     ):
         domain, name = suite_task(task)
         if quality not in ("paper", "fast"):
@@ -91,7 +91,7 @@ class DeepMindControl(BuiltinEnv):
     def _measure(self):
         return np.concatenate([np.ravel(value) for value in self._observed.values()])
 
-    def close(self):
+    def close(self) -> None:
         """Frees the physics and its render context; the environment is unusable afterwards."""
         if self._env is not None:
             self._env.physics.free()

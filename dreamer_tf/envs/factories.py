@@ -2,13 +2,17 @@
 
 import importlib
 import re
+from collections.abc import Callable
+from typing import Any
 
 import gymnasium
 
 from dreamer_tf.basics.errors import UserError
 
 
-def make_from_factory(task, factory=None):
+def make_from_factory(
+    task: str, factory: Callable[[], gymnasium.Env] | None = None
+) -> gymnasium.Env:
     """Returns what a factory makes, called without arguments.
 
     Args:
@@ -26,7 +30,9 @@ def make_from_factory(task, factory=None):
     return env
 
 
-def named(given):
+def named(
+    given: gymnasium.Env | Callable[[], gymnasium.Env],
+) -> tuple[str, Callable[[], gymnasium.Env]]:
     """Returns (task, factory) of an environment or of a function that makes one.
 
     A copy of an environment takes its place for training, another one for evaluations.
@@ -51,7 +57,7 @@ def named(given):
     return f"{_plain(module)}:{_plain(name)}", factory
 
 
-def packed(factory):
+def packed(factory: Callable[[], gymnasium.Env]) -> bytes:
     """Returns a factory as bytes for a worker, which may be defined anywhere, as in a notebook.
 
     Raises:
@@ -71,10 +77,10 @@ def packed(factory):
 class Returning:
     """A function that returns a value."""
 
-    def __init__(self, value):
+    def __init__(self, value: Any):
         self.value = value
 
-    def __call__(self):
+    def __call__(self) -> Any:
         """Returns it."""
         return self.value
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 
 from dreamer_tf.envs.tasks import is_suite
 
@@ -23,7 +24,7 @@ physics.free()
 """
 
 
-def requires_gl(task, observation="auto", frames=False):
+def requires_gl(task: str, observation: str = "auto", frames: bool = False) -> bool:
     """Tells whether a task renders with OpenGL; the arguments are those of `make_env`."""
     if is_suite(task):
         return frames or observation != "vector" or task in WITH_CONTEXT
@@ -33,7 +34,7 @@ def requires_gl(task, observation="auto", frames=False):
     return (frames or observation in ("image", "both")) and renders_with_mujoco(task)
 
 
-def rendering_variables(backend):
+def rendering_variables(backend: str) -> dict[str, str]:
     """Returns a copy of this process's environment variables that selects a back end."""
     variables = {**os.environ, "MUJOCO_GL": backend}
     # dm_control sets it to match, and refuses to start where it says something else.
@@ -41,7 +42,7 @@ def rendering_variables(backend):
     return variables
 
 
-def probe(backend, timeout=60.0):
+def probe(backend: str, timeout: float = 60.0) -> str | None:
     """Renders one small frame in a process of its own.
 
     Args:
@@ -56,7 +57,9 @@ def probe(backend, timeout=60.0):
     return run_script(_PROBE, rendering_variables(backend), timeout)[1]
 
 
-def run_script(code, variables, timeout):
+def run_script(
+    code: str, variables: dict[str, str], timeout: float
+) -> tuple[str, None] | tuple[None, str]:
     """Runs a Python script in a process of its own.
 
     Args:
@@ -88,7 +91,9 @@ def run_script(code, variables, timeout):
     return None, reason
 
 
-def try_backends(candidates=CANDIDATES, timeout=60.0):
+def try_backends(
+    candidates: Iterable[str] = CANDIDATES, timeout: float = 60.0
+) -> tuple[str | None, dict[str, str]]:
     """Returns (name of the first that works or None, {name: reason} of those that do not).
 
     `MUJOCO_GL`, where it is set, is tried before the candidates.
@@ -104,7 +109,7 @@ def try_backends(candidates=CANDIDATES, timeout=60.0):
     return None, reasons
 
 
-def cure(reasons):
+def cure(reasons: dict[str, str]) -> str:
     """Returns what to do where the back ends that were tried fail for some reasons."""
     if any("No module named 'dm_control'" in reason for reason in reasons.values()):
         # pip leaves it out on Python 3.13, where one of its own dependencies cannot be installed.
@@ -112,13 +117,13 @@ def cure(reasons):
     return f"install an OpenGL with '{INSTALL}'"
 
 
-def describe_failure(reasons):
+def describe_failure(reasons: dict[str, str]) -> str:
     """Returns the lines that tell what was tried and how to get a back end."""
     tried = [f"  {backend}: {reason}" for backend, reason in reasons.items()]
     return "\n".join(["no OpenGL back end can render; tried", *tried, cure(reasons)])
 
 
-def main():
+def main() -> int:
     """Prints the back end; returns the exit status, 1 where there is none."""
     backend, reasons = try_backends()
     if backend is None:

@@ -1,10 +1,12 @@
 """Shows an agent the image, the vectors or both of any Gymnasium environment."""
 
 import math
+from typing import Any, SupportsFloat
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from dreamer_tf.basics.errors import UserError
@@ -37,7 +39,7 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         UserError: the environment does not have what is chosen, or not in a usable form.
     """
 
-    def __init__(self, env, choice, image_size=PAPERS_SIZE):
+    def __init__(self, env: gymnasium.Env, choice: str, image_size: int = PAPERS_SIZE):
         gymnasium.utils.RecordConstructorArgs.__init__(self, choice=choice, image_size=image_size)
         gymnasium.Wrapper.__init__(self, env)
         own = env.observation_space
@@ -80,23 +82,27 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         self._rendering = True
 
     @property
-    def rendering(self):
+    def rendering(self) -> bool:
         """Whether images are made; when False they are zero, and nothing else changes."""
         return self._rendering
 
     @rendering.setter
-    def rendering(self, value):
+    def rendering(self, value: bool) -> None:
         self._rendering = value
         # Somebody else's environment may have something of that name.
         if isinstance(self.env.unwrapped, BuiltinEnv):
             self.env.unwrapped.rendering = value
 
-    def reset(self, *, seed=None, options=None):
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Starts an episode; see `gymnasium.Env.reset`."""
         observation, info = self.env.reset(seed=seed, **optional(options=options))
         return self._observe(observation), info
 
-    def step(self, action):
+    def step(
+        self, action: Any
+    ) -> tuple[dict[str, np.ndarray], SupportsFloat, bool, bool, dict[str, Any]]:
         """Acts; see `gymnasium.Env.step`."""
         observation, reward, terminated, truncated, info = self.env.step(action)
         return self._observe(observation), reward, terminated, truncated, info
@@ -119,8 +125,8 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         return resize(image, self._shape[:2]) if self._resized else image
 
 
-def resize(image, size):
-    """Returns uint8 [*size, 3] of an image [H, W], [H, W, 1] or [H, W, 3].
+def resize(image: ArrayLike, size: tuple[int, int]) -> np.ndarray:
+    """Returns uint8 [size[1], size[0], 3] of an image [H, W], [H, W, 1] or [H, W, 3].
 
     Raises:
         ValueError: it is no such image.

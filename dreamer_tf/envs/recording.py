@@ -1,8 +1,12 @@
 """Turns an environment into a source of records: actions in, one record per time step out."""
 
+from collections.abc import Iterator
+
+import gymnasium
 import numpy as np
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs.spec import EnvSpec
 
 
 class RecordingEnv:
@@ -13,18 +17,18 @@ class RecordingEnv:
         spec: its EnvSpec.
     """
 
-    def __init__(self, env, spec):
+    def __init__(self, env: gymnasium.Env, spec: EnvSpec):
         self._env = env
         self._spec = spec
 
-    def reset(self, seed):
+    def reset(self, seed: int) -> np.ndarray:
         """Starts the episode of a seed; returns its first record: zero action and reward."""
         observation, _ = self._env.reset(seed=seed)
         record = self._record(observation, np.zeros(self._spec.action_size), 0.0)
         record["is_first"] = True
         return record
 
-    def step(self, action):
+    def step(self, action: np.ndarray) -> np.ndarray:
         """Acts and returns the record of the time step that the action led to.
 
         Args:
@@ -41,7 +45,7 @@ class RecordingEnv:
         record["is_terminal"] = terminated
         return record
 
-    def replay(self, seed, actions):
+    def replay(self, seed: int, actions: np.ndarray) -> Iterator[np.ndarray]:
         """Yields T + 1 records, without images, of an episode replayed; it can then go on.
 
         Args:
@@ -61,7 +65,7 @@ class RecordingEnv:
         finally:
             self._set_rendering(True)
 
-    def render(self):
+    def render(self) -> np.ndarray:
         """Returns the present state as uint8 [H, W, 3] at a readable size.
 
         Raises:
@@ -76,7 +80,7 @@ class RecordingEnv:
             raise ValueError(f"a rendered frame is {image.dtype}{image.shape}, not uint8 (H, W, 3)")
         return np.ascontiguousarray(image)
 
-    def close(self):
+    def close(self) -> None:
         """Closes the environment."""
         self._env.close()
 

@@ -24,7 +24,7 @@ ELSEWHERE = {
 }
 
 
-def check_id(task):
+def check_id(task: str) -> None:
     """Raises a UserError if the id is plainly none of Gymnasium's.
 
     Ids with a module or a namespace (`module:Name-v0`, `ALE/Pong-v5`) may be registered by
@@ -52,7 +52,7 @@ def check_id(task):
     )
 
 
-def make_registered(task, rendered):
+def make_registered(task: str, rendered: bool) -> gymnasium.Env:
     """Makes the environment of a task.
 
     Args:
@@ -81,7 +81,7 @@ def _make(name, rendered):
         raise (error.__cause__ or error) from None
 
 
-def can_terminate(env):
+def can_terminate(env: gymnasium.Env) -> bool | None:
     """Returns False for environments known to end by their time limit alone, else None."""
     spec = env.spec
     if not str(spec.entry_point).startswith("gymnasium.envs."):
@@ -90,7 +90,7 @@ def can_terminate(env):
     return False if family in NEVER_TERMINATE else None
 
 
-def renders_with_mujoco(task):
+def renders_with_mujoco(task: str) -> bool:
     """Tells whether a task's frames come from Gymnasium's MuJoCo environments, through OpenGL."""
     name = task.removeprefix(PREFIX)
     specs = [spec for spec in gymnasium.registry.values() if name in (spec.id, spec.name)]

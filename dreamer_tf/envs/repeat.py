@@ -1,6 +1,7 @@
 """Action repeat and time limit for environments that bring neither, or only their own limit."""
 
 import numbers
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -24,7 +25,13 @@ class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
     limited = True
     """Whether the time limit is the environment's own or was asked for."""
 
-    def __init__(self, env, action_repeat, time_limit, terminates=None):
+    def __init__(
+        self,
+        env: gymnasium.Env,
+        action_repeat: int,
+        time_limit: int,
+        terminates: bool | None = None,
+    ):
         gymnasium.utils.RecordConstructorArgs.__init__(
             self, action_repeat=action_repeat, time_limit=time_limit, terminates=terminates
         )
@@ -37,12 +44,14 @@ class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         self.terminates = terminates
         self._elapsed = 0
 
-    def reset(self, *, seed=None, options=None):
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         """Starts an episode; see `gymnasium.Env.reset`."""
         self._elapsed = 0
         return self.env.reset(seed=seed, **optional(options=options))
 
-    def step(self, action):
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Steps `action_repeat` times or up to the end; the reward is the sum."""
         total = 0.0
         for _ in range(self.action_repeat):
@@ -57,12 +66,12 @@ class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
         return observation, total, bool(terminated), truncated and not terminated, info
 
 
-def optional(**arguments):
+def optional(**arguments: Any) -> dict[str, Any]:
     """Returns the arguments that are not None: not every environment has those."""
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def effective_limit(own, wished):
+def effective_limit(own: int | None, wished: int | str) -> int:
     """Returns the time limit of an environment's episodes, in environment steps.
 
     Args:
@@ -74,7 +83,7 @@ def effective_limit(own, wished):
     return PAPERS_LIMIT if wished == "auto" else wished
 
 
-def own_limit(env):
+def own_limit(env: gymnasium.Env) -> int | None:
     """Returns the environment's own time limit in environment steps, None if it says none.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Self
 
 import gymnasium
 import numpy as np
@@ -39,12 +40,12 @@ class EnvSpec:
     terminates: bool
 
     @property
-    def vector_size(self):
+    def vector_size(self) -> int:
         """Length of all vectors together, 0 where only an image is observed."""
         return sum(shape[0] for name, (shape, _) in self.observations.items() if name != "image")
 
     @property
-    def record_dtype(self):
+    def record_dtype(self) -> np.dtype:
         """Packed numpy dtype of one time step: observations, then action, reward, flags."""
         fields = [(name, dtype, shape) for name, (shape, dtype) in self.observations.items()]
         fields.append(("action", "<f4", (self.action_size,)))
@@ -53,17 +54,17 @@ class EnvSpec:
         return np.dtype(fields)
 
     @property
-    def blind_dtype(self):
+    def blind_dtype(self) -> np.dtype:
         """numpy dtype of what a replay gives of a time step: all but the image."""
         fields = self.record_dtype.fields.items()
         return np.dtype([(name, field[0]) for name, field in fields if name != "image"])
 
-    def to_json(self):
+    def to_json(self) -> str:
         """Returns the description as a JSON text."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text):
+    def from_json(cls, text: str) -> Self:
         """Rebuilds a description from `to_json`'s text."""
         values = json.loads(text)
         values["observations"] = {
@@ -72,7 +73,7 @@ class EnvSpec:
         return cls(**values)
 
     @classmethod
-    def from_env(cls, env):
+    def from_env(cls, env: gymnasium.Env) -> Self:
         """Describes an environment of `make_env`.
 
         Args:

@@ -98,13 +98,13 @@ def _suite_names():
     }
 
 
-def task_names():
+def task_names() -> list[str]:
     """Returns every built-in task name: the paper's 20 first, then the other ones."""
     others = [name for name in _suite_names() if name not in PAPER_TASKS]
     return [*PAPER_TASKS, *others, *(f"{ATARI}{game}" for game in GAMES), "toy_reach"]
 
 
-def is_factory(task):
+def is_factory(task: str) -> bool:
     """Tells whether the task names a callable, as in `package.module:factory`.
 
     Gymnasium's ids with a module, `gym_module:Name-v0`, have a version and are none.
@@ -112,27 +112,27 @@ def is_factory(task):
     return bool(_FACTORY.fullmatch(task))
 
 
-def is_gymnasium(task):
+def is_gymnasium(task: str) -> bool:
     """Tells whether the task is an id of Gymnasium."""
     return task.startswith("gym_") and not is_factory(task)
 
 
-def is_code(task):
+def is_code(task: str) -> bool:
     """Tells whether making the task's environment imports a module that the task names."""
     return is_factory(task) or (is_gymnasium(task) and ":" in task)
 
 
-def is_suite(task):
+def is_suite(task: str) -> bool:
     """Tells whether the task is one of the control suite."""
     return task.startswith("dmc_") and not is_factory(task)
 
 
-def is_atari(task):
+def is_atari(task: str) -> bool:
     """Tells whether the task is a game of the Atari 2600."""
     return task.startswith(ATARI) and not is_factory(task)
 
 
-def check_task(task):
+def check_task(task: str) -> None:
     """Raises UserError with the nearest valid name unless the task is known.
 
     A `package.module:factory` passes: only the worker imports it.
@@ -153,20 +153,20 @@ def check_task(task):
     raise UserError(f"unknown task '{task}'; did you mean '{nearest}'?")
 
 
-def suite_task(task):
+def suite_task(task: str) -> tuple[str, str]:
     """Returns (dm_control domain, dm_control task) of a `dmc_...` name."""
     check_task(task)
     return _suite_names()[task]
 
 
-def default_repeat(task):
+def default_repeat(task: str) -> int:
     """Returns the action repeat where the configuration says auto: the paper's for its tasks."""
     if is_atari(task):
         return 4
     return 2 if is_suite(task) else 1
 
 
-def default_limit(task):
+def default_limit(task: str) -> int | None:
     """Returns the time limit where the configuration says auto, in environment steps.
 
     None where only the environment knows it.

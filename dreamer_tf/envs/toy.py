@@ -27,11 +27,11 @@ class ToyReach(BuiltinEnv):
 
     def __init__(
         self,
-        observation="image",
-        action_repeat=2,
-        time_limit=EPISODE_STEPS,
-        render_size=240,
-        image_size=PAPERS_SIZE,
+        observation: str = "image",
+        action_repeat: int = 2,
+        time_limit: int = EPISODE_STEPS,
+        render_size: int = 240,
+        image_size: int = PAPERS_SIZE,
     ):
         limit = min(EPISODE_STEPS, time_limit)
         super().__init__(observation, 4, numbers(2), action_repeat, limit, render_size, image_size)
@@ -39,12 +39,12 @@ class ToyReach(BuiltinEnv):
         self._target = np.full(2, 0.5)
 
     @property
-    def point(self):
+    def point(self) -> np.ndarray:
         """Position of the point, float [2] in the unit square (x, y)."""
         return self._point.copy()
 
     @property
-    def target(self):
+    def target(self) -> np.ndarray:
         """Position of the target, float [2] in the unit square (x, y)."""
         return self._target.copy()
 

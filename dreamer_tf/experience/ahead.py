@@ -1,9 +1,14 @@
 """Steps that are made while an agent learns, and become experience afterwards."""
 
 import threading
+from collections.abc import Callable, KeysView
 from typing import NamedTuple
 
+import numpy as np
+
+from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episode_file import Episode
+from dreamer_tf.experience.episodes import Episodes
 
 
 class Step(NamedTuple):
@@ -35,7 +40,15 @@ class Ahead:
         enough: function of the agent steps made so far that returns whether to stop.
     """
 
-    def __init__(self, collector, act, enough):
+    def __init__(
+        self,
+        collector: Collector,
+        act: Callable[
+            [dict[str, np.ndarray], np.ndarray, dict[str, np.ndarray]],
+            tuple[np.ndarray, dict[str, np.ndarray]],
+        ],
+        enough: Callable[[int], bool],
+    ):
         self._collector = collector
         self._steps, self._error = [], None
         self._cancelled = False
@@ -47,18 +60,18 @@ class Ahead:
         collector.episodes = Delayed(collector.episodes)
         self._thread.start()
 
-    def wait(self, seconds):
+    def wait(self, seconds: float) -> bool:
         """Waits for the thread at most so long; returns whether it has ended."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def steps(self):
+    def steps(self) -> tuple[list[Step], BaseException | None]:
         """Waits for the thread; returns the `Step`s, and what ended them early or None."""
         self._thread.join()
         self._collector.episodes, self._collector.frozen = self._episodes, None
         return self._steps, self._error
 
-    def cancel(self):
+    def cancel(self) -> None:
         """Ends the thread after the step it is at; its steps are lost, the collector is spoilt."""
         self._cancelled = True
         self._thread.join()
@@ -82,40 +95,40 @@ class Delayed:
         episodes: `Episodes`, as they are at the beginning.
     """
 
-    def __init__(self, episodes):
+    def __init__(self, episodes: Episodes):
         self._environments, self._stretch = episodes.environments, episodes.stretch
         self._lengths = {i: (each.begin, len(each)) for i, each in episodes.growing.items()}
         self._calls = []
 
     @property
-    def growing(self):
+    def growing(self) -> KeysView[int]:
         """The environments that have an unfinished episode."""
         return self._lengths.keys()
 
-    def take(self):
+    def take(self) -> list[tuple[str, tuple]]:
         """Returns the calls since the last one."""
         calls, self._calls = self._calls, []
         return calls
 
-    def begin(self, environment, number, tick):
+    def begin(self, environment: int, number: int, tick: int) -> None:
         """See `Episodes.begin`."""
         self._lengths[environment] = tick, 0
         self._calls.append(("begin", (environment, number, tick)))
 
-    def append(self, environment, record):
+    def append(self, environment: int, record: np.ndarray | np.void) -> None:
         """See `Episodes.append`."""
         begin, length = self._lengths[environment]
         self._lengths[environment] = begin, length + 1
         self._calls.append(("append", (environment, record)))
 
-    def finish(self, environment):
+    def finish(self, environment: int) -> Episode:
         """See `Episodes.finish`."""
         begin, length = self._lengths.pop(environment)
         self._calls.append(("finish", (environment,)))
         index = (begin + length - 1) * self._environments + environment
         return Episode(index, length, 0)  # Where its file begins is not known yet.
 
-    def abandon(self, environment):
+    def abandon(self, environment: int) -> int:
         """See `Episodes.abandon`; a stretch that is whole is visible."""
         _, length = self._lengths.pop(environment)
         self._calls.append(("abandon", (environment,)))

@@ -1,5 +1,6 @@
 """Collects experience: steps N environments with one batched policy."""
 
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -7,8 +8,9 @@ import numpy as np
 
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.envs.process.remote import MOST_THREADS, WorkerError, close_all
+from dreamer_tf.envs.process.remote import MOST_THREADS, RemoteEnv, WorkerError, close_all
 from dreamer_tf.experience.episode_file import DamagedFile
+from dreamer_tf.experience.episodes import Episodes
 
 # An environment whose worker failed this often without finishing an episode ends the run.
 FAILURES_IN_A_ROW = 5
@@ -42,7 +44,7 @@ class Underway:
     def __init__(self):
         self.record, self.total, self.steps = None, 0.0, -1
 
-    def add(self, record):
+    def add(self, record: np.ndarray | np.void) -> None:
         """Takes the next record."""
         self.record = record
         # A number of its own: a view would keep the whole record, image included.
@@ -75,7 +77,15 @@ class Collector:
             where it makes none.
     """
 
-    def __init__(self, start_worker, workers, seed, initial_state, episodes, warn):
+    def __init__(
+        self,
+        start_worker: Callable[[], RemoteEnv],
+        workers: list[RemoteEnv],
+        seed: int,
+        initial_state: dict[str, np.ndarray],
+        episodes: Episodes,
+        warn: Callable[[str], None],
+    ):
         self.start_worker = start_worker
         self.seed = seed
         self.episodes = episodes
@@ -90,14 +100,20 @@ class Collector:
         self.fatal = None
         self.frozen = None
 
-    def state(self):
+    def state(self) -> CollectorState:
         """Returns the `CollectorState` that goes with what is experience by now."""
         return self.frozen or CollectorState(list(self.numbers), self.ticks, self.policy_state)
 
     def __len__(self):
         return len(self.workers)
 
-    def step(self, act):
+    def step(
+        self,
+        act: Callable[
+            [dict[str, np.ndarray], np.ndarray, dict[str, np.ndarray]],
+            tuple[np.ndarray, dict[str, np.ndarray]],
+        ],
+    ) -> list[Finished]:
         """Makes one step in every environment, after a reset where an episode has ended.
 
         Args:
@@ -127,7 +143,7 @@ class Collector:
         self.steps += self._exchange(everyone, lambda i, worker: worker.send_step(actions[i]))
         return [self._finish(i) for i in everyone if self._ended(i)]
 
-    def episode_seed(self, i):
+    def episode_seed(self, i: int) -> int:
         """Returns the seed of environment i's current episode."""
         return seeding.integer(self.seed, "environment", i, self.numbers[i])
 
@@ -199,7 +215,9 @@ class Collector:
         self.failures[i] = 0
         return Finished(index, underway.total, underway.steps)
 
-    def restore(self, numbers, ticks, policy_state):
+    def restore(
+        self, numbers: Iterable[int], ticks: int, policy_state: dict[str, np.ndarray]
+    ) -> None:
         """Brings environments and policy to where a checkpoint left them.
 
         An environment has no state that could be saved, but it is deterministic: it is reset
@@ -257,6 +275,6 @@ class Collector:
         underway.record = underway.record.copy()  # Not a part of the block.
         return made, underway
 
-    def close(self):
+    def close(self) -> None:
         """Ends the workers, all at the same time."""
         close_all(self.workers)

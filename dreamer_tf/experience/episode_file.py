@@ -10,6 +10,7 @@ import io
 import os
 import re
 import struct
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -36,11 +37,11 @@ class Episode(NamedTuple):
     offset: int
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"{self.index:06d}-{self.length}.npy"
 
 
-def write(folder, index, records):
+def write(folder: Path, index: int, records: np.ndarray) -> Episode:
     """Writes an episode's file atomically; returns its `Episode`.
 
     Raises:
@@ -64,7 +65,7 @@ def write(folder, index, records):
 
 
 @functools.lru_cache(1024)
-def header(dtype, length):
+def header(dtype: np.dtype, length: int) -> bytes:
     """Returns what an `.npy` file of `length` records begins with, equally long for any length."""
     described = np.lib.format.dtype_to_descr(dtype)
     content = {"descr": described, "fortran_order": False, "shape": (length,)}
@@ -84,7 +85,7 @@ def _wide_header(text, room):
     return start + struct.pack("<I", len(data)) + data
 
 
-def examine(path, dtype):
+def examine(path: Path, dtype: np.dtype) -> Episode:
     """Returns the `Episode` of a file after checking all but the inside of its records.
 
     Args:
@@ -119,7 +120,7 @@ def examine(path, dtype):
     return episode
 
 
-def read_into(records, folder, episode, start):
+def read_into(records: np.ndarray, folder: Path, episode: Episode, start: int) -> None:
     """Fills an array with an episode's records from `start` on, reading by position.
 
     Args:
@@ -140,7 +141,7 @@ def read_into(records, folder, episode, start):
     check_flags(records, start, episode.length)
 
 
-def read_at(records, path, position, size=None):
+def read_at(records: np.ndarray, path: Path, position: int, size: int | None = None) -> None:
     """Fills an array of records with the bytes of a file from a position on.
 
     Args:
@@ -167,7 +168,7 @@ def read_at(records, path, position, size=None):
         os.close(descriptor)
 
 
-def check_flags(records, start, length):
+def check_flags(records: np.ndarray, start: int, length: int) -> None:
     """Checks `is_first` and `is_last` of the records from `start` on of an episode of `length`.
 
     A flag is a byte of 0 or 1, so that noise in place of records is found out as well.
@@ -219,6 +220,6 @@ def _check_size(descriptor, expected):
         raise DamagedFile(f"it has {size} bytes instead of {expected}")
 
 
-def one_line(error):
+def one_line(error: BaseException) -> str:
     """Returns an exception's text, short and without line breaks."""
     return " ".join(str(error).split())[:200] or type(error).__name__

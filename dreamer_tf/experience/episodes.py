@@ -5,6 +5,7 @@ whoever draws from them, a stretch at a time, also while their episode goes on.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 from dreamer_tf.basics import atomic
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.experience import episode_file, growing_file
-from dreamer_tf.experience.episode_file import DamagedFile
+from dreamer_tf.experience.episode_file import DamagedFile, Episode
 from dreamer_tf.experience.growing_file import GrowingFile
 from dreamer_tf.experience.known import Known, Sources
 
@@ -59,7 +60,15 @@ class Episodes:
         held: indices of episodes whose files stay although they are dropped.
     """
 
-    def __init__(self, directory, record_dtype, warn, environments=1, capacity=None, floor=-1):
+    def __init__(
+        self,
+        directory: str | Path,
+        record_dtype: np.dtype,
+        warn: Callable[[str], None],
+        environments: int = 1,
+        capacity: int | None = None,
+        floor: int = -1,
+    ):
         self.directory = Path(directory)
         self.dtype = np.dtype(record_dtype)
         self.environments = environments
@@ -81,7 +90,7 @@ class Episodes:
         return len(self._known)
 
     @property
-    def known(self):
+    def known(self) -> tuple[tuple[int, int], ...]:
         """(index, length) of the known finished episodes in the order in which they ended.
 
         The length is the number of records, the reset's included.
@@ -89,16 +98,16 @@ class Episodes:
         return tuple((episode.index, episode.length) for episode in self._known.now())
 
     @property
-    def floor(self):
+    def floor(self) -> int:
         """Largest index that was ever dropped; nothing up to it comes back."""
         return self._known.floor
 
     @property
-    def steps(self):
+    def steps(self) -> int:
         """Agent steps in the known finished episodes; a reset is none."""
         return self._known.steps
 
-    def present(self, after=-1):
+    def present(self, after: int = -1) -> list[Episode]:
         """Returns the finished `Episode`s whose files are there, dropped ones included.
 
         Args:
@@ -107,14 +116,14 @@ class Episodes:
         dropped = [each for each in (*self._condemned, *self._dropped) if each.index > after]
         return sorted([*dropped, *self._known.since(after)])
 
-    def sources(self):
+    def sources(self) -> Sources:
         """Returns the `Sources` of this moment: what may be drawn from now."""
         visible = [Visible(each, self._visible(each)) for _, each in sorted(self.growing.items())]
         return Sources(self._known.now(), [each for each in visible if each.length])
 
     # Making episodes.
 
-    def begin(self, environment, number, tick):
+    def begin(self, environment: int, number: int, tick: int) -> None:
         """Begins an environment's episode; its records follow.
 
         Args:
@@ -126,14 +135,14 @@ class Episodes:
             self.directory, environment, number, tick, self.dtype
         )
 
-    def append(self, environment, record):
+    def append(self, environment: int, record: np.ndarray | np.void) -> None:
         """Adds a record to an environment's unfinished episode."""
         growing = self.growing[environment]
         growing.add(record)
         if len(growing) % self.stretch == 0 and not record["is_last"]:
             growing.store()
 
-    def finish(self, environment, cut=False):
+    def finish(self, environment: int, cut: bool = False) -> Episode:
         """Makes an unfinished episode known as a finished one; returns its `Episode`.
 
         Args:
@@ -149,7 +158,7 @@ class Episodes:
         self._take(episode)
         return episode
 
-    def abandon(self, environment):
+    def abandon(self, environment: int) -> int:
         """Ends an episode that cannot go on: what was visible stays as a cut episode.
 
         Returns:
@@ -163,14 +172,14 @@ class Episodes:
         growing.remove()
         return max(len(growing) - 1, 0)
 
-    def store(self):
+    def store(self) -> None:
         """Brings all records of unfinished episodes to the disk, for a checkpoint."""
         for growing in self.growing.values():
             growing.store(sync=True)
         if self.growing:
             atomic.sync_folder(self.directory)  # Some may have got their names just now.
 
-    def take_left_over(self):
+    def take_left_over(self) -> list[GrowingFile]:
         """Returns the `GrowingFile`s that an earlier process left, by environment and number.
 
         They are the caller's to continue (`continue_with`), cut or remove.
@@ -178,7 +187,7 @@ class Episodes:
         found, self._left_over = self._left_over, []
         return sorted(found, key=lambda growing: (growing.environment, growing.number))
 
-    def leave(self, environment, number, begin, records):
+    def leave(self, environment: int, number: int, begin: int, records: np.ndarray) -> None:
         """Writes an unfinished episode's records as a left over file, unless there is one."""
         growing = GrowingFile(self.directory, environment, number, begin, self.dtype)
         if not growing.path.exists():
@@ -187,17 +196,17 @@ class Episodes:
             growing.store(sync=True)
             self._left_over.append(growing)
 
-    def continue_with(self, growing):
+    def continue_with(self, growing: GrowingFile) -> None:
         """Makes a left over file its environment's unfinished episode."""
         self.growing[growing.environment] = growing
 
-    def cut(self, growing):
+    def cut(self, growing: GrowingFile) -> Episode:
         """Makes a left over file a finished episode, cut unless it is complete."""
         episode = growing.finish(self._index(growing), cut=not growing.is_complete())
         self._take(episode)
         return episode
 
-    def add(self, index, records):
+    def add(self, index: int, records: np.ndarray) -> None:
         """Writes a whole episode and makes it known.
 
         Args:
@@ -217,7 +226,7 @@ class Episodes:
 
     # Reading them.
 
-    def read_into(self, records, source, start):
+    def read_into(self, records: np.ndarray, source: Episode | Visible, start: int) -> None:
         """Fills an array with records of one of `sources()`, from a position on.
 
         Raises:
@@ -228,7 +237,7 @@ class Episodes:
         else:
             episode_file.read_into(records, self.directory, source, start)
 
-    def read(self, index):
+    def read(self, index: int) -> np.ndarray:
         """Returns the records of a finished episode, whether known or dropped.
 
         Raises:
@@ -248,7 +257,7 @@ class Episodes:
             raise UserError(f"{path} cannot be read: move it away", status=1) from None
         return records
 
-    def outcome(self, episode):
+    def outcome(self, episode: Episode) -> tuple[float, int]:
         """Returns (return, length in agent steps) of a finished `Episode`, read a part at a time.
 
         Raises:
@@ -262,7 +271,7 @@ class Episodes:
                 total += float(reward)
         return total, episode.length - 1
 
-    def forget(self, source, error):
+    def forget(self, source: Episode | Visible, error: Exception) -> None:
         """Takes one of `sources()` that cannot be read out of what is known, with a warning."""
         if isinstance(source, Visible):
             # This process writes it, and cannot go on without it.
@@ -275,7 +284,7 @@ class Episodes:
 
     # Deleting them.
 
-    def delete_dropped(self):
+    def delete_dropped(self) -> None:
         """Deletes the files of episodes that were dropped before the last call.
 
         To be called after each checkpoint. Steps newer than a checkpoint are counted by their
@@ -289,7 +298,7 @@ class Episodes:
                 (self.directory / episode.name).unlink(missing_ok=True)
         self._dropped, self._condemned = held, self._dropped
 
-    def delete_all(self):
+    def delete_all(self) -> None:
         """Deletes the files of all episodes, unfinished ones too; none is known any more."""
         remove_all(self.directory)
         self.growing.clear()
@@ -334,14 +343,14 @@ class Episodes:
         self._warn(f"skipped {path}: {reason}")
 
 
-def files_of(folder):
+def files_of(folder: Path) -> list[Path]:
     """Returns the paths of all episodes in a folder, finished or not; [] where there is none."""
     kinds = episode_file.NAME, growing_file.NAME
     paths = folder.iterdir() if folder.is_dir() else ()
     return [path for path in paths if any(kind.fullmatch(path.name) for kind in kinds)]
 
 
-def remove_all(folder):
+def remove_all(folder: Path) -> int:
     """Deletes the files of all episodes in a folder; returns how many there were."""
     paths = files_of(folder)
     for path in paths:

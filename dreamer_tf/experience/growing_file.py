@@ -5,8 +5,12 @@ an episode's file (see `episode_file`), except that its header does not yet say 
 Its size does: a killed process leaves at most a torn last record, which does not count.
 """
 
+import io
 import os
 import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -33,7 +37,7 @@ class GrowingFile:
         stored: number of records in the file; what was added since waits in memory.
     """
 
-    def __init__(self, folder, environment, number, begin, dtype):
+    def __init__(self, folder: Path, environment: int, number: int, begin: int, dtype: np.dtype):
         self.environment = environment
         self.number = number
         self.begin = begin
@@ -44,7 +48,7 @@ class GrowingFile:
         self._header = episode_file.header(dtype, 0)
 
     @classmethod
-    def open(cls, path, dtype):
+    def open(cls, path: Path, dtype: np.dtype) -> Self:
         """Returns the `GrowingFile` that an earlier process has left; it may hold no record yet.
 
         Raises:
@@ -65,20 +69,20 @@ class GrowingFile:
         return self.stored + len(self._waiting)
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The file's name."""
         return f"unfinished-{self.environment:04d}-{self.number:06d}-{self.begin:09d}.npy.part"
 
     @property
-    def path(self):
+    def path(self) -> Path:
         """The file's path."""
         return self._folder / self.name
 
-    def add(self, record):
+    def add(self, record: np.ndarray | np.void) -> None:
         """Adds the next record; it waits in memory until `store`."""
         self._waiting.append(record)
 
-    def store(self, sync=False):
+    def store(self, sync: bool = False) -> None:
         """Writes what waits; with `sync` it is brought to the disk.
 
         Raises:
@@ -96,13 +100,13 @@ class GrowingFile:
         self.stored += len(self._waiting)
         self._waiting = []
 
-    def truncate(self, count):
+    def truncate(self, count: int) -> None:
         """Forgets all records behind the first `count`, which are stored."""
         with self._opened() as file:
             file.truncate(self._place(count))
         self.stored, self._waiting = count, []
 
-    def records(self, start=0):
+    def records(self, start: int = 0) -> Iterator[np.ndarray]:
         """Yields the stored records from a position on, some at a time.
 
         Raises:
@@ -114,12 +118,12 @@ class GrowingFile:
             yield block
             start += len(block)
 
-    def is_complete(self):
+    def is_complete(self) -> bool:
         """Returns whether the last stored record ends the episode."""
         (last,) = self.records(self.stored - 1)
         return bool(last["is_last"][0])
 
-    def finish(self, index, cut=False):
+    def finish(self, index: int, cut: bool = False) -> Episode:
         """Makes it the file of a finished episode; returns its `Episode`.
 
         Args:
@@ -144,7 +148,7 @@ class GrowingFile:
         atomic.sync_folder(self._folder)
         return episode
 
-    def remove(self):
+    def remove(self) -> None:
         """Deletes the file."""
         self.path.unlink(missing_ok=True)
 
@@ -162,14 +166,14 @@ class GrowingFile:
         return os.fdopen(descriptor, "r+b", buffering=0)
 
 
-def write_all(file, data):
+def write_all(file: io.RawIOBase, data: bytes) -> None:
     """Writes all of `data` to an unbuffered file."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
 
 
-def read_into(records, folder, growing, start):
+def read_into(records: np.ndarray, folder: Path, growing: GrowingFile, start: int) -> None:
     """Fills an array with an unfinished episode's stored records from `start` on.
 
     Raises:

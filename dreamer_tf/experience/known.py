@@ -8,6 +8,12 @@ import bisect
 import threading
 from collections.abc import Sequence
 from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from dreamer_tf.experience.episode_file import Episode
+
+if TYPE_CHECKING:
+    from dreamer_tf.experience.episodes import Visible
 
 BY_INDEX = attrgetter("index")
 
@@ -22,7 +28,7 @@ class Stretch(Sequence):
 
     __slots__ = ("items", "start", "stop")
 
-    def __init__(self, items, start, stop):
+    def __init__(self, items: list[Episode], start: int, stop: int):
         self.items, self.start, self.stop = items, start, stop
 
     def __len__(self):
@@ -44,7 +50,7 @@ class Sources(Sequence):
 
     __slots__ = ("finished", "visible")
 
-    def __init__(self, finished, visible):
+    def __init__(self, finished: Stretch | list[Episode], visible: "list[Visible]"):
         self.finished, self.visible = finished, visible
 
     def __len__(self):
@@ -54,8 +60,8 @@ class Sources(Sequence):
         count = len(self.finished)
         return self.finished[position] if position < count else self.visible[position - count]
 
-    def remove(self, source):
-        """Takes a finished episode out of this collection, and of no other."""
+    def remove(self, source: "Episode | Visible") -> None:
+        """Takes a finished episode out of this collection, of no other; others are ignored."""
         self.finished = [each for each in self.finished if each != source]
 
 
@@ -71,7 +77,7 @@ class Known:
         steps: agent steps in the known episodes; a reset is none.
     """
 
-    def __init__(self, capacity, floor):
+    def __init__(self, capacity: float, floor: int):
         self.floor = floor
         self.steps = 0
         self._capacity = capacity
@@ -82,18 +88,18 @@ class Known:
     def __len__(self):
         return len(self._items) - self._first
 
-    def now(self):
+    def now(self) -> Stretch:
         """Returns those known at this moment as a `Stretch`."""
         with self._lock:
             return Stretch(self._items, self._first, len(self._items))
 
-    def since(self, index):
+    def since(self, index: int) -> list[Episode]:
         """Returns a list of those with a larger index."""
         now = self.now()
         first = bisect.bisect_right(now.items, index, now.start, now.stop, key=BY_INDEX)
         return now.items[first : now.stop]
 
-    def add(self, episode):
+    def add(self, episode: Episode) -> list[Episode]:
         """Takes in an episode; returns the list of those that are dropped for it."""
         with self._lock:
             if episode.index <= self.floor:
@@ -117,7 +123,7 @@ class Known:
             self._items, self._first = self._items[self._first :], 0
         return dropped
 
-    def remove(self, episode):
+    def remove(self, episode: Episode) -> None:
         """Takes one out that cannot be read."""
         with self._lock:
             kept = [each for each in self._items[self._first :] if each != episode]
@@ -125,7 +131,7 @@ class Known:
                 self.steps -= episode.length - 1
                 self._items, self._first = kept, 0
 
-    def clear(self):
+    def clear(self) -> None:
         """Takes all out."""
         with self._lock:
             self._items, self._first, self.steps = [], 0, 0

@@ -2,9 +2,13 @@
 
 import queue
 import threading
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
 
 
-def as_it_is(batch):
+def as_it_is(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Returns a batch unprepared."""
     return batch
 
@@ -20,7 +24,7 @@ class Prefetch:
         depth: how many items may be ready or in the making.
     """
 
-    def __init__(self, items, depth):
+    def __init__(self, items: Iterable[Any], depth: int):
         self._places = threading.Semaphore(depth)
         self._ready = queue.SimpleQueue()
         self._closing = False
@@ -55,7 +59,7 @@ class Prefetch:
             raise error
         return item
 
-    def close(self):
+    def close(self) -> None:
         """Ends the thread after the item that it is making; may be called more than once."""
         self._closing = self._exhausted = True
         self._places.release()

@@ -31,7 +31,7 @@ class Priorities:
         self._unknown = np.zeros(0, np.int64)
         self._stale = np.zeros(0, bool)  # Whether these two must be made anew.
 
-    def enter(self, numbers, owner):
+    def enter(self, numbers: range, owner: int) -> None:
         """Makes the numbers of a `range` drawable; they have no priority.
 
         Args:
@@ -43,14 +43,14 @@ class Priorities:
             self._owners[self._slice(numbers)] = owner
             self._stale[self._chunks(numbers)] = True
 
-    def leave(self, numbers):
+    def leave(self, numbers: range) -> None:
         """Makes the numbers of a `range`, which are drawable, unknown again."""
         if numbers:
             places = self._slice(numbers)
             self._owners[places], self._values[places] = NOBODY, UNKNOWN
             self._stale[self._chunks(numbers)] = True
 
-    def put(self, numbers, values):
+    def put(self, numbers: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Gives priorities; numbers that are not drawable (any more) are passed over.
 
         Args:
@@ -67,13 +67,13 @@ class Priorities:
         self.largest = max(self.largest, float(values.max(initial=0)))
         return before
 
-    def undo(self, before):
+    def undo(self, before: tuple[np.ndarray, np.ndarray, float]) -> None:
         """Takes back the last `put` that was not taken back yet."""
         numbers, values, self.largest = before
         drawable = self._are_drawable(numbers)
         self._assign(numbers[drawable], values[drawable])
 
-    def draw(self, random, count):
+    def draw(self, random: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Draws numbers, each independently of the others.
 
         Args:
@@ -98,11 +98,11 @@ class Priorities:
         chosen = np.take_along_axis(values, inner[:, None], 1)[:, 0]
         return self._first + chunks * CHUNK + inner, chosen / totals[-1]
 
-    def owners(self, numbers):
+    def owners(self, numbers: np.ndarray | np.integer) -> np.ndarray | np.integer:
         """Returns the owners int32 [B] of drawable numbers int64 [B]."""
         return self._owners[numbers - self._first]
 
-    def values(self):
+    def values(self) -> tuple[int, np.ndarray]:
         """Returns (the first number, priorities float32 [n] from it on; `UNKNOWN` is none)."""
         (used,) = np.nonzero(self._owners != NOBODY)
         if not len(used):

@@ -1,13 +1,21 @@
 """The newest steps of every environment, for agents that learn from what they have just done."""
 
 from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dreamer_tf.experience.episode_file import DamagedFile
-from dreamer_tf.experience.episodes import Visible
+from dreamer_tf.experience.episodes import Episodes, Visible
 from dreamer_tf.experience.prefetch import as_it_is
 from dreamer_tf.experience.sequences import SequenceSampler
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from dreamer_tf.experience.sources import Rollouts
 
 NOWHERE = -1
 
@@ -39,7 +47,13 @@ class RolloutSource:
 
     at_once = True
 
-    def __init__(self, wanted, episodes, seed, prepare=as_it_is):
+    def __init__(
+        self,
+        wanted: "Rollouts",
+        episodes: Episodes,
+        seed: int,
+        prepare: Callable[[dict[str, np.ndarray]], dict[str, Any]] = as_it_is,
+    ):
         self._prepare = prepare
         self._length = wanted.length
         self._episodes = episodes
@@ -50,7 +64,7 @@ class RolloutSource:
         self._ticks = 0  # Since the last batch.
         self._sequences = SequenceSampler(episodes, seed)
 
-    def observe(self, rows):
+    def observe(self, rows: list[tuple[int, np.ndarray]]) -> None:
         """See `Source.observe`."""
         for environment, record in rows:
             self._records[environment].append(record)
@@ -61,23 +75,25 @@ class RolloutSource:
             if records and not records[-1]["is_last"] and environment not in self._episodes.growing:
                 records.clear()
 
-    def ready(self):
+    def ready(self) -> bool:
         """Returns whether there is a batch that was not served yet."""
         full = all(len(records) == self._length + 1 for records in self._records)
         return full and self._ticks >= self._length
 
-    def batches(self, first_update, count):
+    def batches(
+        self, first_update: int, count: int
+    ) -> AbstractContextManager[Iterator[dict[str, Any]]]:
         """Returns an iterator over the one batch that is there, or none; a context manager."""
         return OneBatch(self._serve if count and self.ready() else None)
 
-    def sample(self, update, batch, length):
+    def sample(self, update: int, batch: int, length: int) -> dict[str, np.ndarray]:
         """See `Source.sample`."""
         return self._sequences.sample(update, batch, length)
 
-    def feedback(self, update, priorities):
+    def feedback(self, update: int, priorities: "np.ndarray | tf.Tensor | None") -> None:
         """See `Source.feedback`; rollouts have no priorities."""
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray | np.generic]:
         """Returns the arrays that a checkpoint must hold.
 
         `ticks` since the last batch; of every environment [N], how many records are `kept` and the
@@ -91,7 +107,7 @@ class RolloutSource:
             "newest": np.array([self._newest(i) for i in environments], np.int64),
         }
 
-    def restore(self, state):
+    def restore(self, state: Mapping[str, np.ndarray | np.generic]) -> None:
         """Takes back what `state` returned, reading the records from the disk.
 
         An environment whose finished episode cannot be read begins anew, with a warning.
@@ -158,7 +174,7 @@ class RolloutSource:
 class OneBatch:
     """An iterator over what a function returns, once, or over nothing; a context manager."""
 
-    def __init__(self, serve):
+    def __init__(self, serve: Callable[[], dict[str, Any]] | None):
         self._serve = serve
 
     def __iter__(self):

@@ -2,14 +2,23 @@
 
 import errno
 import itertools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.experience.episode_file import DamagedFile
-from dreamer_tf.experience.episodes import Visible
+from dreamer_tf.experience.episodes import Episodes, Visible
+from dreamer_tf.experience.known import Sources
 from dreamer_tf.experience.prefetch import Prefetch, as_it_is
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from dreamer_tf.experience.sources import Sequences
 
 PREFETCHED_BATCHES = 2
 # Lacks of this process, which say nothing about the file.
@@ -25,12 +34,12 @@ class SequenceSampler:
         balance: see `sample`.
     """
 
-    def __init__(self, episodes, seed, balance=False):
+    def __init__(self, episodes: Episodes, seed: int, balance: bool = False):
         self._episodes = episodes
         self._seed = seed
         self._balance = balance
 
-    def sample(self, update, batch, length):
+    def sample(self, update: int, batch: int, length: int) -> dict[str, np.ndarray]:
         """Returns the sequences of one update.
 
         An episode is drawn uniformly, then the start of the sequence uniformly among those that
@@ -55,7 +64,9 @@ class SequenceSampler:
         """
         return self.draw(self._episodes.sources(), update, batch, length)
 
-    def draw(self, sources, update, batch_size, length):
+    def draw(
+        self, sources: Sources, update: int, batch_size: int, length: int
+    ) -> dict[str, np.ndarray]:
         """Returns a batch drawn from `Sources`; unreadable episodes are taken out of them."""
         random = seeding.generator(self._seed, "replay", update)
         # Small enough to stay in the processor's cache, so splitting it into fields is cheap.
@@ -115,34 +126,42 @@ class SequenceSource:
 
     at_once = False
 
-    def __init__(self, wanted, episodes, seed, prepare=as_it_is):
+    def __init__(
+        self,
+        wanted: "Sequences",
+        episodes: Episodes,
+        seed: int,
+        prepare: Callable[[dict[str, np.ndarray]], dict[str, Any]] = as_it_is,
+    ):
         self._prepare = prepare
         self._wanted = wanted
         self._episodes = episodes
         self._sampler = SequenceSampler(episodes, seed, wanted.balance)
 
-    def observe(self, rows):
+    def observe(self, rows: list[tuple[int, np.ndarray]]) -> None:
         """See `Source.observe`; the episodes have the records already."""
 
-    def ready(self):
+    def ready(self) -> bool:
         """Returns whether there is anything to draw from."""
         return bool(self._episodes.sources())
 
-    def feedback(self, update, priorities):
+    def feedback(self, update: int, priorities: "np.ndarray | tf.Tensor | None") -> None:
         """See `Source.feedback`; sequences have no priorities."""
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray | np.generic]:
         """See `Source.state`."""
         return {}
 
-    def restore(self, state):
+    def restore(self, state: Mapping[str, np.ndarray | np.generic]) -> None:
         """See `Source.restore`."""
 
-    def sample(self, update, batch, length):
+    def sample(self, update: int, batch: int, length: int) -> dict[str, np.ndarray]:
         """See `SequenceSampler.sample`."""
         return self._sampler.sample(update, batch, length)
 
-    def batches(self, first_update, count):
+    def batches(
+        self, first_update: int, count: int
+    ) -> AbstractContextManager[Iterator[dict[str, Any]]]:
         """Returns an iterator over the batches of `count` updates, made ahead in a thread.
 
         They are those that `sample` returns with the episodes known now. Use it as a context

@@ -5,13 +5,21 @@ which hold the steps on the disk, so that what they serve is a function of (seed
 made, priorities fed back) and a run goes on exactly where a checkpoint left it.
 """
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
+from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.prefetch import as_it_is
 from dreamer_tf.experience.rollouts import RolloutSource
 from dreamer_tf.experience.sequences import SequenceSource
 from dreamer_tf.experience.windows import WindowSource
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,12 @@ class Rollouts:
     length: int
 
 
-def make_source(wanted, episodes, seed, prepare=as_it_is):
+def make_source(
+    wanted: Sequences | Windows | Rollouts,
+    episodes: Episodes,
+    seed: int,
+    prepare: Callable[[dict[str, np.ndarray]], dict[str, Any]] = as_it_is,
+) -> "Source":
     """Returns the `Source` of what an agent wants.
 
     Args:
@@ -83,7 +96,7 @@ class Source(Protocol):
     at_once: bool
     """Whether each batch is learned from as soon as it is there, see `Schedule`."""
 
-    def observe(self, rows):
+    def observe(self, rows: list[tuple[int, np.ndarray]]) -> None:
         """Takes note of the records that the environments have just made.
 
         Args:
@@ -91,10 +104,12 @@ class Source(Protocol):
                 reset's before it where an episode has begun.
         """
 
-    def ready(self):
+    def ready(self) -> bool:
         """Returns whether there is enough to learn from."""
 
-    def batches(self, first_update, count):
+    def batches(
+        self, first_update: int, count: int
+    ) -> AbstractContextManager[Iterator[dict[str, Any]]]:
         """Returns an iterator over the batches of updates; a context manager that ends it.
 
         They are those of the steps known now. With priorities, update u is drawn with what was fed
@@ -102,14 +117,14 @@ class Source(Protocol):
         `count` where no more can be served without more steps.
         """
 
-    def sample(self, update, batch, length):
+    def sample(self, update: int, batch: int, length: int) -> dict[str, np.ndarray]:
         """Returns sequences {field: [batch, length, ...]} to look at, whatever the agent asked."""
 
-    def feedback(self, update, priorities):
+    def feedback(self, update: int, priorities: "np.ndarray | tf.Tensor | None") -> None:
         """Takes the priorities [batch] of an update's batch, in the order of the updates."""
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray | np.generic]:
         """Returns {name: array} that a checkpoint must hold besides the counters."""
 
-    def restore(self, state):
+    def restore(self, state: Mapping[str, np.ndarray | np.generic]) -> None:
         """Takes back what `state` returned, after the episodes were restored."""

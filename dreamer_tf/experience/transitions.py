@@ -1,5 +1,8 @@
 """Every step that can be learned from, by a number that stays the same when its episode ends."""
 
+import numpy as np
+
+from dreamer_tf.experience.episode_file import Episode
 from dreamer_tf.experience.episodes import Visible
 from dreamer_tf.experience.known import Sources
 from dreamer_tf.experience.priorities import Priorities
@@ -21,7 +24,7 @@ class Transitions:
         priorities: `Priorities` of the numbers.
     """
 
-    def __init__(self, environments, after):
+    def __init__(self, environments: int, after: int):
         self.priorities = Priorities()
         self._environments = environments
         self._after = max(after, 1)
@@ -31,7 +34,7 @@ class Transitions:
         self._next_owner = 0
         self._seen = Sources([], [])
 
-    def follow(self, sources):
+    def follow(self, sources: Sources) -> None:
         """Takes in what has come and gone since the last call; takes time for nothing else.
 
         Args:
@@ -59,7 +62,7 @@ class Transitions:
     def __contains__(self, source):
         return self._place(source) in self._owners
 
-    def at(self, number):
+    def at(self, number: np.integer) -> tuple[Episode | Visible, int]:
         """Returns (source, t) of a number."""
         source = self._sources[int(self.priorities.owners(number))]
         _, begin = self._place(source)

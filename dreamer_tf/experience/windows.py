@@ -1,17 +1,26 @@
 """Single time steps with their surroundings, drawn alike or by priority, for N-step targets."""
 
 from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.experience.episode_file import DamagedFile
+from dreamer_tf.experience.episode_file import DamagedFile, Episode
+from dreamer_tf.experience.episodes import Episodes, Visible
 from dreamer_tf.experience.prefetch import as_it_is
 from dreamer_tf.experience.priorities import UNKNOWN
 from dreamer_tf.experience.sequences import LACKS, SequenceSampler
 from dreamer_tf.experience.transitions import Transitions
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from dreamer_tf.experience.sources import Windows
 
 PREFETCHED_BATCHES = 2
 # Update u is drawn with the priorities fed back up to update u - LAG: those that are there when
@@ -43,7 +52,13 @@ class WindowSource:
 
     at_once = False
 
-    def __init__(self, wanted, episodes, seed, prepare=as_it_is):
+    def __init__(
+        self,
+        wanted: "Windows",
+        episodes: Episodes,
+        seed: int,
+        prepare: Callable[[dict[str, np.ndarray]], dict[str, Any]] = as_it_is,
+    ):
         self._prepare = prepare
         self._wanted = wanted
         self._episodes = episodes
@@ -56,16 +71,18 @@ class WindowSource:
         self._undo = deque(maxlen=LAG)  # (update, what it was fed, what takes it back) in use.
         self.sample = SequenceSampler(episodes, seed).sample
 
-    def observe(self, rows):
+    def observe(self, rows: list[tuple[int, np.ndarray]]) -> None:
         """See `Source.observe`; the episodes have the records already."""
 
-    def ready(self):
+    def ready(self) -> bool:
         """Returns whether there is a transition to draw."""
         if not self._transitions:
             self._transitions.follow(self._episodes.sources())
         return bool(self._transitions)
 
-    def batches(self, first_update, count):
+    def batches(
+        self, first_update: int, count: int
+    ) -> AbstractContextManager[Iterator[dict[str, Any]]]:
         """Returns an iterator over the batches of `count` updates, read ahead in a thread.
 
         The batch of update u is a function of (seed, u, the steps known now, what was fed back up
@@ -81,20 +98,20 @@ class WindowSource:
         self._transitions.follow(self._episodes.sources())
         return WindowBatches(self._draw, self._read, self._replace, first_update, count)
 
-    def feedback(self, update, priorities):
+    def feedback(self, update: int, priorities: "np.ndarray | tf.Tensor | None") -> None:
         """Takes the priorities of an update's batch.
 
         Args:
             update: its number; one more than that of the last call.
-            priorities: [B], not negative, the order is the batch's; not looked at before they are
-                used. None leaves them as they are.
+            priorities: [B], not negative or `UNKNOWN`, in the batch's order; not looked at before
+                they are used. None leaves them as they are.
         """
         self._next = update + 1
         numbers = self._drawn.pop(update, None)
         if priorities is not None and self._wanted.priority is not None and numbers is not None:
             self._pending[update] = numbers, priorities
 
-    def state(self):
+    def state(self) -> dict[str, np.ndarray | np.generic]:
         """Returns the arrays that a checkpoint must hold.
 
         `priorities` of the transitions from number `first` on, -1 where there is none, and the
@@ -128,7 +145,7 @@ class WindowSource:
             "pending_priorities": np.array(given, np.float32).reshape(shape),
         }
 
-    def restore(self, state):
+    def restore(self, state: Mapping[str, np.ndarray | np.generic]) -> None:
         """Takes back what `state` returned; what was known then must be known now."""
         if not state:
             return
@@ -217,12 +234,12 @@ class WindowSource:
 class Unreadable(Exception):
     """One of the sources cannot be read, because of `error`."""
 
-    def __init__(self, source, error):
+    def __init__(self, source: Episode | Visible, error: Exception):
         super().__init__(source, error)
         self.source, self.error = source, error
 
 
-def importance(probabilities, correction):
+def importance(probabilities: np.ndarray, correction: float) -> np.ndarray:
     """Returns the importance weights float32 [B] of what was drawn; the largest is 1.
 
     Args:
@@ -235,7 +252,16 @@ def importance(probabilities, correction):
 class WindowBatches:
     """Batches that are drawn here and read in a thread; an iterator and a context manager."""
 
-    def __init__(self, draw, read, replace, first, count):
+    def __init__(
+        self,
+        draw: Callable[[int], tuple[list[tuple[Episode | Visible, int]], np.ndarray]],
+        read: Callable[[list[tuple[Episode | Visible, int]], np.ndarray], dict[str, Any]],
+        replace: Callable[
+            [int, Unreadable], tuple[list[tuple[Episode | Visible, int]], np.ndarray]
+        ],
+        first: int,
+        count: int,
+    ):
         self._draw, self._read, self._replace = draw, read, replace
         self._first, self._end = first, first + count
         self._waiting = deque()  # (update, future) of what was drawn and not returned yet.
@@ -260,7 +286,7 @@ class WindowBatches:
     def _submit(self, update, drawn):
         self._waiting.append((update, self._thread.submit(self._read, *drawn)))
 
-    def close(self):
+    def close(self) -> None:
         """Ends the thread after the batch that it is reading."""
         self._thread.shutdown(cancel_futures=True)
 

@@ -20,15 +20,15 @@ class Support:
     atoms: int
 
     @property
-    def values(self):
+    def values(self) -> np.ndarray:
         """The atoms, float32 [K]."""
         return np.linspace(self.minimum, self.maximum, self.atoms, dtype=np.float32)
 
-    def mean(self, probabilities):
+    def mean(self, probabilities: tf.Tensor) -> tf.Tensor:
         """Returns the expectations [...] of distributions [..., K]."""
         return tf.reduce_sum(probabilities * self.values, -1)
 
-    def project(self, places, probabilities):
+    def project(self, places: tf.Tensor, probabilities: tf.Tensor) -> tf.Tensor:
         """Returns the distributions over the atoms that are nearest to others.
 
         A mass between two atoms is shared by them so that its mean stays, one outside the support

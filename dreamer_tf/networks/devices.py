@@ -10,6 +10,8 @@ import contextlib
 import functools
 import signal
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,7 +21,7 @@ from dreamer_tf.basics.errors import UserError
 UNUSED = "only a process that has not used TensorFlow yet can have them"
 
 
-def split_cpu(count):
+def split_cpu(count: int) -> None:
     """Makes `count` devices of the CPU, to try out what several would do; no faster than one.
 
     Raises:
@@ -34,7 +36,7 @@ def split_cpu(count):
         raise UserError(f"devices {count}, parts of the CPU: {UNUSED}", status=1) from None
 
 
-def scope(count):
+def scope(count: int) -> contextlib.AbstractContextManager[object]:
     """Returns the context in which an agent is made whose updates `count` devices share."""
     return contextlib.nullcontext() if count == 1 else _strategy(count).scope()
 
@@ -76,7 +78,7 @@ def _among_processes(kind):
             signal.signal(signal.SIGINT, earlier)
 
 
-def shared(function):
+def shared(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns a function of tensors as the devices of the `scope` of this moment run it together.
 
     Args:
@@ -101,7 +103,7 @@ def shared(function):
     return run
 
 
-def counter(name, dtype):
+def counter(name: str, dtype: tf.DType) -> tf.Variable:
     """Returns a variable that begins at 0 and that every device changes alike, on its own."""
     return tf.Variable(
         0,
@@ -113,7 +115,7 @@ def counter(name, dtype):
     )
 
 
-def mean(tensors):
+def mean(tensors: Any) -> Any:
     """Returns the mean over the devices of each tensor of a nest."""
     context = _sharing()
     if context is None:
@@ -122,7 +124,7 @@ def mean(tensors):
     return tf.nest.pack_sequence_as(tensors, flat)
 
 
-def part(tensors, axis=0):
+def part(tensors: Any, axis: int = 0) -> Any:
     """Returns this device's part of each tensor of a nest, a piece of an axis.
 
     Args:
@@ -142,7 +144,7 @@ def part(tensors, axis=0):
     return tf.nest.map_structure(cut, tensors)
 
 
-def from_first(tensors):
+def from_first(tensors: Any) -> Any:
     """Returns the tensors of a nest as the first device of the first process has them.
 
     Args:

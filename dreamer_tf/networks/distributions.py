@@ -8,6 +8,7 @@ Samples are a deterministic function of a distribution and of noise that the cal
 """
 
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -35,12 +36,14 @@ class UnitNormal(tfd.Independent):
         return -0.5 * (squares + math.prod(mean.shape[-dims:]) * math.log(2 * math.pi))
 
 
-def unit_normal(mean, event_dims):
+def unit_normal(mean: tf.Tensor, event_dims: int) -> UnitNormal:
     """Returns normals of unit variance; the last `event_dims` dimensions form one event."""
     return UnitNormal(tfd.Normal(tf.cast(mean, tf.float32), 1.0), event_dims)
 
 
-def normal(mean, std=1.0, event_dims=0):
+def normal(
+    mean: tf.Tensor, std: float | tf.Tensor = 1.0, event_dims: int = 0
+) -> tfd.Normal | tfd.Independent:
     """Returns independent normals; the last `event_dims` dimensions form one event."""
     mean = tf.cast(mean, tf.float32)
     std = tf.broadcast_to(tf.cast(std, tf.float32), tf.shape(mean))
@@ -48,12 +51,14 @@ def normal(mean, std=1.0, event_dims=0):
     return tfd.Independent(distribution, event_dims) if event_dims else distribution
 
 
-def bernoulli(logits):
+def bernoulli(logits: tf.Tensor) -> tfd.Bernoulli:
     """Returns a binary distribution; its log_prob accepts soft labels in [0, 1]."""
     return tfd.Bernoulli(logits=tf.cast(logits, tf.float32), dtype=tf.float32)
 
 
-def tanh_normal(parameters, mean_scale=5.0, init_std=5.0, min_std=1e-4):
+def tanh_normal(
+    parameters: tf.Tensor, mean_scale: float = 5.0, init_std: float = 5.0, min_std: float = 1e-4
+) -> tfd.TransformedDistribution:
     """Returns the squashed Gaussian of actions (equation 3 of the paper).
 
     Args:
@@ -72,12 +77,14 @@ def tanh_normal(parameters, mean_scale=5.0, init_std=5.0, min_std=1e-4):
     return tfd.TransformedDistribution(normal(mean, std, event_dims=1), ClippedTanh())
 
 
-def one_hot(parameters):
+def one_hot(parameters: tf.Tensor) -> tfd.OneHotCategorical:
     """Returns a categorical over one-hot vectors for logits [..., A]."""
     return tfd.OneHotCategorical(logits=tf.cast(parameters, tf.float32), dtype=tf.float32)
 
 
-def sample(distribution, noise, onehot_gradient="straight_through"):
+def sample(
+    distribution: tfd.Distribution, noise: tf.Tensor, onehot_gradient: str = "straight_through"
+) -> tf.Tensor:
     """Returns a differentiable sample as a function of the given noise.
 
     Args:
@@ -108,7 +115,7 @@ def sample(distribution, noise, onehot_gradient="straight_through"):
     raise TypeError(f"no reparametrisation for {type(distribution).__name__}")
 
 
-def mode(distribution, noise):
+def mode(distribution: tfd.Distribution, noise: tf.Tensor | None) -> tf.Tensor:
     """Returns the most likely action [..., A].
 
     The mode of a squashed Gaussian has no closed form: it is the sample of highest density among
@@ -122,7 +129,9 @@ def mode(distribution, noise):
     return tf.reduce_sum(chosen[..., None] * samples, axis=0)
 
 
-def best_action(distribution, how, noise=None):
+def best_action(
+    distribution: tfd.Distribution, how: str, noise: tf.Tensor | None = None
+) -> tf.Tensor:
     """Returns the action [..., A] that a policy without exploration takes.
 
     Args:
@@ -143,7 +152,7 @@ def best_action(distribution, how, noise=None):
     return distribution.bijector.forward(distribution.distribution.mean())
 
 
-def entropy(distribution, noise):
+def entropy(distribution: tfd.Distribution, noise: tf.Tensor) -> tf.Tensor:
     """Returns the entropy [...]: exact where there is a closed form, else estimated from `noise`.
 
     Args:
@@ -155,17 +164,17 @@ def entropy(distribution, noise):
     return -tf.reduce_mean(distribution.log_prob(sample(distribution, noise)), axis=0)
 
 
-def kl_divergence(posterior, prior):
+def kl_divergence(posterior: tfd.Distribution, prior: tfd.Distribution) -> tf.Tensor:
     """Returns the analytic KL divergence from `posterior` to `prior` in nats."""
     return tfd.kl_divergence(posterior, prior)
 
 
-def standard_normal(shape, seed):
+def standard_normal(shape: Sequence[int] | tf.TensorShape, seed: tf.Tensor) -> tf.Tensor:
     """Draws standard normal noise that depends on nothing but `seed` (int32 [2])."""
     return tf.random.stateless_normal(shape, seed)
 
 
-def gumbel(shape, seed):
+def gumbel(shape: Sequence[int] | tf.TensorShape, seed: tf.Tensor) -> tf.Tensor:
     """Draws Gumbel noise that depends on nothing but `seed` (int32 [2])."""
     uniform = tf.random.stateless_uniform(shape, seed, minval=1e-20, maxval=1.0)
     return -tf.math.log(-tf.math.log(uniform))

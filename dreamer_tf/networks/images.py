@@ -4,19 +4,23 @@ import keras
 import tensorflow as tf
 
 from dreamer_tf.networks import distributions
-from dreamer_tf.networks.layers import DenseTransposedConvolution, NarrowTransposedConvolution
+from dreamer_tf.networks.layers import (
+    DenseTransposedConvolution,
+    LayerFactory,
+    NarrowTransposedConvolution,
+)
 
 IMAGE_SHAPE = (64, 64, 3)
 
 
-def preprocess(image):
+def preprocess(image: tf.Tensor) -> tf.Tensor:
     """Maps uint8 pixels to float32 in [-0.5, 0.5]; float32 images, see `dither`, are so already."""
     if image.dtype == tf.float32:
         return image
     return tf.cast(image, tf.float32) / 255.0 - 0.5
 
 
-def dither(image, noise):
+def dither(image: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
     """Maps uint8 pixels to float32 in [-0.5, 0.5), spread over the steps of their 8 bits (TF1).
 
     Args:
@@ -26,7 +30,7 @@ def dither(image, noise):
     return (tf.cast(image, tf.float32) + noise) / 256.0 - 0.5
 
 
-def to_pixels(image):
+def to_pixels(image: tf.Tensor) -> tf.Tensor:
     """Maps images in [-0.5, 0.5], clipped to that, to uint8: the inverse of `preprocess`."""
     return tf.cast(tf.round(tf.clip_by_value(image + 0.5, 0.0, 1.0) * 255.0), tf.uint8)
 
@@ -34,7 +38,7 @@ def to_pixels(image):
 class Encoder(keras.Model):
     """Four convolutions from an image to an embedding of 32 * depth numbers."""
 
-    def __init__(self, make, depth):
+    def __init__(self, make: LayerFactory, depth: int):
         super().__init__(name=make.scope, dtype=make.dtype)
         self.convolutions = [
             make.convolution(f"h{i + 1}", depth * 2**i, kernel=4, activation="relu")
@@ -43,7 +47,7 @@ class Encoder(keras.Model):
         self.embed_size = 32 * depth
         self.build((None, *IMAGE_SHAPE))
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates the weights."""
         shape = input_shape
         for layer in self.convolutions:
@@ -51,7 +55,7 @@ class Encoder(keras.Model):
             shape = layer.compute_output_shape(shape)
         self.built = True
 
-    def call(self, image):
+    def call(self, image: tf.Tensor) -> tf.Tensor:
         """Maps preprocessed images [..., 64, 64, 3] to embeddings [..., 32 * depth]."""
         hidden = tf.reshape(image, [-1, *IMAGE_SHAPE])
         for layer in self.convolutions:
@@ -64,7 +68,7 @@ class Encoder(keras.Model):
 class Decoder(keras.Model):
     """One dense layer and four transposed convolutions from features to an image's mean."""
 
-    def __init__(self, make, depth, features):
+    def __init__(self, make: LayerFactory, depth: int, features: int):
         super().__init__(name=make.scope, dtype=make.dtype)
         self.dense = make.dense("h1", 32 * depth)
         self.transposed = [
@@ -75,7 +79,7 @@ class Decoder(keras.Model):
         ]
         self.build((None, features))
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates the weights."""
         self.dense.build(input_shape)
         shape = (None, 1, 1, self.dense.units)
@@ -84,7 +88,7 @@ class Decoder(keras.Model):
             shape = layer.compute_output_shape(shape)
         self.built = True
 
-    def call(self, features):
+    def call(self, features: tf.Tensor) -> distributions.UnitNormal:
         """Maps features [..., F] to a unit-variance normal over images [..., 64, 64, 3]."""
         hidden = tf.reshape(self.dense(features), [-1, 1, 1, self.dense.units])
         for layer in self.transposed:

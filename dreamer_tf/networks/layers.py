@@ -4,6 +4,9 @@ Keras draws initial weights from global random state unless an initialiser is gi
 `LayerFactory` gives every layer its own, so that the weights of a run depend on its seed only.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -22,16 +25,24 @@ class LayerFactory:
         dtype: Keras dtype policy of the layers, for example `"mixed_bfloat16"`.
     """
 
-    def __init__(self, scope, seed, dtype):
+    def __init__(self, scope: str, seed: int, dtype: str | keras.DTypePolicy):
         self.scope = scope
         self.seed = seed
         self.dtype = dtype
 
-    def layer_seed(self, name):
+    def layer_seed(self, name: str) -> int:
         """Returns the integer seed of a layer's initial weights."""
         return seeding.integer(self.seed, f"weights/{self.scope}/{name}")
 
-    def dense(self, name, units, activation=None, joint_inputs=None, limit=None, **keywords):
+    def dense(
+        self,
+        name: str,
+        units: int,
+        activation: str | None = None,
+        joint_inputs: int | None = None,
+        limit: float | None = None,
+        **keywords: Any,
+    ) -> "Dense":
         """Returns a dense layer with Glorot-uniform weights.
 
         Args:
@@ -54,16 +65,25 @@ class LayerFactory:
         keywords = {"dtype": self.dtype, **keywords}
         return Dense(units, activation, kernel_initializer=initializer, name=name, **keywords)
 
-    def normalization(self, name):
+    def normalization(self, name: str) -> keras.layers.LayerNormalization:
         """Returns a layer normalization; its means and variances are float32."""
         return keras.layers.LayerNormalization(epsilon=1e-5, name=name, dtype="float32")
 
-    def convolution(self, name, channels, kernel, activation, stride=2):
+    def convolution(
+        self, name: str, channels: int, kernel: int, activation: str | None, stride: int = 2
+    ) -> "Convolution":
         """Returns a convolution without padding."""
         keywords = self._keywords(name, activation)
         return Convolution(channels, kernel, stride, data_format=IMAGES, **keywords)
 
-    def transposed(self, name, channels, kernel, activation, form=None):
+    def transposed(
+        self,
+        name: str,
+        channels: int,
+        kernel: int,
+        activation: str | None,
+        form: type[keras.layers.Conv2DTranspose] | None = None,
+    ) -> keras.layers.Conv2DTranspose:
         """Returns a transposed convolution of stride 2; `form` is its class.
 
         It is a `TransposedConvolution` unless another one is faster.
@@ -71,7 +91,7 @@ class LayerFactory:
         form = form or TransposedConvolution
         return form(channels, kernel, 2, data_format=IMAGES, **self._keywords(name, activation))
 
-    def gru_cell(self, name, units):
+    def gru_cell(self, name: str, units: int) -> "GRUCell":
         """Returns a GRU cell in Keras' form: reset gate after the matrix product."""
         seed = self.layer_seed(name)
         return GRUCell(
@@ -99,7 +119,7 @@ class LayerFactory:
 class Dense(keras.layers.Dense):
     """A dense layer whose bias learns in every precision."""
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps [..., in], at most one of whose sizes is unknown, to [..., units]."""
         # With two dimensions, TensorFlow fuses product, bias and activation.
         hidden = tf.matmul(tf.reshape(inputs, [-1, inputs.shape[-1]]), self.kernel)
@@ -112,7 +132,7 @@ class Dense(keras.layers.Dense):
 class Convolution(keras.layers.Conv2D):
     """A convolution whose bias learns in every precision."""
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps [N, H, W, in] to [N, H', W', out]."""
         if self.compute_dtype == "float32":
             return super().call(inputs)  # TensorFlow fuses the gradients of kernel and bias.
@@ -126,7 +146,7 @@ class GRUCell(keras.layers.GRUCell):
     slow at the gradient of a slice.
     """
 
-    def call(self, inputs, state):
+    def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         """Maps inputs [N, in] and the float32 state [N, units] to the next state."""
         input_bias, state_bias = tf.unstack(tf.cast(self.bias, tf.float32))
         sizes = [2 * self.units, self.units]
@@ -144,11 +164,11 @@ class GRUCell(keras.layers.GRUCell):
 class TransposedConvolution(keras.layers.Conv2DTranspose):
     """A transposed convolution of stride 2 whose bias learns in every precision."""
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps [N, H, W, in] to [N, 2 H + kernel - 2, 2 W + kernel - 2, out]."""
         return self.activation(self.product(inputs) + self.bias)
 
-    def product(self, inputs):
+    def product(self, inputs: tf.Tensor) -> tf.Tensor:
         """Returns the result without bias and activation."""
         shape = [tf.shape(inputs)[0], *self.compute_output_shape(inputs.shape)[1:]]
         return tf.nn.conv2d_transpose(inputs, self.kernel, shape, 2, "VALID")
@@ -160,7 +180,7 @@ class DenseTransposedConvolution(TransposedConvolution):
     Same weights and same result, at about half the decoder's cost on CPUs.
     """
 
-    def product(self, inputs):
+    def product(self, inputs: tf.Tensor) -> tf.Tensor:
         """See `TransposedConvolution.product`."""
         height, width, outputs, size = self.kernel.shape
         kernel = tf.reshape(tf.transpose(self.kernel, [3, 0, 1, 2]), [size, -1])
@@ -176,7 +196,7 @@ class NarrowTransposedConvolution(TransposedConvolution):
     the transposed convolution, which is the faster one there.
     """
 
-    def product(self, inputs):
+    def product(self, inputs: tf.Tensor) -> tf.Tensor:
         """See `TransposedConvolution.product`."""
         return _pixels_as_channels(inputs, tf.convert_to_tensor(self.kernel))
 
@@ -207,7 +227,7 @@ def _pixels_as_channels(inputs, kernel):
     return result, gradient
 
 
-def named_variables(models):
+def named_variables(models: Sequence[keras.Model]) -> dict[str, keras.Variable]:
     """Returns {"model/layer/variable": variable} of Keras models whose layers are all named.
 
     Raises:

@@ -1,7 +1,11 @@
 """The methods that follow gradients and, in float16, loss scaling."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
+
+from dreamer_tf.config.sections import OptimizerConfig
 
 # Below this scale the gradient itself, not its range in float16, is at fault.
 SMALLEST_LOSS_SCALE = 1.0
@@ -16,7 +20,9 @@ class FusedAdam(keras.optimizers.Adam):
     the same everywhere. Keras would add them up once more, and clip before that.
     """
 
-    def apply(self, grads, trainable_variables):
+    def apply(
+        self, grads: Sequence[tf.Tensor], trainable_variables: Sequence[keras.Variable]
+    ) -> None:
         """Clips the gradients by their global norm and makes one step."""
         step = tf.cast(self.iterations + 1, tf.float32)
         # Made once for all variables: in a graph each would be a handful of operations again.
@@ -43,7 +49,7 @@ class FusedAdam(keras.optimizers.Adam):
         tf.raw_ops.AssignAddVariableOp(resource=count.value.handle, value=tf.ones((), count.dtype))
 
 
-def adam(learning_rate, clip, epsilon):
+def adam(learning_rate: float, clip: float, epsilon: float) -> FusedAdam:
     """Returns Adam for an `Optimizer`.
 
     Args:
@@ -54,7 +60,9 @@ def adam(learning_rate, clip, epsilon):
     return FusedAdam(learning_rate, epsilon=epsilon, global_clipnorm=clip)
 
 
-def rmsprop(learning_rate, decay, damping, updates):
+def rmsprop(
+    learning_rate: float, decay: float, damping: float, updates: int
+) -> keras.optimizers.RMSprop:
     """Returns RMSProp, without momentum and clipping, for an `Optimizer`.
 
     A step is rate * g / sqrt(v + damping), v being the running mean of g^2.
@@ -69,7 +77,9 @@ def rmsprop(learning_rate, decay, damping, updates):
     return keras.optimizers.RMSprop(rate, rho=decay, epsilon=damping)
 
 
-def optimizers(parts, settings, scale_loss):
+def optimizers(
+    parts: dict[str, tuple[list[keras.Model], float]], settings: OptimizerConfig, scale_loss: bool
+) -> "dict[str, Optimizer]":
     """Returns {name: `Optimizer`} of parts that learn by Adam.
 
     Args:
@@ -98,7 +108,13 @@ class Optimizer:
         scale_loss: scale losses dynamically, for float16.
     """
 
-    def __init__(self, name, variables, method, scale_loss):
+    def __init__(
+        self,
+        name: str,
+        variables: list[keras.Variable],
+        method: keras.optimizers.Optimizer,
+        scale_loss: bool,
+    ):
         self.name = name
         self.targets = variables
         self.method = method
@@ -106,7 +122,7 @@ class Optimizer:
         (self.scaler or method).build(variables)
 
     @property
-    def variables(self):
+    def variables(self) -> dict[str, keras.Variable]:
         """Returns {path: variable} of counters, moments and the loss scale."""
         variables = (self.scaler or self.method).variables
         return {
@@ -115,11 +131,11 @@ class Optimizer:
         }
 
     @property
-    def scale(self):
+    def scale(self) -> tf.Tensor | tf.Variable:
         """The factor that gradients are multiplied by to stay within float16."""
         return tf.constant(1.0) if self.scaler is None else self.scaler.dynamic_scale.value
 
-    def gradients(self, tape, loss):
+    def gradients(self, tape: tf.GradientTape, loss: tf.Tensor) -> list[tf.Tensor]:
         """Returns the gradients of `loss` for the variables, unscaled, before clipping.
 
         They are zero where the loss does not depend on a variable.
@@ -132,7 +148,7 @@ class Optimizer:
             for target, gradient in zip(self.targets, gradients, strict=True)
         ]
 
-    def faulty(self, norm):
+    def faulty(self, norm: tf.Tensor) -> tf.Tensor:
         """Returns whether a gradient of this global norm is an error, a bool tensor.
 
         In float16 a non-finite gradient first lowers the loss scale and skips the step.
@@ -142,7 +158,7 @@ class Optimizer:
             return faulty
         return faulty & (self.scale < SMALLEST_LOSS_SCALE)
 
-    def apply(self, gradients):
+    def apply(self, gradients: list[tf.Tensor]) -> None:
         """Clips the gradients and makes one step, or skips it where float16 overflowed."""
         if self.scaler is None:
             self.method.apply(gradients, self.targets)

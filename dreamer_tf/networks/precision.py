@@ -1,6 +1,7 @@
 """The compute precision of the networks and the devices they run on."""
 
 import contextlib
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -20,7 +21,7 @@ POLICIES = {
 }
 
 
-def prepare_devices(count=1):
+def prepare_devices(count: int = 1) -> str:
     """Sets TensorFlow's global state for a program; returns a description of the devices.
 
     GPU memory is taken as it is needed; on a CPU operations are deterministic, after which random
@@ -62,7 +63,7 @@ def prepare_devices(count=1):
     return "CPU" if count == 1 else f"CPU in {count} parts"
 
 
-def take_memory_as_needed():
+def take_memory_as_needed() -> list[tf.config.PhysicalDevice]:
     """Has GPUs give memory bit by bit; returns them.
 
     What has already computed on them keeps the memory that it has.
@@ -74,7 +75,7 @@ def take_memory_as_needed():
     return gpus
 
 
-def uses_onednn():
+def uses_onednn() -> bool:
     """Returns whether TensorFlow computes with oneDNN on the CPU, see `basics.kernels`.
 
     It was decided when TensorFlow was loaded. Other kernels round differently.
@@ -83,7 +84,7 @@ def uses_onednn():
 
 
 @contextlib.contextmanager
-def restored():
+def restored() -> Iterator[None]:
     """Gives back in the end what `prepare_devices` sets in TensorFlow and Keras.
 
     But for what TensorFlow cannot give back: the growth of GPU memory, and which devices there are.
@@ -101,7 +102,7 @@ def restored():
             settings.disable_op_determinism()
 
 
-def resolve(precision, count=1):
+def resolve(precision: str, count: int = 1) -> str:
     """Returns `"float32"`, `"bfloat16"` or `"float16"` for a `precision` that may be `"auto"`.
 
     `count` is how many devices share an update.

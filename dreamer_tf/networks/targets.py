@@ -1,5 +1,8 @@
 """Target networks: copies that stay as they are while their originals learn."""
 
+from collections.abc import Iterable
+
+import keras
 import tensorflow as tf
 
 
@@ -12,7 +15,7 @@ class Targets:
         period: updates from one copy to the next.
     """
 
-    def __init__(self, models, copies, period):
+    def __init__(self, models: Iterable[keras.Model], copies: Iterable[keras.Model], period: int):
         self._pairs = [
             (copy, weight)
             for model, other in zip(models, copies, strict=True)
@@ -21,12 +24,12 @@ class Targets:
         self._period = period
         self.copy()
 
-    def copy(self):
+    def copy(self) -> None:
         """Makes the copies equal to the originals."""
         for copy, weight in self._pairs:
             copy.assign(weight.value)
 
-    def follow(self, updates):
+    def follow(self, updates: tf.Tensor | tf.Variable) -> None:
         """Copies where it is due; to be called after every update.
 
         Args:

@@ -1,11 +1,13 @@
 """The convolutions and perceptrons of D4PG (Tassa et al. 2018, the pixel variant)."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
+from dreamer_tf.config.baseline_sections import CHANNELS
+from dreamer_tf.networks.layers import LayerFactory
 from dreamer_tf.networks.perceptrons import build_stack
-
-CHANNELS = 32
 
 
 class Trunk(keras.Model):
@@ -16,13 +18,13 @@ class Trunk(keras.Model):
         shape: (H, W, C) of an image.
     """
 
-    def __init__(self, make, shape):
+    def __init__(self, make: LayerFactory, shape: tuple[int, int, int]):
         super().__init__(name=make.scope, dtype=make.dtype)
         self.first = make.convolution("h1", CHANNELS, 3, "elu", stride=2)
         self.second = make.convolution("h2", CHANNELS, 3, "elu", stride=1)
         self.build((None, *shape))
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates the weights."""
         shape = input_shape
         for layer in (self.first, self.second):
@@ -31,7 +33,7 @@ class Trunk(keras.Model):
         self.features = shape[1] * shape[2] * shape[3]
         self.built = True
 
-    def call(self, image):
+    def call(self, image: tf.Tensor) -> tf.Tensor:
         """Maps preprocessed images [N, H, W, C] to features [N, F]."""
         return tf.reshape(self.second(self.first(image)), [-1, self.features])
 
@@ -47,7 +49,14 @@ class NormedPerceptron(keras.Model):
         limit: bound of the output's uniform initial weights, None for Glorot's.
     """
 
-    def __init__(self, make, inputs, sizes, outputs=0, limit=None):
+    def __init__(
+        self,
+        make: LayerFactory,
+        inputs: int,
+        sizes: Sequence[int],
+        outputs: int = 0,
+        limit: float | None = None,
+    ):
         super().__init__(name=make.scope, dtype=make.dtype)
         self.first = make.dense("h0", sizes[0])
         self.norm = make.normalization("norm")
@@ -55,14 +64,14 @@ class NormedPerceptron(keras.Model):
         self.out = make.dense("hout", outputs, limit=limit, dtype="float32") if outputs else None
         self.build((None, inputs))
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Creates the weights."""
         last = () if self.out is None else (self.out,)
         build_stack((self.first, *self.hidden, *last), input_shape[-1])
         self.norm.build((None, self.first.units))
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Maps [N, inputs] to the last layer's [N, units]."""
         hidden = tf.tanh(self.norm(self.first(inputs)))
         for layer in self.hidden:
@@ -70,7 +79,7 @@ class NormedPerceptron(keras.Model):
         return hidden if self.out is None else self.out(hidden)
 
 
-def stack_frames(frames):
+def stack_frames(frames: tf.Tensor) -> tf.Tensor:
     """Returns consecutive images [N, k, H, W, C] as channels [N, H, W, k * C], the oldest first."""
     count, _, height, width, _ = frames.shape
     moved = tf.transpose(frames, [0, 2, 3, 1, 4])

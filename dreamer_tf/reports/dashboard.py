@@ -3,15 +3,16 @@
 from tensorboard.plugins.custom_scalar import layout_pb2, summary
 from tensorboard.plugins.hparams import api as hparams
 
+from dreamer_tf.agents.description import Description
 from dreamer_tf.config.files import load_config
-from dreamer_tf.config.schema import flatten
+from dreamer_tf.config.schema import Config, flatten
 
 # Chart -> the tags in it, as regular expressions; the agent's charts are between the two.
 FIRST = {"Return": ("sim/test/return$", "sim/train/return$")}
 LAST = {"Steps a second": ("agent/fps$",)}
 
 
-def layout(agent):
+def layout(agent: Description) -> bytes:
     """Returns the serialised summary that lays out the tab Custom Scalars.
 
     Args:
@@ -28,7 +29,7 @@ def layout(agent):
     return summary.pb(layout_pb2.Layout(category=[category])).SerializeToString()
 
 
-def configuration(config, name):
+def configuration(config: Config, name: str) -> bytes:
     """Returns the serialised summary for the tab HParams: what differs from the defaults.
 
     Args:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 
-def docs_file(name):
+def docs_file(name: str) -> Path:
     """Returns a file of docs/: inside an installed package, next to it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     inside = package / "docs" / name
@@ -13,7 +13,7 @@ def docs_file(name):
 
 
 @functools.cache
-def descriptions():
+def descriptions() -> dict[str, str]:
     """Returns {metric: text} of the tables of docs/metrics.md, {} where it is missing."""
     try:
         text = docs_file("metrics.md").read_text(encoding="utf-8")

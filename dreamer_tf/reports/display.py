@@ -5,6 +5,8 @@ import re
 import sys
 import textwrap
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from rich.columns import Columns
 from rich.console import Console, Group
@@ -35,7 +37,7 @@ class Display:
         console: where to print; a `rich.console.Console`.
     """
 
-    def __init__(self, steps, console=None):
+    def __init__(self, steps: int, console: Console | None = None):
         self.console = console or Console(soft_wrap=True, highlight=False)
         # A file stays one where FORCE_COLOR calls it a terminal, and a poor terminal moves nothing.
         moves = self.console.is_terminal and not self.console.is_dumb_terminal
@@ -62,29 +64,29 @@ class Display:
         self.task = self.bar.add_task("training", total=steps, left="")
         self.live = None
 
-    def open(self):
+    def open(self) -> None:
         """Takes the end of a terminal for itself until `close`."""
         if self.moves and self.live is None:
             # Drawn anew by a thread of its own, so seconds pass while TensorFlow compiles.
             self.live = Live(get_renderable=self._panel, console=self.console, refresh_per_second=4)
             self.live.start()
 
-    def describe(self, progress):
+    def describe(self, progress: Mapping[str, str]) -> None:
         """Takes the {words: metric} of an update's metrics that are shown."""
         self.shown = dict(progress)
 
-    def begin(self, counters):
+    def begin(self, counters: Any) -> None:
         """Starts to show progress, from where the run stands."""
         self.step, self.update = counters.step, counters.update
 
-    def recall(self, lines):
+    def recall(self, lines: list[dict[str, Any]]) -> None:
         """Takes note of what a continued run has measured, the lines of its metrics.jsonl."""
         self.episodes.extend(line["train/return"] for line in lines if "train/return" in line)
         tests = [(line["step"], line["test/return"]) for line in lines if "test/return" in line]
         self.evaluations.extend(tests)
         self.best = max((mean for _, mean in tests), default=None)
 
-    def doing(self, text):
+    def doing(self, text: str) -> None:
         """Says what the program does from now on; in plain output, the first time."""
         if text == self.doing_now or self.doing_now == STOPPING:
             return
@@ -93,11 +95,11 @@ class Display:
             self.told.add(text)
             self.say(f"{text} ...")
 
-    def stopping(self):
+    def stopping(self) -> None:
         """Says that the run stops; prints nothing, since a signal may have come amid a print."""
         self.doing_now, self.since = STOPPING, time.monotonic()
 
-    def say(self, text):
+    def say(self, text: str) -> None:
         """Prints a line of its own; on a terminal wrapped, below what follows its title."""
         self._print(text)
 
@@ -113,11 +115,11 @@ class Display:
             )
         self.console.print(text, style=style, markup=False)
 
-    def warn(self, text):
+    def warn(self, text: str) -> None:
         """Prints a warning."""
         self._print(f"warning: {text}", "yellow")
 
-    def progress(self, counters):
+    def progress(self, counters: Any) -> None:
         """Shows how far the run is."""
         self.step, self.update = counters.step, counters.update
         if self.live is None and time.monotonic() - self.printed > PLAIN_INTERVAL:
@@ -126,11 +128,11 @@ class Display:
             self.say(f"{line} | {self.pace.left(self.step) or 'time left unknown'}")
             self.printed = time.monotonic()
 
-    def episode(self, total):
+    def episode(self, total: float) -> None:
         """Takes note of a training episode's return."""
         self.episodes.append(total)
 
-    def evaluated(self, step, mean, error, count):
+    def evaluated(self, step: int, mean: float, error: float | None, count: int) -> None:
         """Shows an evaluation's result."""
         self.evaluations.append((step, mean))
         self.best = mean if self.best is None else max(self.best, mean)
@@ -138,7 +140,7 @@ class Display:
         episodes = "episode" if count == 1 else "episodes"
         self.say(f"step {step}: test return {mean:.1f}{spread} ({count} {episodes})")
 
-    def trained(self, metrics):
+    def trained(self, metrics: Mapping[str, float]) -> None:
         """Takes note of a block of updates."""
         self.losses = {
             words: f"{metrics[name]:,.1f}" if abs(metrics[name]) >= 10 else f"{metrics[name]:.2f}"
@@ -147,7 +149,7 @@ class Display:
         }
         self.pace.block(self.step)
 
-    def timed(self, fps, elapsed, seconds):
+    def timed(self, fps: float, elapsed: float, seconds: Mapping[str, float]) -> None:
         """Takes note of where the time of a block went."""
         shares = sorted(seconds.items(), key=lambda each: -each[1])
         # Whole from the start: another thread may be drawing it.
@@ -155,7 +157,7 @@ class Display:
             name: f"{100 * value / elapsed:.0f}%" for name, value in shares
         }
 
-    def close(self):
+    def close(self) -> None:
         """Leaves the terminal as it was."""
         if self.live is not None:
             self.doing_now = None
@@ -208,12 +210,12 @@ class Pace:
         steps: environment steps of the whole run.
     """
 
-    def __init__(self, steps):
+    def __init__(self, steps: int):
         self.steps = steps
         self._first = None
         self._speed = None
 
-    def block(self, step):
+    def block(self, step: int) -> None:
         """Takes note of the end of a block of updates at a step."""
         now = time.monotonic()
         if self._first is None:
@@ -222,7 +224,7 @@ class Pace:
             began, first = self._first
             self._speed = (step - first) / (now - began)
 
-    def left(self, step):
+    def left(self, step: int) -> str | None:
         """Returns for example "about 2.1 h left", None where nothing tells."""
         if self._speed is None:
             return None

@@ -1,7 +1,7 @@
 """Lengths of time for people."""
 
 
-def in_words(seconds):
+def in_words(seconds: float) -> str:
     """Returns for example `"40 s"`, `"12 min"`, `"3.4 h"` or `"25 days"`."""
     if seconds >= 2 * 86400:
         return f"{seconds / 86400:.0f} days"

@@ -4,10 +4,14 @@ import contextlib
 import errno
 import json
 import os
+from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.image import metadata as image_metadata
 
+from dreamer_tf.agents.description import Description
+from dreamer_tf.config.schema import Config
 from dreamer_tf.reports import dashboard, pictures, video
 from dreamer_tf.reports.descriptions import descriptions
 
@@ -21,7 +25,7 @@ class Logger:
         offset: length in bytes that metrics.jsonl is cut back to, None to keep it whole.
     """
 
-    def __init__(self, metrics_path, folder, offset=None):
+    def __init__(self, metrics_path: str | Path, folder: str | Path, offset: int | None = None):
         # Unbuffered: what cannot be written now must not be tried again later.
         self.file = open(metrics_path, "ab", buffering=0)
         if offset is not None and self.offset > offset:
@@ -30,11 +34,11 @@ class Logger:
         self.writer = tf.summary.create_file_writer(str(folder))
 
     @property
-    def offset(self):
+    def offset(self) -> int:
         """Length of metrics.jsonl in bytes."""
         return os.fstat(self.file.fileno()).st_size
 
-    def write(self, group, counters, metrics):
+    def write(self, group: str, counters: dict[str, float], metrics: dict[str, float]) -> None:
         """Writes one line and one TensorBoard point per metric.
 
         Args:
@@ -56,7 +60,7 @@ class Logger:
                 self.described.add(name)
                 tf.summary.scalar(f"{group}/{name}", value, description=text)
 
-    def describe(self, config, agent, name):
+    def describe(self, config: Config, agent: Description, name: str) -> None:
         """Gives TensorBoard what is special in the configuration, and the layout of its charts.
 
         Args:
@@ -71,7 +75,7 @@ class Logger:
             for content in (dashboard.layout(agent), dashboard.configuration(config, name)):
                 tf.summary.experimental.write_raw_pb(content)
 
-    def video(self, tag, step, frames):
+    def video(self, tag: str, step: int, frames: np.ndarray) -> None:
         """Shows uint8 [T, H, W, 3] among TensorBoard's images, as a GIF that moves.
 
         Raises:
@@ -83,13 +87,13 @@ class Logger:
         with _os_errors(), self.writer.as_default(step=step):
             tf.summary.write(tag, tf.constant([width, height, picture]), metadata=metadata)
 
-    def flush(self):
+    def flush(self) -> None:
         """Makes everything written so far visible, and durable in metrics.jsonl."""
         os.fsync(self.file.fileno())
         with _os_errors():
             self.writer.flush()
 
-    def close(self):
+    def close(self) -> None:
         """Closes both files. What matters was flushed before, so nothing is raised here."""
         with contextlib.suppress(OSError):
             self.flush()

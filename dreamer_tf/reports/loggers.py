@@ -1,9 +1,13 @@
 """Other places that a run's measurements go to, as they are made."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from dreamer_tf.reports.logger import Logger
 
 
 @runtime_checkable
@@ -14,13 +18,13 @@ class RunLogger(Protocol):
     exception: it ends the run at a checkpoint.
     """
 
-    def begin(self, run: Path, config: dict, step: int) -> None:
+    def begin(self, run: Path, config: dict[str, Any], step: int) -> None:
         """A session begins, or goes on at a step; {key: value} is the whole configuration.
 
         After a kill `step` may be less than what was told last: these steps are made again.
         """
 
-    def write(self, group: str, counters: dict, metrics: dict) -> None:
+    def write(self, group: str, counters: dict[str, float], metrics: dict[str, float]) -> None:
         """A line of metrics.jsonl: `group` is "sim" or "agent", `counters` has "step" and others.
 
         docs/metrics.md says what the metrics are.
@@ -49,36 +53,36 @@ class Loggers:
         stop: whether one of the others wants the run to stop.
     """
 
-    def __init__(self, own, others, warn):
+    def __init__(self, own: "Logger", others: Iterable[RunLogger], warn: Callable[[str], None]):
         self._own = own
         self._others = list(others)
         self._warn = warn
         self.stop = False
 
-    def begin(self, run, config, step):
+    def begin(self, run: Path, config: dict[str, Any], step: int) -> None:
         """See `RunLogger.begin`; the run's own logger has begun already."""
         self._tell("begin", Path(run), dict(config), step)
 
-    def write(self, group, counters, metrics):
+    def write(self, group: str, counters: dict[str, float], metrics: dict[str, float]) -> None:
         """See `Logger.write`."""
         self._own.write(group, counters, metrics)
         self._tell("write", group, dict(counters), dict(metrics))
 
-    def video(self, tag, step, frames):
+    def video(self, tag: str, step: int, frames: np.ndarray) -> None:
         """See `Logger.video`."""
         self._own.video(tag, step, frames)
         self._tell("video", tag, step, frames)
 
     @property
-    def offset(self):
+    def offset(self) -> int:
         """See `Logger.offset`."""
         return self._own.offset
 
-    def flush(self):
+    def flush(self) -> None:
         """See `Logger.flush`."""
         self._own.flush()
 
-    def close(self):
+    def close(self) -> None:
         """Closes the run's own logger and ends the others."""
         self._tell("end")
         self._own.close()

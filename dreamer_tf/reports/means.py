@@ -1,5 +1,12 @@
 """Running means of metrics over a block of updates."""
 
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 # Of metrics whose names begin so, the largest of the block is kept instead of the mean.
 LARGEST = "largest_"
 
@@ -11,17 +18,17 @@ class Means:
         state: what `state()` returned before, None to begin anew.
     """
 
-    def __init__(self, state=None):
+    def __init__(self, state: dict[str, Any] | None = None):
         self.sums = dict((state or {}).get("sums", {}))
         self.count = (state or {}).get("count", 0)
         self.skipped = (state or {}).get("skipped", 0)
         self.pending = []
 
-    def add(self, metrics):
+    def add(self, metrics: "dict[str, tf.Tensor]") -> None:
         """Takes in {name: scalar tensor} without waiting for its values."""
         self.pending.append(metrics)
 
-    def fold(self):
+    def fold(self) -> None:
         """Waits for the pending values and adds them up, one by one in their order."""
         for metrics in fetched(self.pending):
             if float(metrics.get("skipped", 0.0)):  # Whatever else it says is not finite.
@@ -34,7 +41,7 @@ class Means:
             self.count += 1
         self.pending = []
 
-    def result(self):
+    def result(self) -> dict[str, float]:
         """Returns {name: mean} of what was folded; `skipped` is the share of what was left out."""
         found = {
             name: total if name.startswith(LARGEST) else total / self.count
@@ -44,17 +51,17 @@ class Means:
             found["skipped"] = self.skipped / (self.count + self.skipped)
         return found
 
-    def clear(self):
+    def clear(self) -> None:
         """Forgets everything."""
         self.sums, self.count, self.skipped, self.pending = {}, 0, 0, []
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """Returns what a checkpoint must hold; call `fold` first."""
         found = {"sums": self.sums, "count": self.count}
         return found | ({"skipped": self.skipped} if self.skipped else {})
 
 
-def fetched(updates):
+def fetched(updates: "list[dict[str, tf.Tensor]]") -> list[dict[str, np.float32]]:
     """Returns [{name: float32}] of [{name: scalar tensor}], brought from the device in one go."""
     import tensorflow as tf  # Late: who only reads a configuration does not wait for it.
 

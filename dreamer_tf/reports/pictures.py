@@ -13,7 +13,7 @@ WIDEST_VIDEO = 320
 FRAMES_PER_SECOND = 20
 
 
-def episode(records):
+def episode(records: np.ndarray) -> np.ndarray:
     """Returns an episode's images as frames, every n-th where there are many."""
     stride = 1 + (len(records) - 1) // LONGEST_VIDEO
     return video.enlarge(records["image"][::stride], 2)
@@ -26,11 +26,11 @@ class Film:
         first: uint8 [H, W, 3]; the frames to come are of the same size.
     """
 
-    def __init__(self, first):
+    def __init__(self, first: np.ndarray):
         self._frames, self._stride, self._seen = [], 1, 0
         self.add(first)
 
-    def add(self, frame):
+    def add(self, frame: np.ndarray) -> None:
         """Adds the next frame."""
         if self._seen % self._stride == 0:
             self._frames.append(video.shrink(frame[None], WIDEST_VIDEO)[0])
@@ -39,13 +39,15 @@ class Film:
             self._frames = self._frames[::2]
             self._stride *= 2
 
-    def frames(self):
+    def frames(self) -> np.ndarray:
         """Returns uint8 [T, H, W, 3] of a length to look at."""
         stride = 1 + (len(self._frames) - 1) // LONGEST_VIDEO
         return np.stack(self._frames[::stride])
 
 
-def windows(episodes, count=SEQUENCES, length=LENGTH):
+def windows(
+    episodes: list[np.ndarray], count: int = SEQUENCES, length: int = LENGTH
+) -> dict[str, np.ndarray]:
     """Cuts sequences evenly out of episodes.
 
     Args:
@@ -66,7 +68,7 @@ def windows(episodes, count=SEQUENCES, length=LENGTH):
     return {name: np.ascontiguousarray(joined[name]) for name in joined.dtype.names}
 
 
-def unbroken(batch, count):
+def unbroken(batch: dict[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
     """Cuts sequences of a batch down to a single episode each.
 
     Args:

@@ -7,7 +7,9 @@ MOST_ROWS, MOST_COLUMNS = 10, 3
 TRUTH, SEEN, PREDICTED = "#444444", "#3cbe5a", "#e66e1e"
 
 
-def prediction_lines(truth, model, context):
+def prediction_lines(
+    truth: dict[str, np.ndarray], model: dict[str, np.ndarray], context: int
+) -> np.ndarray:
     """Returns a picture uint8 [H, W, 3]: a row for each number of the vectors, a column a sequence.
 
     Grey the truth, green the model while it sees the truth, orange what it predicts.

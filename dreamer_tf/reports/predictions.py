@@ -1,9 +1,16 @@
 """What a world model predicts: videos and a strip of images, lines of vectors, errors."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.reports import pictures, plots, video
+from dreamer_tf.reports.loggers import Loggers
+
+if TYPE_CHECKING:
+    from dreamer_tf.agents.dreams import Dreams
+    from dreamer_tf.reports.logger import Logger
 
 CONTEXT = 5
 # The columns of figure 5: the context, then every fifth step.
@@ -13,7 +20,9 @@ SHOWN = ("open_loop", "open_loop_vectors")
 LENGTH = STRIP_STEPS[-1] + 1
 
 
-def shown(dreams, batch, seed):
+def shown(
+    dreams: "Dreams | None", batch: dict[str, np.ndarray], seed: np.ndarray
+) -> dict[str, np.ndarray]:
     """Returns frames by the names of `SHOWN`: what there is to show of a batch.
 
     Images: rows truth, model and error. Vectors: one frame, truth and model as lines.
@@ -35,7 +44,14 @@ def shown(dreams, batch, seed):
     return found
 
 
-def write(logger, step, dreams, episodes, training, seed):
+def write(
+    logger: "Logger | Loggers",
+    step: int,
+    dreams: "Dreams | None",
+    episodes: list[np.ndarray],
+    training: dict[str, np.ndarray] | None,
+    seed: np.ndarray,
+) -> None:
     """Writes the images of a run that TensorBoard shows.
 
     Args:
@@ -54,7 +70,9 @@ def write(logger, step, dreams, episodes, training, seed):
             logger.video(f"agent/{group}/{kind}", step, frames)
 
 
-def files(dreams, batch, seed):
+def files(
+    dreams: "Dreams", batch: dict[str, np.ndarray], seed: np.ndarray
+) -> dict[str, bytes | np.ndarray | tuple[np.ndarray, np.ndarray]]:
     """Returns what `--predict` writes, {"images": (frames, strip), "vectors": lines, "csv": bytes}.
 
     Frames are uint8 [T, H, W, 3] of all sequences, the strip [H, W, 3] of the first one, the lines
@@ -85,7 +103,7 @@ def files(dreams, batch, seed):
     return found
 
 
-def errors(truth, model, context):
+def errors(truth: dict[str, np.ndarray], model: dict[str, np.ndarray], context: int) -> bytes:
     """Returns the bytes of a CSV file that says for each step how far off the model is.
 
     Its errors are means of absolute differences, of images of 255: of the first sequence, which

@@ -3,6 +3,7 @@
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from dreamer_tf.envs.tasks import is_code
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def lines(run, task, prefill, dreams, lives=False, given=False):
+def lines(
+    run: str | Path, task: str, prefill: int, dreams: bool, lives: bool = False, given: bool = False
+) -> list[str]:
     """Returns the lines for the end of a run.
 
     Args:
@@ -35,7 +38,7 @@ def lines(run, task, prefill, dreams, lives=False, given=False):
     return [f"learned    {_learned(measured, prefill, lives)}", *commands]
 
 
-def named(run, task):
+def named(run: str | Path, task: str) -> str:
     """Returns the words that open a run: its folder and, of a module, the task as well.
 
     A module is imported only for whoever names it.
@@ -66,7 +69,7 @@ def _learned(measured, prefill, lives):
     return text
 
 
-def read(path):
+def read(path: Path) -> list[dict[str, Any]]:
     """Returns the lines as dicts of a metrics file, without those that cannot be read."""
     found = []
     try:

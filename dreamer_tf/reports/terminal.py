@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import sys
+from collections.abc import Callable, Iterator
 
 from dreamer_tf.basics import kernels, stopping, streams
 from dreamer_tf.basics.errors import UserError
@@ -11,7 +12,7 @@ from dreamer_tf.basics.nameless import nameless_file
 from dreamer_tf.envs.process.remote import WorkerError
 
 
-def guarded(main):
+def guarded(main: Callable[[list[str]], int]) -> Callable[[list[str]], int]:
     """Returns `main` with exceptions that a user can mend turned into one line and a status.
 
     Args:
@@ -61,7 +62,7 @@ def _gl_hint(error):
 
 
 @contextlib.contextmanager
-def quiet_start():
+def quiet_start() -> Iterator[None]:
     """Keeps from the terminal what libraries print while they load; shows it if they fail.
 
     With it TensorFlow is loaded as the project's programs want it, see `kernels`.

@@ -5,6 +5,8 @@ Frames are uint8 [T, H, W, 3].
 
 import importlib.util
 import io
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -22,7 +24,7 @@ ERROR_STEP = 8
 LABEL_WIDTH = 40
 
 
-def encode_gif(frames, frames_per_second, colours=COLOURS):
+def encode_gif(frames: np.ndarray, frames_per_second: float, colours: int = COLOURS) -> bytes:
     """Returns the bytes of a GIF that repeats for ever.
 
     All frames share one palette, which is many times faster than one each, and does not flicker.
@@ -43,7 +45,9 @@ def encode_gif(frames, frames_per_second, colours=COLOURS):
     return stream.getvalue()
 
 
-def encode(frames, frames_per_second, suffix, colours=COLOURS):
+def encode(
+    frames: np.ndarray, frames_per_second: float, suffix: str, colours: int = COLOURS
+) -> bytes:
     """Returns the bytes of a video in the format of a file name's suffix, see `check_suffix`."""
     if suffix != ".mp4":
         return encode_gif(frames, frames_per_second, colours)
@@ -61,7 +65,7 @@ def encode(frames, frames_per_second, suffix, colours=COLOURS):
     )
 
 
-def check_suffix(path, option):
+def check_suffix(path: Path, option: str) -> None:
     """Raises a UserError unless a file's name says a format that can be written here.
 
     That is .gif, and .mp4 where the package imageio-ffmpeg is installed.
@@ -76,14 +80,14 @@ def check_suffix(path, option):
         raise UserError(f"{option}{path}: give a file that ends in .gif or .mp4")
 
 
-def encode_png(image):
+def encode_png(image: np.ndarray) -> bytes:
     """Returns the bytes of a PNG of one image [H, W, 3]."""
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "PNG")
     return stream.getvalue()
 
 
-def shrink(frames, width):
+def shrink(frames: np.ndarray, width: int) -> np.ndarray:
     """Returns frames at most so wide, in their own proportions."""
     if frames.shape[2] <= width:
         return frames
@@ -91,12 +95,12 @@ def shrink(frames, width):
     return np.stack([np.asarray(Image.fromarray(frame).resize(size)) for frame in frames])
 
 
-def enlarge(frames, factor):
+def enlarge(frames: np.ndarray, factor: int) -> np.ndarray:
     """Returns frames with every pixel repeated `factor` times in both directions."""
     return frames.repeat(factor, -3).repeat(factor, -2)
 
 
-def error(truth, model):
+def error(truth: np.ndarray, model: np.ndarray) -> np.ndarray:
     """Returns the signed difference of images as grey levels around 128."""
     difference = model.astype(np.int16) - truth.astype(np.int16)
     # In coarse steps: noise of a level or two is not seen, and makes large files.
@@ -105,7 +109,7 @@ def error(truth, model):
     )
 
 
-def prediction_grid(truth, model, context):
+def prediction_grid(truth: np.ndarray, model: np.ndarray, context: int) -> np.ndarray:
     """Returns frames [T, ...] with rows truth, model and error and a column for each sequence.
 
     Frames of the model are edged green while it sees the truth, orange when it predicts.
@@ -129,7 +133,7 @@ def prediction_grid(truth, model, context):
     return frames
 
 
-def numbered(frames):
+def numbered(frames: np.ndarray) -> np.ndarray:
     """Returns frames [T, H, W, 3] with the number of each below its left corner."""
     font, found = ImageFont.load_default(13), []
     for number, frame in enumerate(frames):
@@ -140,7 +144,9 @@ def numbered(frames):
     return np.stack(found)
 
 
-def prediction_strip(truth, model, context, steps):
+def prediction_strip(
+    truth: np.ndarray, model: np.ndarray, context: int, steps: Sequence[int]
+) -> np.ndarray:
     """Returns one image [H, W, 3] like Figure 5 of the paper: rows truth and model over time.
 
     Args:

@@ -2,6 +2,10 @@
 
 import hashlib
 import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.reports import video
@@ -23,7 +27,7 @@ class WandbLogger:
         UserError: wandb is not installed.
     """
 
-    def __init__(self, project: str = "dreamer_tf", **settings):
+    def __init__(self, project: str = "dreamer_tf", **settings: Any):
         try:
             import wandb
         except ImportError:
@@ -32,7 +36,7 @@ class WandbLogger:
         self._settings = {"project": project, **settings}
         self._run = None
 
-    def begin(self, run, config, step):
+    def begin(self, run: Path, config: dict[str, Any], step: int) -> None:
         """See `RunLogger`."""
         place = f"{self._settings['project']}:{run.resolve()}"
         defaults = {
@@ -44,18 +48,18 @@ class WandbLogger:
         self._run = self._wandb.init(**{**defaults, **self._settings}, config=config)
         self._run.define_metric("*", step_metric="step")
 
-    def write(self, group, counters, metrics):
+    def write(self, group: str, counters: dict[str, float], metrics: dict[str, float]) -> None:
         """See `RunLogger`."""
         named = {f"{group}/{name}": value for name, value in metrics.items()}
         self._run.log({**counters, **named})
 
-    def video(self, tag, step, frames):
+    def video(self, tag: str, step: int, frames: np.ndarray) -> None:
         """See `RunLogger`."""
         picture = io.BytesIO(video.encode_gif(frames, FRAMES_PER_SECOND))
         moving = self._wandb.Video(picture, format="gif")  # Its own encoder is one package more.
         self._run.log({"step": step, tag: moving})
 
-    def end(self):
+    def end(self) -> None:
         """See `RunLogger`."""
         if self._run is not None:
             self._run.finish()

@@ -1,5 +1,7 @@
 """Says when something that the metrics show will keep an agent from learning."""
 
+from collections.abc import Callable, Mapping
+
 # A symptom that has lasted for so many updates is told.
 PATIENCE = 300
 # This may be over, and what was learned lost, before so many updates have passed.
@@ -13,12 +15,12 @@ class Watch:
         warn: function that takes one line of text.
     """
 
-    def __init__(self, warn):
+    def __init__(self, warn: Callable[[str], None]):
         self._warn = warn
         self._since = {}
         self._told = set()
 
-    def notice(self, symptoms, update):
+    def notice(self, symptoms: Mapping[str, str], update: int) -> None:
         """Takes the symptoms of a block of updates.
 
         Args:

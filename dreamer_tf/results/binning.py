@@ -5,8 +5,12 @@ A point of those curves is the mean of the evaluation episodes in steps (low, hi
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from dreamer_tf.results.scores import Run
 
 WIDTH = 100_000
 OFFSET = 5_000
@@ -15,7 +19,7 @@ OFFSET = 5_000
 MOSTLY = 0.9
 
 
-def fitting_offset(runs, width):
+def fitting_offset(runs: Sequence[Run], width: int) -> int:
     """Returns the first bin's left edge: `OFFSET`, or 0 where no run has a whole bin behind it.
 
     Args:
@@ -46,7 +50,9 @@ class BinMean:
     complete: bool
 
 
-def mean_within(steps, values, low, high, reached, ended=False):
+def mean_within(
+    steps: ArrayLike, values: ArrayLike, low: int, high: int, reached: int, ended: bool = False
+) -> BinMean | None:
     """Returns the `BinMean` of (low, high], None without values there.
 
     Args:
@@ -70,7 +76,14 @@ def mean_within(steps, values, low, high, reached, ended=False):
     return BinMean(int(low), int(high), mean, error, len(chosen), complete)
 
 
-def binned(steps, values, reached, width=WIDTH, offset=OFFSET, ended=False):
+def binned(
+    steps: ArrayLike,
+    values: ArrayLike,
+    reached: int,
+    width: int = WIDTH,
+    offset: int = OFFSET,
+    ended: bool = False,
+) -> list[BinMean]:
     """Returns the `BinMean`s that have values, in order; the last may be incomplete.
 
     Args:

@@ -24,6 +24,7 @@ The rules, all on bins of 100 000 environment steps that the run has completed:
 
 import dataclasses
 import math
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -73,11 +74,13 @@ class Verdict:
     other: str = ""
 
     @property
-    def failed(self):
+    def failed(self) -> bool:
         return self.word in (BELOW, NOT_FINITE)
 
 
-def judge(runs, peers=None):
+def judge(
+    runs: Sequence[scores.Run], peers: dict[str, list[dict[int, float]]] | None = None
+) -> tuple[list[Verdict], list[str]]:
     """Judges every bin that is known of the author's runs, and each run's last complete one.
 
     Args:
@@ -118,12 +121,12 @@ def judge(runs, peers=None):
     return verdicts, remarks
 
 
-def groups(runs):
+def groups(runs: Sequence[scores.Run]) -> dict[tuple[str, str], list[scores.Run]]:
     """Returns {(task, label): [run, ...]}: the seeds of each set-up, see `item_runs.apart`."""
     return item_runs.apart(runs)[0]
 
 
-def other_than_theirs(run):
+def other_than_theirs(run: scores.Run) -> str:
     """Returns what a run is in words, if not Dreamer from pixels as the author's runs, else "".
 
     A log that says nothing of its method is taken for the same: those of the author's code do not.
@@ -138,7 +141,9 @@ def other_than_theirs(run):
     return " ".join(filter(None, [method or "another method", seen, other]))
 
 
-def complete_bins(group, wanted):
+def complete_bins(
+    group: Sequence[scores.Run], wanted: Collection[tuple[int, int]]
+) -> dict[tuple[int, int], list[binning.BinMean]]:
     """Returns {(low, high): [BinMean of a seed, ...]} of complete bins.
 
     The error of a single evaluation is the one that the log has, NaN if it has none.
@@ -162,7 +167,7 @@ def complete_bins(group, wanted):
     return bins
 
 
-def last_bins(group):
+def last_bins(group: Sequence[scores.Run]) -> set[tuple[int, int]]:
     """Returns the (low, high) of the last complete bin of each of some runs, as a set."""
     found = set()
     for run in group:
@@ -172,14 +177,16 @@ def last_bins(group):
     return found
 
 
-def standard_error(means):
+def standard_error(means: Sequence[binning.BinMean]) -> float:
     """Returns the error of the mean over seeds; of one seed that of its bin, which may be NaN."""
     if len(means) == 1:
         return means[0].error
     return float(np.std([each.mean for each in means], ddof=1) / math.sqrt(len(means)))
 
 
-def floor_below(floors, mean, error):
+def floor_below(
+    floors: Iterable[references.Floor], mean: float, error: float
+) -> references.Floor | None:
     """Returns the highest floor that a mean is not clearly above, or None.
 
     Args:
@@ -194,7 +201,7 @@ def floor_below(floors, mean, error):
     return max(close, key=lambda floor: floor.mean, default=None)
 
 
-def difference_error(theirs, seeds):
+def difference_error(theirs: references.Bin, seeds: int) -> float:
     """Returns the standard error of a difference to the author's mean, NaN if it is not known."""
     sample = theirs.deviation * math.sqrt(theirs.seeds / (theirs.seeds - 1))
     return max(sample, LEAST_DEVIATION) * math.sqrt(1 / seeds + 1 / theirs.seeds)
@@ -269,7 +276,7 @@ def _has_left(floors, theirs):
     return floor_below(floors, theirs.mean, error) is None
 
 
-def beside_early(runs):
+def beside_early(runs: Sequence[scores.Run]) -> list[str]:
     """Returns lines that show early points of other methods beside our evaluations; no verdict."""
     lines = []
     for (task, name), group in groups(runs).items():
@@ -292,14 +299,14 @@ HEADINGS = (
 ).split()
 
 
-def table(verdicts):
+def table(verdicts: Iterable[Verdict]) -> list[str]:
     """Returns the verdicts as lines of text, a heading first."""
     rows = cells(verdicts)
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
-def cells(verdicts):
+def cells(verdicts: Iterable[Verdict]) -> list[list[str]]:
     """Returns the verdicts as lists of strings, headings first."""
     return [HEADINGS, *(_cells(each) for each in verdicts)]
 

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import shlex
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dreamer_tf.basics import atomic
@@ -20,7 +21,7 @@ COLUMNS = ("step", "update", "wall_time", *RETURNS, *HEALTH)
 LOCAL = re.compile(r"(?<![\w./~-])~?(?:/[^\s/'\"=,:]+)+/?")
 
 
-def export(run, folder, written):
+def export(run: scores.Run, folder: str | Path, written: set[Path]) -> Path:
     """Writes curve.csv, config.yaml and meta.json of a run into FOLDER/<task>/<name>/<seed>/.
 
     Args:
@@ -51,13 +52,13 @@ def export(run, folder, written):
     return target
 
 
-def as_name(text):
+def as_name(text: str) -> str:
     """Returns a text as the name of a file or folder: no separators, and not only dots."""
     name = re.sub(r"[^\w.+-]", "-", text)
     return name if name.strip(".") else "-" * max(1, len(name))
 
 
-def curve_rows(rows):
+def curve_rows(rows: Sequence[dict[str, float]]) -> list[dict[str, float]]:
     """Returns one row for each line with a return, and one for what came after the last of them.
 
     A row's health metrics are means over the lines since the row before it.
@@ -80,7 +81,7 @@ def curve_rows(rows):
     return result
 
 
-def to_csv(rows):
+def to_csv(rows: Iterable[dict[str, float]]) -> str:
     """Returns rows as the text of a CSV file; what a row lacks is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -89,7 +90,7 @@ def to_csv(rows):
     return text.getvalue()
 
 
-def without_paths(text):
+def without_paths(text: str) -> str:
     """Returns meta.json without where things lay on this machine.
 
     Of a recorded command, `--logdir` and its value go. Of any absolute path, here and elsewhere,

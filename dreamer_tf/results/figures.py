@@ -3,7 +3,9 @@
 import contextlib
 import io
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,8 +22,12 @@ from dreamer_tf.results.series import (
     SEED,
     STEPS,
     TF2,
+    Series,
     to_csv,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 OURS = ("#1667b7", "#c2371e", "#2e8540", "#7b3fa0", "#12a5b5", "#a03060", "#6b4423", "#444444")
 # For more names than colours.
@@ -46,7 +52,7 @@ STYLE = {
 }
 
 
-def write(folder, task, series, width):
+def write(folder: str | Path, task: str, series: Sequence[Series], width: int) -> list[Path]:
     """Writes FOLDER/<task>.png, .svg and .csv.
 
     Args:
@@ -80,7 +86,7 @@ def write(folder, task, series, width):
     return paths
 
 
-def draw(task, series, width):
+def draw(task: str, series: Sequence[Series], width: int) -> "Figure":
     """Returns a `matplotlib.figure.Figure` with a panel for steps and, if known, for minutes."""
     # Not pyplot, which would look for a display and keep every figure.
     from matplotlib.figure import Figure
@@ -113,13 +119,13 @@ def draw(task, series, width):
     return figure
 
 
-def legend(name):
+def legend(name: str) -> str:
     """Returns the label of a name: matplotlib shows none that begins with an underscore."""
     return f" {name}" if name.startswith("_") else name
 
 
 @contextlib.contextmanager
-def without_warnings():
+def without_warnings() -> Iterator[None]:
     """Has nobody told of letters that the font lacks, which are drawn as boxes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")

@@ -1,6 +1,7 @@
 """What a run returned in the end, and which runs' ends may stand beside each other."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,9 @@ class Final:
     step: int
 
 
-def finals(group, width, until=None):
+def finals(
+    group: Sequence[scores.Run], width: int, until: "End | None" = None
+) -> tuple[list[Final], list[str]]:
     """Returns the `Final`s of a set's runs that count, and lines about what they are and are not.
 
     All count as they were when the shortest of those that are at their ends had made its steps:
@@ -56,7 +59,7 @@ def finals(group, width, until=None):
     return found, remarks
 
 
-def final(run, width, until=None):
+def final(run: scores.Run, width: int, until: int | None = None) -> float | None:
     """Returns the mean of a run's evaluations in its last `width` steps, or in those before a step.
 
     None if it has none before that step.
@@ -79,7 +82,7 @@ class End(NamedTuple):
     reached: int
 
 
-def least_end(runs):
+def least_end(runs: Sequence[scores.Run]) -> End | None:
     """Returns the `End` of the shortest of those runs that are at their ends, None without any."""
     ended = [run for run in runs if run.ended]
     if not ended:
@@ -88,7 +91,7 @@ def least_end(runs):
     return End(planned, max(run.reached for run in ended if run.planned == planned))
 
 
-def unequal(steps):
+def unequal(steps: Mapping[str, Sequence[int]]) -> dict[str, str]:
     """Returns {label: "after ... steps"} of {label: steps}, {} where all steps are the same."""
     if len({each for those in steps.values() for each in those}) < 2:
         return {}

@@ -1,7 +1,9 @@
 """Draws the paper's figures from `item_rows`: PNG, PDF, and a CSV of exactly what they show."""
 
 import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,8 +11,11 @@ from dreamer_tf.basics import atomic
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.results import binning, item_rows, item_runs, item_table, scores
 from dreamer_tf.results.figures import DOTS_PER_INCH, STYLE, without_warnings
-from dreamer_tf.results.item_rows import CURVE, CURVES, FLOOR, OURS, TABLE, TF2
+from dreamer_tf.results.item_rows import CURVE, CURVES, FLOOR, OURS, TABLE, TF2, Row
 from dreamer_tf.results.item_runs import SETTINGS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLOURS = {
     **{"Dreamer": "#1667b7", "No value": "#2e8540", "PlaNet": "#c2371e"},
@@ -25,7 +30,13 @@ THEIRS = "#0b2545"  # The author's TF2 runs.
 DASHES = {"D4PG": (4, 2), "A3C": (1, 2)}
 
 
-def write(item, folders, out, width=None, band=item_rows.DEVIATION):
+def write(
+    item: str,
+    folders: Sequence[str | Path],
+    out: str | Path,
+    width: int | None = None,
+    band: str = item_rows.DEVIATION,
+) -> tuple[list[Path], list[str]]:
     """Writes OUT/<item>.png, .pdf and .csv.
 
     Args:
@@ -65,7 +76,7 @@ def write(item, folders, out, width=None, band=item_rows.DEVIATION):
     return paths, skipped + remarks
 
 
-def save(figure, base):
+def save(figure: "Figure", base: Path) -> list[Path]:
     """Writes BASE.png and BASE.pdf of a figure, its folder made if it is missing."""
     base.parent.mkdir(parents=True, exist_ok=True)
     paths = []
@@ -75,7 +86,7 @@ def save(figure, base):
     return paths
 
 
-def encoded(figure, kind="png"):
+def encoded(figure: "Figure", kind: str = "png") -> bytes:
     """Returns a figure as the bytes of a PNG or PDF."""
     import matplotlib
 
@@ -87,7 +98,7 @@ def encoded(figure, kind="png"):
     return data.getvalue()
 
 
-def picture_to_pdf(path):
+def picture_to_pdf(path: Path) -> None:
     """Writes the picture of a PNG file as a PDF beside it, every pixel as it is."""
     from matplotlib.figure import Figure
     from matplotlib.image import imread
@@ -101,7 +112,7 @@ def picture_to_pdf(path):
     atomic.write(path.with_suffix(".pdf"), encoded(figure, "pdf"))
 
 
-def draw(item, found, width):
+def draw(item: str, found: Sequence[Row], width: int) -> "Figure":
     """Returns the `matplotlib.figure.Figure` of an item's `Row`s."""
     import matplotlib
 
@@ -196,7 +207,7 @@ def _bin(panel, row):
         panel.fill_between([left, row.x], row.low, row.high, alpha=0.12, lw=0, **look)
 
 
-def colour(label, labels):
+def colour(label: str, labels: Iterable[str]) -> tuple[float, float, float, float]:
     """Returns the colour of a method's label, lighter for each further set of its runs.
 
     Args:

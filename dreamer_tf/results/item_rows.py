@@ -6,6 +6,7 @@ Everything that a figure shows is a `Row`; `item_figures` draws nothing else.
 import csv
 import dataclasses
 import io
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
@@ -57,7 +58,9 @@ class Row:
     seeds: int | None = None
 
 
-def rows(item, runs, width=binning.WIDTH, band=DEVIATION):
+def rows(
+    item: str, runs: Sequence[scores.Run], width: int = binning.WIDTH, band: str = DEVIATION
+) -> tuple[list[Row], list[str]]:
     """Returns the `Row`s of an item and lines about what was left out.
 
     Args:
@@ -95,7 +98,7 @@ def rows(item, runs, width=binning.WIDTH, band=DEVIATION):
     return found + _references(item, furthest), remarks + _from_vectors(shown, furthest)
 
 
-def averages(found):
+def averages(found: Iterable[Row]) -> list[Row]:
     """Returns means over tasks of each method: of its tasks, and of those all in the paper have.
 
     Their `task` is ALL or COMMON, their `seeds` says how many tasks. The paper's own averages
@@ -118,7 +121,7 @@ def averages(found):
     return result
 
 
-def to_csv(found):
+def to_csv(found: Iterable[Row]) -> str:
     """Returns rows as the text of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -128,7 +131,7 @@ def to_csv(found):
     return text.getvalue()
 
 
-def in_order(item, tasks):
+def in_order(item: str, tasks: Collection[str]) -> list[str]:
     """Returns tasks in the order of the paper, others behind.
 
     Figure 6 has them by Dreamer's score in the paper, all else by name.

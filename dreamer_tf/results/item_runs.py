@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -37,7 +38,7 @@ COMPARED = {
 """{item: the methods that it compares}."""
 
 
-def method_of(run):
+def method_of(run: scores.Run) -> str | None:
     """Returns the paper's name of a run's method, None for one that it does not have.
 
     Without a configuration of this code the name of the run's folder says it, or nothing does.
@@ -53,7 +54,7 @@ def method_of(run):
     return OBJECTIVES.get(objective if isinstance(objective, str) else "", "Dreamer")
 
 
-def swept_by(run):
+def swept_by(run: scores.Run) -> str | None:
     """Returns the item that varies what the end of a run's name says, None for other names.
 
     `dreamer-h5` is a part of figure 4 if 5 is the run's horizon, and of nothing else.
@@ -65,19 +66,19 @@ def swept_by(run):
     return item if str(_setting(item, run)) == found[2] else None
 
 
-def varied_by(run):
+def varied_by(run: scores.Run) -> str | None:
     """Returns `swept_by` of a run, None where its value is the one that the paper has elsewhere."""
     item = swept_by(run)
     own = {"fig4": PAPERS_HORIZON, "fig12": default_repeat(run.task)}
     return None if item is None or _setting(item, run) == own[item] else item
 
 
-def other_input(run):
+def other_input(run: scores.Run) -> str:
     """Returns what a run is from if not, as far as it says, from pixels alone; else ""."""
     return INPUTS.get(run.observation, "")
 
 
-def chosen(item, runs):
+def chosen(item: str, runs: Sequence[scores.Run]) -> tuple[list[scores.Run], list[str]]:
     """Returns the `scores.Run`s that an item shows, and lines about those that it does not.
 
     Args:
@@ -108,7 +109,9 @@ def chosen(item, runs):
     return found, list(dict.fromkeys(remarks))
 
 
-def sets(item, runs):
+def sets(
+    item: str, runs: Sequence[scores.Run]
+) -> tuple[dict[tuple[str, str, int | None], list[scores.Run]], list[str]]:
     """Returns {(task, label, setting): runs that differ in their seed alone}, and lines about it.
 
     The label is the method's name, with that of `apart` where the method has several for one
@@ -165,7 +168,7 @@ def _unlike(item, found, several):
     return remarks, unlike
 
 
-def apart(runs):
+def apart(runs: Sequence[scores.Run]) -> tuple[dict[tuple[str, str], list[scores.Run]], list[str]]:
     """Returns {(task, label): runs that differ in their seed alone}, and lines about it.
 
     The label is the runs' name, with the method where runs of that name have several. Where runs of
@@ -197,7 +200,7 @@ def apart(runs):
     return found, remarks
 
 
-def fitting_width(runs):
+def fitting_width(runs: Sequence[scores.Run]) -> int:
     """Returns a bin's width of which half of the runs have some: the author's, or less.
 
     Runs that are compared count as far as the shortest of those at their ends, as for `finals`.

@@ -1,11 +1,13 @@
 """The paper's table of scores, ours beside theirs, as text in cells."""
 
-from dreamer_tf.results.item_rows import ALL, COMMON, FLOOR, OURS, averages, in_order
+from collections.abc import Iterable, Sequence
+
+from dreamer_tf.results.item_rows import ALL, COMMON, FLOOR, OURS, Row, averages, in_order
 
 MOST_COLUMNS = 8
 
 
-def cells(found):
+def cells(found: Iterable[Row]) -> list[list[str]]:
     """Returns the table of the `Row`s of an item as lists of equally many strings.
 
     The first list has the headings; then one for each task, the mean and, of several seeds, the
@@ -51,7 +53,7 @@ def _long(found, headings):
     return table
 
 
-def lines(table):
+def lines(table: Sequence[Sequence[str]]) -> list[str]:
     """Returns a table of strings as lines of text, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [

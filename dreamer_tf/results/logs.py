@@ -6,6 +6,7 @@ What cannot be read, and what a run did twice, is left out and said; nothing is 
 import csv
 import itertools
 import json
+from collections.abc import Sequence
 
 EVALUATION, TRAINING = "test/return", "train/return"
 # How other code calls the same.
@@ -14,7 +15,7 @@ COUNTERS = {"step", "agent_step", "update", "wall_time"}  # In every line.
 MOST_STEPS = 2**53  # Beyond it a float is no longer a certain whole number.
 
 
-def json_rows(text):
+def json_rows(text: str) -> tuple[list[dict[str, float]], list[str]]:
     """Returns the rows of metrics.jsonl and remarks on lines that are none."""
     rows, remarks, damaged = [], [], 0
     lines = text.split("\n")  # JSON's strings may hold what else ends a line.
@@ -34,7 +35,7 @@ def json_rows(text):
     return rows, remarks
 
 
-def csv_rows(text):
+def csv_rows(text: str) -> tuple[list[dict[str, float]], list[str]]:
     """Returns the rows of an exported curve and remarks on lines that are none."""
     # There are only numbers in it, and a stray quote must not reach over lines.
     reader = csv.DictReader(text.splitlines(), quoting=csv.QUOTE_NONE)
@@ -71,14 +72,16 @@ def _row(items):
     return None if row["step"] is None else row
 
 
-def whole(value):
+def whole(value: object) -> int | None:
     """Returns what counts steps as an int, None where it is no number that can."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if 0 <= value < MOST_STEPS else None
 
 
-def without_superseded(rows):
+def without_superseded(
+    rows: Sequence[dict[str, float]],
+) -> tuple[list[dict[str, float]], list[str]]:
     """Returns rows without what a run did twice, and remarks on it.
 
     After going back to an earlier step, what is logged then counts; at that step itself, which may

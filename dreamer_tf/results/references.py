@@ -8,6 +8,7 @@ import dataclasses
 import importlib.resources
 import json
 import math
+from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
 
@@ -70,17 +71,17 @@ class Floor:
     error: float
 
     @property
-    def label(self):
+    def label(self) -> str:
         """What people are told the policy is."""
         return POLICIES.get(self.policy, self.policy)
 
     @property
-    def deviation(self):
+    def deviation(self) -> float:
         """Standard deviation of a single episode."""
         return self.error * math.sqrt(self.episodes)
 
 
-def paper_table():
+def paper_table() -> list[Score]:
     """Returns the paper's table of final scores, a list of `Score`."""
     return [
         Score(row["task"], row["method"], int(row["steps"]), row["input"], _number(row["return"]))
@@ -88,7 +89,7 @@ def paper_table():
     ]
 
 
-def tf2_bins():
+def tf2_bins() -> list[Bin]:
     """Returns the author's runs with the TensorFlow 2 code, a list of `Bin`."""
     return [
         Bin(
@@ -100,7 +101,7 @@ def tf2_bins():
     ]
 
 
-def tf2_last_bins():
+def tf2_last_bins() -> dict[str, tuple[float, float, int]]:
     """Returns {task: (mean, deviation, seeds)} over each seed's last five bins, where it ended."""
     return {
         row["task"]: (_number(row["mean"]), _number(row["deviation"]), int(row["seeds"]))
@@ -108,7 +109,7 @@ def tf2_last_bins():
     }
 
 
-def figure(number):
+def figure(number: int) -> list[Point]:
     """Returns what was read off the paper's figure 4, 7 or 8, a list of `Point`."""
     return [
         Point(
@@ -122,7 +123,7 @@ def figure(number):
     ]
 
 
-def early():
+def early() -> list[Point]:
     """Returns early points of other methods, a list of `Point`; the input is in the method."""
     return [
         Point(
@@ -136,7 +137,7 @@ def early():
     ]
 
 
-def floors(task=None):
+def floors(task: str | None = None) -> list[Floor]:
     """Returns the list of `Floor` of one task, which may be empty, or of all."""
     found = [
         Floor(
@@ -151,7 +152,7 @@ def floors(task=None):
     return [each for each in found if task in (None, each.task)]
 
 
-def read_peers(path):
+def read_peers(path: str | Path) -> dict[str, list[dict[int, float]]]:
     """Reads curves of single seeds in the format of the author's `scores/dreamer.json`.
 
     That is a list of objects with `task`, `xs` (right edges of bins, environment steps) and `ys`

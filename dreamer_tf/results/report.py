@@ -3,6 +3,8 @@
 import base64
 import html
 import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.reports.duration import in_words
@@ -52,7 +54,7 @@ td.command { min-width: 22rem; }
 """
 
 
-def page(folders, width=None, band=item_rows.DEVIATION):
+def page(folders: Sequence[Path], width: int | None = None, band: str = item_rows.DEVIATION) -> str:
     """Returns the page as HTML text.
 
     Args:
@@ -227,7 +229,7 @@ def _videos(runs, folders):
         yield f"<p class='note'>{left} more would make this page too large.</p>"
 
 
-def table(cells, marked=()):
+def table(cells: Sequence[Sequence[str]], marked: Collection[int] = ()) -> str:
     """Returns lists of strings as a table of HTML, headings first.
 
     Args:

@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections.abc import Iterable, Iterator
 
 from dreamer_tf.reports.duration import in_words
 from dreamer_tf.results import item_runs, scores
@@ -9,7 +10,7 @@ from dreamer_tf.results import item_runs, scores
 HEADINGS = ("task", "run", "seed", "method", "steps", "time", "return", "command")
 
 
-def table(runs):
+def table(runs: Iterable[scores.Run]) -> Iterator[str]:
     """Yields HTML with a line for each run: how far it is, its last return, its command."""
     yield "<p class='note'>Return: the last evaluation. Time: of running, all starts together.</p>"
     yield f"<div class='wide'><table><tr>{''.join(f'<th>{each}' for each in HEADINGS)}</tr>"
@@ -28,7 +29,7 @@ def table(runs):
     yield "</table></div>"
 
 
-def origins(runs):
+def origins(runs: Iterable[scores.Run]) -> Iterator[str]:
     """Yields HTML that says which code, versions and computers made how many runs."""
     counts = {}
     for run in runs:

@@ -7,7 +7,9 @@ is left out and said in one line; nothing is guessed or filled in.
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,33 +64,33 @@ class Run:
     remarks: tuple
 
     @property
-    def finished(self):
+    def finished(self) -> bool:
         """Whether it has made all its steps, as far as the configuration says how many."""
         return self.planned is None or self.reached >= self.planned
 
     @property
-    def ended(self):
+    def ended(self) -> bool:
         """Whether it is known to have made all its steps."""
         return self.planned is not None and self.finished
 
     @property
-    def notes(self):
+    def notes(self) -> tuple[str, ...]:
         """The remarks, and that it is not at its end."""
         unfinished = f"stopped or running, {self.planned} were asked for"
         return (*self.remarks, *([] if self.finished else [unfinished]))
 
     @property
-    def observation(self):
+    def observation(self) -> str:
         """What the configuration says of it, "" if nothing."""
         return str(self.setting("env.observation") or "")
 
-    def setting(self, key):
+    def setting(self, key: str) -> Any:
         """Returns the value of a key, "section.name" or "name", None where it is not said."""
         section, _, name = key.rpartition(".")
         values = self.settings.get(section) if section else self.settings
         return values.get(name) if isinstance(values, dict) else None
 
-    def curve(self, name):
+    def curve(self, name: str) -> Curve:
         """Returns the `Curve` of a measurement; it is empty where there is none."""
         rows = [row for row in self.rows if name in row]
         unknown = float("nan")
@@ -99,14 +101,14 @@ class Run:
             np.array([row.get(f"{name}_error", unknown) for row in rows], float),
         )
 
-    def minutes_at(self, step):
+    def minutes_at(self, step: int) -> float:
         """Returns the minutes after which the run was at `step`, NaN if it does not say."""
         times = [row["wall_time"] for row in self.rows if "wall_time" in row]
         steps = [row["step"] for row in self.rows if "wall_time" in row]
         after = [time for at, time in zip(steps, times, strict=True) if at <= step]
         return after[-1] / 60 if after else float("nan")
 
-    def describe(self):
+    def describe(self) -> str:
         """Returns one line for a person."""
         evaluations = len(self.curve(EVALUATION).steps)
         text = f"{self.task}, {self.name}, seed {self.seed}: {self.reached} steps"
@@ -114,7 +116,7 @@ class Run:
         return "; ".join([text, *self.notes])
 
 
-def find(paths):
+def find(paths: Sequence[str | Path]) -> tuple[list[Run], list[str]]:
     """Reads all runs in and below some folders.
 
     Args:
@@ -148,7 +150,7 @@ def find(paths):
     return [runs[key] for key in sorted(runs)], skipped
 
 
-def read(folder):
+def read(folder: str | Path) -> Run:
     """Returns the `Run` in a folder.
 
     Raises:
@@ -177,7 +179,7 @@ def read(folder):
     return Run(folder, task, name, seed, tuple(rows), reached, planned, settings, tuple(remarks))
 
 
-def is_run(folder):
+def is_run(folder: Path) -> bool:
     """Returns whether a folder holds a run, as far as it may be looked into."""
     try:
         return (folder / METRICS).is_file() or (folder / CURVE).is_file()

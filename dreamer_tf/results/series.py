@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class Series:
     seeds: np.ndarray = dataclasses.field(default_factory=lambda: np.array([]))
 
 
-def fitting_width(runs):
+def fitting_width(runs: Sequence[scores.Run]) -> int:
     """Returns the steps of a bin: those of the author's, or tenths of it where all are short."""
     longest = max(run.reached for run in runs)
     width = binning.WIDTH
@@ -53,7 +54,7 @@ def fitting_width(runs):
     return width
 
 
-def of_task(task, runs, width, early=False):
+def of_task(task: str, runs: Sequence[scores.Run], width: int, early: bool = False) -> list[Series]:
     """Returns the list of `Series` of a task's figure.
 
     Args:
@@ -74,7 +75,7 @@ def of_task(task, runs, width, early=False):
     return series + _references(task, furthest, early) + _levels(task)
 
 
-def to_csv(task, series):
+def to_csv(task: str, series: Iterable[Series]) -> str:
     """Returns everything that is drawn as the text of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

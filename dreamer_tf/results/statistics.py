@@ -5,8 +5,10 @@ Scores are {task: [..., runs]}, 0 for nothing, 1 for the most; of the control su
 """
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.stats import trim_mean
 
 RESAMPLES = 2000
@@ -26,22 +28,22 @@ class Estimate:
     high: float | np.ndarray
 
 
-def interquartile_mean(scores):
+def interquartile_mean(scores: Mapping[str, ArrayLike]) -> float | np.ndarray:
     """Returns the mean of the middle half of all runs of all tasks."""
     return trim_mean(np.concatenate([np.asarray(runs) for runs in scores.values()], -1), 0.25, -1)
 
 
-def median(scores):
+def median(scores: Mapping[str, ArrayLike]) -> float | np.ndarray:
     """Returns the median over tasks of the means over runs."""
     return np.median(_task_means(scores), 0)
 
 
-def mean(scores):
+def mean(scores: Mapping[str, ArrayLike]) -> float | np.ndarray:
     """Returns the mean over tasks of the means over runs."""
     return np.mean(_task_means(scores), 0)
 
 
-def optimality_gap(scores):
+def optimality_gap(scores: Mapping[str, ArrayLike]) -> float | np.ndarray:
     """Returns how much is missing to 1, where more than 1 does not make up for less."""
     return 1 - np.mean([np.minimum(runs, 1.0).mean(-1) for runs in scores.values()], 0)
 
@@ -54,7 +56,7 @@ STATISTICS = {
 }
 
 
-def profile(scores, levels):
+def profile(scores: Mapping[str, ArrayLike], levels: Sequence[float] | np.ndarray) -> np.ndarray:
     """Returns for each of some levels [L] the share of runs that score more, tasks alike."""
     levels = np.asarray(levels)
     shares = [
@@ -63,7 +65,9 @@ def profile(scores, levels):
     return np.mean(shares, 0)
 
 
-def probability_of_improvement(scores, others):
+def probability_of_improvement(
+    scores: Mapping[str, ArrayLike], others: Mapping[str, ArrayLike]
+) -> float | np.ndarray:
     """Returns how likely a run of the first is better than one of the second on a task.
 
     The mean over their common tasks of the share of pairs that the first wins, ties a half.
@@ -81,7 +85,12 @@ def probability_of_improvement(scores, others):
     return np.mean(shares, 0)
 
 
-def estimate(statistic, *scores, seed=0, resamples=RESAMPLES):
+def estimate(
+    statistic: Callable[..., float | np.ndarray],
+    *scores: Mapping[str, Sequence[float] | np.ndarray],
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Estimate:
     """Returns the `Estimate` of a function of one or several {task: [runs]}.
 
     Args:

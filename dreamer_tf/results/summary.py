@@ -4,11 +4,13 @@ import csv
 import dataclasses
 import io
 import itertools
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from dreamer_tf.results import item_runs, statistics
 from dreamer_tf.results.finals import finals, unequal
+from dreamer_tf.results.scores import Run
 
 PROFILE, IMPROVEMENT = "share of runs above", "probability of improvement"
 LEVELS = np.linspace(0, 1, 51)
@@ -38,7 +40,9 @@ class Number:
     runs: int
 
 
-def scores_of(runs, width):
+def scores_of(
+    runs: Iterable[Run], width: int
+) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
     """Returns {method: {task: scores [runs]}} of the control suite, and lines of notes.
 
     Notes say what was left out, and what makes methods hard to compare: what they are from if not
@@ -95,12 +99,12 @@ def _inputs(runs):
     return found
 
 
-def of_suite(runs):
+def of_suite(runs: Iterable[Run]) -> list[Run]:
     """Returns the runs on tasks of the control suite."""
     return [run for run in runs if run.task.startswith("dmc_")]
 
 
-def numbers(found):
+def numbers(found: Mapping[str, Mapping[str, np.ndarray]]) -> list[Number]:
     """Returns the `Number`s of `scores_of`: the statistics, profiles, and improvements."""
     result = []
     for label, tasks in found.items():
@@ -123,7 +127,7 @@ def numbers(found):
     return result
 
 
-def table(found):
+def table(found: Iterable[Number]) -> list[list[str]]:
     """Returns the statistics as lists of strings, headings first, a method in each of the others.
 
     Args:
@@ -137,7 +141,7 @@ def table(found):
     return [["method", "tasks", "runs", *statistics.STATISTICS], *cells.values()]
 
 
-def improvements(found):
+def improvements(found: Iterable[Number]) -> list[str]:
     """Returns a line for each pair of methods that can be compared."""
     return [
         f"P({each.method} > {each.other}), {each.tasks} common tasks: {_cell(each)}"
@@ -146,7 +150,7 @@ def improvements(found):
     ]
 
 
-def to_csv(found):
+def to_csv(found: Iterable[Number]) -> str:
     """Returns `Number`s as the text of a CSV file."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

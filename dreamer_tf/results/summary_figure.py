@@ -1,6 +1,8 @@
 """Draws the statistics of `summary`: intervals, performance profiles, improvements."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,11 +10,14 @@ from dreamer_tf.basics import atomic
 from dreamer_tf.results import item_figures, statistics, summary
 from dreamer_tf.results.figures import STYLE
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 LINE = 0.24  # Inches of a method or pair.
 COLUMNS = 3  # Of the legend.
 
 
-def write(found, out):
+def write(found: Sequence[summary.Number], out: str | Path) -> list[Path]:
     """Writes OUT/statistics.png, .pdf and .csv of `summary.Number`s; returns the paths."""
     paths = item_figures.save(draw(found), Path(out) / "statistics")
     paths.append(Path(out) / "statistics.csv")
@@ -20,7 +25,7 @@ def write(found, out):
     return paths
 
 
-def draw(found):
+def draw(found: Sequence[summary.Number]) -> "Figure":
     """Returns the `matplotlib.figure.Figure` of `summary.Number`s."""
     import matplotlib
     from matplotlib.figure import Figure

@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+from pathlib import Path
 
 # What an evaluation looked like, and what the model predicted of it.
 TAGS = {"sim/test/episode": "evaluation", "agent/test/open_loop": "prediction"}
@@ -9,7 +10,7 @@ GIF = b"GIF8"
 LENGTH, CHECKSUM = 8, 4  # Bytes in a file of TFRecords.
 
 
-def find(folder):
+def find(folder: Path) -> list[tuple[str, bytes]]:
     """Returns [(title, bytes of a GIF), ...] of a run's folder; what is damaged is passed over."""
     newest = {}
     for path in sorted(folder.glob("events.out.tfevents.*")):

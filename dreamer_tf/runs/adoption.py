@@ -5,9 +5,12 @@ a stretch had become visible: they are cut, and only what had not reached the di
 there is nothing newer, the unfinished episode goes on exactly where the checkpoint left it.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from dreamer_tf.experience.episode_file import DamagedFile
+from dreamer_tf.experience.episodes import Episodes
+from dreamer_tf.experience.growing_file import GrowingFile
 
 
 class Known(NamedTuple):
@@ -45,7 +48,13 @@ class Progress(NamedTuple):
     adopted: list
 
 
-def adopt(environment, known, episodes, left_over, warn):
+def adopt(
+    environment: int,
+    known: Known,
+    episodes: Episodes,
+    left_over: list[GrowingFile],
+    warn: Callable[[str], None],
+) -> Progress:
     """Brings one environment's episodes to where it can go on; returns its `Progress`.
 
     Args:

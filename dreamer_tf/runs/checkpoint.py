@@ -10,8 +10,10 @@ import io
 import json
 import re
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +35,15 @@ class Checkpoint:
     path: Path
 
 
-def save(directory, arrays, state, *, update, step, keep):
+def save(
+    directory: str | Path,
+    arrays: Mapping[str, np.ndarray | np.generic],
+    state: dict[str, Any],
+    *,
+    update: int,
+    step: int,
+    keep: int,
+) -> Path:
     """Writes a checkpoint, then removes the older ones that are not needed any more.
 
     The newest `keep` readable ones stay, the new one among them. Nothing is removed before the new
@@ -72,7 +82,7 @@ def save(directory, arrays, state, *, update, step, keep):
     return path
 
 
-def load_newest(directory, warn):
+def load_newest(directory: str | Path, warn: Callable[[str], None]) -> Checkpoint | None:
     """Returns the newest readable checkpoint of a folder, None if it holds none at all.
 
     Newest means the most updates, then the most steps, by the files' names. Unreadable files are
@@ -101,7 +111,7 @@ def load_newest(directory, warn):
     return None
 
 
-def load(path):
+def load(path: str | Path) -> Checkpoint:
     """Returns the checkpoint of a file.
 
     Raises:
@@ -115,7 +125,7 @@ def load(path):
         ) from None
 
 
-def read_state(directory):
+def read_state(directory: str | Path) -> dict[str, Any] | None:
     """Returns the JSON state of the newest checkpoint where it can be read, or None.
 
     The arrays are looked for but not read, so that this is quick; damage inside them goes unseen.

@@ -1,6 +1,11 @@
 """Whether a run may go on with another configuration than the one in its folder."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.command_line import Arguments
 from dreamer_tf.config.files import from_yaml
 from dreamer_tf.config.schema import flatten
 from dreamer_tf.experience.episodes import files_of
@@ -18,7 +23,7 @@ HARMLESS = (
 SHOWN_CHANGES = 4
 
 
-def differences(earlier, now):
+def differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Returns the keys, of two flattened configurations, that matter and differ.
 
     Two agents share some sections only; their names are among the differences. A precision of auto
@@ -30,7 +35,7 @@ def differences(earlier, now):
     return [key for key in different if not key.startswith(HARMLESS)]
 
 
-def changes(stored, arguments):
+def changes(stored: Path, arguments: Arguments) -> list[str]:
     """Returns texts that say how a stored config is to be replaced for an `Arguments`.
 
     Raises:

@@ -1,13 +1,17 @@
 """Bringing the parts of a run to where an earlier session left them."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.runs import versions
+from dreamer_tf.runs.checkpoint import Checkpoint
 from dreamer_tf.runs.counters import Counters
 
 
-def check_whole(state, path):
+def check_whole(state: dict[str, Any] | None, path: Path) -> None:
     """Raises a UserError if no run goes on from a checkpoint's state (None: there is none).
 
     Args:
@@ -24,7 +28,7 @@ def check_whole(state, path):
         )
 
 
-def check_fits(saved, spec, precision):
+def check_fits(saved: Checkpoint | None, spec: EnvSpec, precision: str) -> None:
     """Raises a UserError if a checkpoint is of another environment or compute precision.
 
     Args:
@@ -43,7 +47,7 @@ def check_fits(saved, spec, precision):
         )
 
 
-def check_environment(saved, spec):
+def check_environment(saved: Checkpoint, spec: EnvSpec) -> None:
     """Raises a UserError naming the fields in which a `Checkpoint`'s `EnvSpec` is another one."""
     there = versions.read_spec(saved.state["spec"])
     names = [field.name for field in dataclasses.fields(spec)]
@@ -60,7 +64,7 @@ def check_environment(saved, spec):
         )
 
 
-def counters(state):
+def counters(state: dict[str, Any] | None) -> Counters:
     """Returns the `Counters` in a checkpoint's state, fresh ones for None."""
     if state is None:
         return Counters()

@@ -19,11 +19,15 @@ import shlex
 import shutil
 import subprocess
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Self
 
-from dreamer_tf.basics import atomic, child, processor
+from dreamer_tf.basics import atomic, child, machine, processor
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.command_line import Arguments
 from dreamer_tf.config.files import to_yaml
+from dreamer_tf.config.schema import Config
 from dreamer_tf.runs.going_on import CHECKPOINTS, EPISODES, changes
 
 CONFIG = "config.yaml"
@@ -55,7 +59,9 @@ class RunDirectory:
             exist; the file is made by who writes it.
     """
 
-    def __init__(self, path, config, resuming, changes, descriptor):
+    def __init__(
+        self, path: Path, config: Config, resuming: bool, changes: list[str], descriptor: int
+    ):
         self.path = path
         self.config = config
         self.resuming = resuming
@@ -66,7 +72,7 @@ class RunDirectory:
         self._descriptor = descriptor
 
     @classmethod
-    def open(cls, arguments):
+    def open(cls, arguments: Arguments) -> Self:
         """Makes or continues the run's folder for the command line's `Arguments`.
 
         Raises:
@@ -89,19 +95,21 @@ class RunDirectory:
             raise
         return cls(path, config, resuming, changes, descriptor)
 
-    def close(self):
+    def close(self) -> None:
         """Lets another process use the folder."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
-def run_path(logdir, task, name, seed):
+def run_path(logdir: str | Path, task: str, name: str, seed: int) -> Path:
     """Returns LOGDIR/<task>/<name>/<seed>, with `-` for characters unfit for a folder's name."""
     return Path(logdir) / re.sub(r"[^\w.+-]", "-", task, flags=re.ASCII) / name / str(seed)
 
 
-def write_meta(run, extra, warn=warnings.warn):
+def write_meta(
+    run: RunDirectory, extra: dict[str, Any], warn: Callable[[str], None] = warnings.warn
+) -> None:
     """Appends one entry to the list `sessions` in the run's meta.json.
 
     From now on the run has the configuration of this start. A meta.json that cannot be read is kept
@@ -125,7 +133,7 @@ def write_meta(run, extra, warn=warnings.warn):
         "versions": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
         "platform": platform.platform(),
         "processor": processor.name(),
-        "cores": _cores(),
+        "cores": machine.cores(),
         "changes": run.changes,
         **extra,
     }
@@ -141,7 +149,7 @@ def write_meta(run, extra, warn=warnings.warn):
         raise UserError(f"cannot write {path}: {error.strerror}", status=1) from None
 
 
-def write_end(run, reason, step):
+def write_end(run: RunDirectory, reason: str, step: int) -> None:
     """Says in the newest entry of meta.json how the session ended, where that can be written.
 
     Args:
@@ -170,7 +178,7 @@ def _now():
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def git_state():
+def git_state() -> dict[str, str | bool] | None:
     """Returns {"commit": hash, "dirty": whether files differ from it}, None outside a checkout."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
@@ -178,11 +186,6 @@ def git_state():
     commit = _git(root, "rev-parse", "HEAD")
     changes = _git(root, "status", "--porcelain")
     return None if commit is None or changes is None else {"commit": commit, "dirty": changes != ""}
-
-
-def _cores():
-    """Returns how many cores this process may use; all, where the system does not say."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _git(root, *words):
@@ -201,7 +204,7 @@ def _version(package):
         return None
 
 
-def check_place(path, fresh=False):
+def check_place(path: Path, fresh: bool = False) -> None:
     """Looks whether a run can begin in a folder, which may be missing; makes and deletes nothing.
 
     Args:

@@ -1,13 +1,24 @@
 """An agent's variables in a checkpoint, and the agent of a run."""
 
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
 from dreamer_tf import agents
+from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.paths import expanded
 from dreamer_tf.config import files, schema
+from dreamer_tf.config.schema import Config
 from dreamer_tf.envs import tasks
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.envs.tasks import default_repeat
 from dreamer_tf.reports import terminal
 from dreamer_tf.runs import checkpoint, run_directory, versions
+from dreamer_tf.runs.checkpoint import Checkpoint
 
 PREFIX = "agent/"
 CURVE = "curve.csv"
@@ -20,12 +31,12 @@ MEANINGS = (
 )
 
 
-def variable_arrays(agent):
+def variable_arrays(agent: Agent) -> dict[str, np.ndarray | np.generic]:
     """Returns {"agent/path": array} of all that the agent needs to go on exactly."""
     return {PREFIX + path: variable.numpy() for path, variable in agent.variables.items()}
 
 
-def put_variables(agent, saved, weights_only=False):
+def put_variables(agent: Agent, saved: Checkpoint, weights_only: bool = False) -> None:
     """Assigns a checkpoint's arrays to the agent's variables, all of them or none.
 
     Args:
@@ -53,7 +64,7 @@ def put_variables(agent, saved, weights_only=False):
         variable.assign(arrays[path].astype(variable.numpy().dtype))  # Shipped ones may be half.
 
 
-def weight_arrays(saved):
+def weight_arrays(saved: Checkpoint) -> dict[str, np.ndarray]:
     """Returns {path: array} of the weights in a `Checkpoint`, without optimisers and counters."""
     return _weights(_agent_arrays(saved))
 
@@ -71,7 +82,9 @@ def _weights(paths):
     return {path: each for path, each in paths.items() if not path.startswith(others)}
 
 
-def check_same_networks(run, saved, settings, spec):
+def check_same_networks(
+    run: str | Path, saved: Checkpoint, settings: Config, spec: EnvSpec
+) -> None:
     """Raises a UserError unless a run's weights fit another configuration and environment.
 
     Args:
@@ -100,7 +113,7 @@ def check_same_networks(run, saved, settings, spec):
             )
 
 
-def other_meanings(run, settings):
+def other_meanings(run: str | Path, settings: Config) -> list[str]:
     """Returns texts about keys that say what weights mean, and are not those of a run's folder."""
     there, here = _meanings(load_config(run)), _meanings(settings)
     return [
@@ -118,7 +131,7 @@ def _meanings(config):
     return {key: values[key] for key in MEANINGS if key in values}
 
 
-def load_config(run):
+def load_config(run: str | Path) -> Config:
     """Returns the configuration of a run's folder.
 
     Raises:
@@ -149,7 +162,7 @@ def _is_curve(folder):
     return (folder / CURVE).is_file() and not any((folder / each).exists() for each in others)
 
 
-def add_trust(parser):
+def add_trust(parser: argparse.ArgumentParser) -> None:
     """Adds the options --task and --trust to an `ArgumentParser`, for `check_trust`."""
     parser.add_argument(
         "--task", help="name a run's task of the form module:factory, whose module is imported"
@@ -159,7 +172,9 @@ def add_trust(parser):
     )
 
 
-def check_trust(run, config, named, how):
+def check_trust(
+    run: str | Path, config: Config, named: str | Literal[True] | None, how: str
+) -> None:
     """Refuses a run whose task names a module, unless a person does, too: it is somebody's code.
 
     Args:
@@ -180,7 +195,7 @@ def check_trust(run, config, named, how):
         )
 
 
-def load_checkpoint(run, warn):
+def load_checkpoint(run: str | Path, warn: Callable[[str], None]) -> Checkpoint:
     """Returns the newest readable checkpoint of a run's folder, in the present format.
 
     Raises:
@@ -192,7 +207,7 @@ def load_checkpoint(run, warn):
     return versions.to_current(saved)
 
 
-def restore_agent(settings, saved):
+def restore_agent(settings: Config, saved: Checkpoint) -> Agent:
     """Returns the agent of a checkpoint.
 
     Of TensorFlow's global state it changes only that GPUs give memory as it is needed.

@@ -3,12 +3,14 @@
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from dreamer_tf.basics import atomic
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.paths import expanded
 from dreamer_tf.config.files import to_yaml
 from dreamer_tf.runs import checkpoint, run_directory, saved_agent
 
@@ -16,7 +18,7 @@ from dreamer_tf.runs import checkpoint, run_directory, saved_agent
 SESSION = ("date", "git", "versions", "device", "precision", "render")
 
 
-def ship(run, out, half, warn):
+def ship(run: str | Path, out: str | Path, half: bool, warn: Callable[[str], None]) -> int:
     """Writes the weights of a run's newest checkpoint, its configuration and where it comes from.
 
     Args:
@@ -32,7 +34,7 @@ def ship(run, out, half, warn):
     Raises:
         UserError: it is no run, has no checkpoint, or there is something at `out` already.
     """
-    out = Path(out)
+    run, out = expanded(run, "a run"), expanded(out, "--out")
     config = saved_agent.load_config(run)
     saved = saved_agent.load_checkpoint(run, warn)
     if out.exists():
@@ -56,7 +58,7 @@ def _write(out, run, config, saved, half, warn):
     folder.mkdir(parents=True)
     checkpoint.save(folder, arrays, state, update=counters["update"], step=counters["step"], keep=2)
     atomic.write(out / run_directory.CONFIG, to_yaml(config).encode())
-    atomic.write(out / run_directory.META, _meta(Path(run) / run_directory.META).encode())
+    atomic.write(out / run_directory.META, _meta(run / run_directory.META).encode())
 
 
 def _stored(array, half):

@@ -5,8 +5,9 @@ counters as JSON. It holds no experience: that is in the run's episodes, finishe
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,10 +16,11 @@ from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.sources import Source
-from dreamer_tf.reports.logger import Logger
+from dreamer_tf.reports.loggers import Loggers
 from dreamer_tf.reports.means import Means
 from dreamer_tf.runs import checkpoint, saved_agent, versions
 from dreamer_tf.runs.adoption import Known, adopt
+from dreamer_tf.runs.checkpoint import Checkpoint
 from dreamer_tf.runs.counters import Counters
 
 
@@ -31,7 +33,7 @@ class Kept(NamedTuple):
     source: Source
     counters: Counters
     means: Means
-    logger: Logger
+    logger: Loggers
     acting: Acting | None = None
 
 
@@ -63,7 +65,9 @@ class Snapshots:
         warn: function that takes one line of text.
     """
 
-    def __init__(self, folder, keep, precision, kept, warn):
+    def __init__(
+        self, folder: str | Path, keep: int, precision: str, kept: Kept, warn: Callable[[str], None]
+    ):
         self._folder = Path(folder)
         self._keep = keep
         self._precision = precision
@@ -71,7 +75,7 @@ class Snapshots:
         self._warn = warn
         self._saved, self._replaced = time.monotonic(), 0
 
-    def due(self, minutes):
+    def due(self, minutes: float) -> bool:
         """Returns whether so many minutes have passed since the last one, or a worker was replaced.
 
         What that did to its episode is in no file: after a kill, a number would be used again, or
@@ -82,7 +86,7 @@ class Snapshots:
         replaced = collector.frozen is None and collector.replaced > self._replaced
         return replaced or time.monotonic() - self._saved > 60 * minutes
 
-    def save(self):
+    def save(self) -> None:
         """Writes a checkpoint.
 
         Raises:
@@ -126,7 +130,7 @@ class Snapshots:
             self._replaced = collector.replaced
         episodes.delete_dropped()
 
-    def restore(self, saved):
+    def restore(self, saved: Checkpoint | None) -> Restored:
         """Goes back to a `Checkpoint` (None: to the beginning) and adopts what is newer on disk.
 
         The counters are updated in place. The updates that adopted steps entitle to become due.
@@ -176,7 +180,7 @@ class Snapshots:
         return Restored(ended, cut, changed)
 
 
-def known(state, i, count):
+def known(state: dict[str, Any], i: int, count: int) -> Known:
     """Returns the `Known` of environment i of `count` in a checkpoint's state, {} at first."""
     if not state:
         return Known(0, -1)
@@ -191,7 +195,7 @@ def known(state, i, count):
     return Known(number, state["ticks"] * count + i, begin, length)
 
 
-def section(saved, prefix):
+def section(saved: Checkpoint, prefix: str) -> dict[str, np.ndarray]:
     """Returns {rest of name: array} of a checkpoint's arrays whose names begin so."""
     return {
         name.removeprefix(prefix): np.array(array)
@@ -200,7 +204,7 @@ def section(saved, prefix):
     }
 
 
-def write_unfinished(saved, episodes):
+def write_unfinished(saved: Checkpoint, episodes: Episodes) -> None:
     """Puts the unfinished episodes of a checkpoint of format 2 on the disk, as left over files."""
     for name, records in saved.arrays.items():
         if name.startswith(versions.UNFINISHED):

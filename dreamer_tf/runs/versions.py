@@ -6,9 +6,11 @@ versions before did. Whatever is missing without a row is an error.
 
 import dataclasses
 import json
+from typing import Any
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.spec import EnvSpec
+from dreamer_tf.runs.checkpoint import Checkpoint
 
 KEYS = {
     "agent": "dreamer",
@@ -48,7 +50,7 @@ UNFINISHED = "unfinished/"
 """Prefix of the arrays of unfinished episodes in checkpoints of format 2."""
 
 
-def from_format_2(saved):
+def from_format_2(saved: Checkpoint) -> Checkpoint:
     """Returns a checkpoint of format 2, which held unfinished episodes whole, as one of format 3.
 
     Its records stay among the arrays, for `write_unfinished`.
@@ -70,7 +72,7 @@ STEPS = {2: from_format_2}
 state's member format is set by `to_current`."""
 
 
-def check_format(state):
+def check_format(state: dict[str, Any]) -> None:
     """Raises a UserError unless a checkpoint's JSON state can be read or converted."""
     found = state.get("format")
     if isinstance(found, int) and found > FORMAT:
@@ -91,7 +93,7 @@ def _convertible(found):
     return isinstance(found, int) and all(each in STEPS for each in range(found, FORMAT))
 
 
-def to_current(saved):
+def to_current(saved: Checkpoint | None) -> Checkpoint | None:
     """Returns a `Checkpoint` (None: None) in the present format, converted step by step.
 
     Raises:
@@ -106,7 +108,7 @@ def to_current(saved):
     return saved
 
 
-def read_spec(text):
+def read_spec(text: str) -> EnvSpec:
     """Returns the `EnvSpec` in a checkpoint.
 
     Args:

@@ -1,12 +1,15 @@
 """How long a run takes where nothing has been measured in its folder: from its configuration.
 
-Operations are counted roughly and without TensorFlow; `dreamer_tf/agents/flops.py` counts all of
-them once an agent is there. Speeds are those of docs/performance.md and docs/results.md.
+Operations are those of an environment like walker_walk, since none is there to be asked. Speeds are
+those of docs/performance.md and docs/results.md.
 """
 
 import math
 
+from dreamer_tf.agents import flops
 from dreamer_tf.basics import processor
+from dreamer_tf.config.schema import Config
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.envs.tasks import (
     PAPERS_LIMIT,
     default_limit,
@@ -49,11 +52,12 @@ GPU_UPDATE, GPU_ACTION, GPU_SEARCH = 0.08, 4.4e-3, 47e-3
 PAPERS_GFLOP, PAPERS_SCAN, PAPERS_SEARCH = 925.0, 65, 120
 
 START = 25.0  # Seconds until the first step: loading and compiling.
-ACTIONS = 6  # What an action has numbers, as in walker_walk: known only of an environment.
+# Numbers of an action and of what is observed without images, as in walker_walk.
+ACTIONS, VECTOR = 6, 24
 LONGEST = 10_000  # Environment steps of an evaluation's episode where only the game ends it.
 
 
-def seconds(config, gpu):
+def seconds(config: Config, gpu: bool) -> tuple[float, str]:
     """Returns the seconds of a whole run after its start, and what they rest on: `CORES`, `GPU`.
 
     Args:
@@ -74,7 +78,7 @@ def seconds(config, gpu):
     return learning + acting, GPU if gpu else CORES
 
 
-def update(config):
+def update(config: Config) -> float:
     """Returns the seconds of an update without a GPU."""
     work = gigaflops(config)
     if config.precision != "bfloat16":
@@ -86,7 +90,7 @@ def update(config):
     return factor * _between(UPDATES, work)
 
 
-def actions(config):
+def actions(config: Config) -> float:
     """Returns how many actions a policy takes in a run and in its evaluations."""
     prefill = 0 if config.a3c is not None else config.train.prefill
     limit = config.env.time_limit
@@ -96,7 +100,7 @@ def actions(config):
     return steps / config.env.repeats(config.task)
 
 
-def action(config):
+def action(config: Config) -> float:
     """Returns the seconds of one action and its environment's steps without a GPU."""
     suite = is_suite(config.task)
     step = config.env.repeats(config.task) * (PHYSICS if suite else OTHERS)
@@ -106,7 +110,7 @@ def action(config):
     return found + (_between(SEARCHES, search(config)) if config.planner is not None else 0)
 
 
-def has_images(config):
+def has_images(config: Config) -> bool:
     """Returns whether a run observes images, as far as its configuration tells."""
     if config.env.observation != "auto":
         return config.env.observation != "vector"
@@ -114,7 +118,7 @@ def has_images(config):
     return config.task in task_names()
 
 
-def weights(config):
+def weights(config: Config) -> float:
     """Returns roughly how many numbers an agent with a world model learns."""
     model, depth = config.model, config.model.cnn_depth
     features = model.stoch + model.deter
@@ -125,75 +129,42 @@ def weights(config):
         seen += embed * features + 25 * 136 * depth**2 + 36 * (2 * depth**2 + 3 * depth)
     else:
         embed = model.units
-        seen = _stack(features, embed, model.vector_layers) + (model.vector_layers - 1) * embed**2
+        seen = flops.dense_stack(VECTOR, embed, model.vector_layers, 0)
+        seen += flops.dense_stack(features, embed, model.vector_layers, VECTOR)
     posterior = model.hidden * (model.deter + embed + 2 * model.stoch)
-    count = seen + posterior + _prior(model) + _rewards(model)
+    count = seen + posterior + flops.prior(model, ACTIONS) + flops.rewards(model, features, False)
     if config.behavior is not None:
         behavior = config.behavior
-        count += _stack(features, behavior.units, behavior.actor_layers)
+        count += flops.dense_stack(features, behavior.units, behavior.actor_layers, 2 * ACTIONS)
         if config.agent != "no_value":
-            count += _stack(features, behavior.units, behavior.value_layers)
+            count += flops.dense_stack(features, behavior.units, behavior.value_layers, 1)
     return count
 
 
-def gigaflops(config):
-    """Returns roughly the GFLOP of matrix products and convolutions in an update."""
-    train = config.train
+def gigaflops(config: Config) -> float:
+    """Returns the GFLOP of matrix products and convolutions in an update."""
+    spec = _assumed(config)
     if config.d4pg is not None:
-        # 256 images of 84 x 84, three at a time; 256 vectors.
-        image = 0.19 * (config.env.image_size / 84) ** 2 * config.d4pg.stack / 3
-        return train.batch_size * (image if has_images(config) else 0.0025)
-    model = config.model
-    steps, units = train.batch_size * train.batch_length, model.units
-    features = model.stoch + model.deter
-    if has_images(config):
-        embed = 32 * model.cnn_depth
-        # The first and the last layer have one side that does not grow.
-        width = model.cnn_depth / 32
-        seen = 34e6 * width**2 + 4.6e6 * width
-    else:
-        embed = units
-        seen = _stack(features, units, model.vector_layers) + (model.vector_layers - 1) * units**2
-    posterior = model.hidden * (model.deter + embed + 2 * model.stoch)
-    learned = seen + posterior + _prior(model) + _rewards(model)
-    # Backwards, everything that is learned costs twice what it does forwards.
-    total = 3 * steps * learned
+        return flops.d4pg_update(config, spec) / 1e9
+    found = flops.model_update(config, spec, False)
     if config.behavior is not None:
-        total += steps / config.behavior.start_every * _imagined(config)
-    return 2 * total / 1e9
+        found += flops.imagination(config, spec, False, config.agent != "no_value")
+    return found / 1e9
 
 
-def search(config):
+def search(config: Config) -> float:
     """Returns the same of one of PlaNet's decisions."""
-    planner, model = config.planner, config.model
-    step = _prior(model) + _rewards(model)
-    return 2 * planner.iterations * planner.candidates * planner.horizon * step / 1e9
+    return flops.plan(config, _assumed(config)) / 1e9
 
 
-def _imagined(config):
-    """Returns multiply-adds of an imagined trajectory; the model's weights learn nothing in it."""
-    model, behavior = config.model, config.behavior
-    features = model.stoch + model.deter
-    actor = _stack(features, behavior.units, behavior.actor_layers)
-    step = 3 * actor + 2 * _prior(model) + 2 * _rewards(model)
-    if config.agent != "no_value":
-        step += 4 * _stack(features, behavior.units, behavior.value_layers)
-    return behavior.horizon * step
-
-
-def _prior(model):
-    recurrent = (model.stoch + ACTIONS) * model.hidden
-    gru = 3 * model.deter * (model.hidden + model.deter)
-    return recurrent + gru + model.hidden * (model.deter + 2 * model.stoch)
-
-
-def _rewards(model):
-    return _stack(model.stoch + model.deter, model.units, model.reward_layers)
-
-
-def _stack(inputs, units, layers):
-    """Returns the weights of a perceptron's hidden layers."""
-    return inputs * units + (layers - 1) * units**2
+def _assumed(config):
+    """Returns the `EnvSpec` of an environment of which only the configuration is known."""
+    size = config.env.image_size
+    observations = {"vector": ((VECTOR,), "<f4")}
+    if has_images(config):
+        observations = {"image": ((size, size, 3), "|u1")}
+    repeat = config.env.repeats(config.task)
+    return EnvSpec(observations, ACTIONS, False, repeat, PAPERS_LIMIT, False)
 
 
 def _gpu_update(config):

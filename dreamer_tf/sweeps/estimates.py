@@ -1,8 +1,11 @@
 """What a sweep will cost in hours and on the disk, and what the estimate rests on."""
 
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 
 from dreamer_tf.sweeps import costs, sizes
+from dreamer_tf.sweeps.plans import Plan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Estimate:
     assumed: tuple[str, ...]
 
 
-def estimate(plans, logdir, gpu, beside=1):
+def estimate(plans: Sequence[Plan], logdir: str | Path, gpu: bool, beside: int = 1) -> Estimate:
     """Returns the `Estimate` of the plans that are not done.
 
     The speed of a run is its own of late, or that of the other runs of the same agent and presets

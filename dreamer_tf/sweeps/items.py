@@ -7,6 +7,7 @@ figure in minutes: a toy task, networks that learn next to nothing.
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.tasks import PAPER_TASKS, default_repeat
@@ -102,7 +103,7 @@ ITEMS = {
 SCALES = ("paper", "cpu", "smoke")
 
 
-def plans(name, scale, overrides=()):
+def plans(name: str, scale: str, overrides: Sequence[tuple[str, str]] = ()) -> list[Plan]:
     """Returns the `Plan`s of an item.
 
     Args:

@@ -2,13 +2,17 @@
 
 import queue
 import threading
+from collections.abc import Sequence
+from pathlib import Path
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.sweeps import resources
+from dreamer_tf.sweeps.plans import Plan
 from dreamer_tf.sweeps.process import bring_to_end
+from dreamer_tf.sweeps.resources import Resources
 
 
-def check(needed):
+def check(needed: Resources) -> None:
     """Raises a UserError where this computer has not as many GPUs as a run needs."""
     if needed.gpus and not resources.shares(needed.gpus):
         wanted = f"{needed.gpus:g} GPU{'' if needed.gpus == 1 else 's'}"
@@ -29,7 +33,7 @@ class LocalLauncher:
 
     farewell = "stopped; the same command goes on"
 
-    def __init__(self, needed, attempts):
+    def __init__(self, needed: Resources, attempts: int):
         check(needed)
         self.needed = needed
         self.attempts = attempts
@@ -38,11 +42,11 @@ class LocalLauncher:
         self.threads = []
         self.results = {}
 
-    def describe(self):
+    def describe(self) -> str:
         """Returns where runs go, for people."""
         return f"{self.places} side by side on this computer"
 
-    def start(self, plans, logdir):
+    def start(self, plans: Sequence[Plan], logdir: str | Path) -> None:
         """Starts as many plans as fit; the others follow as places become free."""
         waiting = queue.SimpleQueue()
         for index, plan in enumerate(plans):
@@ -72,15 +76,15 @@ class LocalLauncher:
             thread.start()
             self.threads.append(thread)
 
-    def states(self):
+    def states(self) -> dict[int, str]:
         """Returns {index of a plan: what `bring_to_end` said, or "running"}."""
         return dict(self.results)
 
-    def working(self):
+    def working(self) -> bool:
         """Returns whether any run may still change."""
         return any(thread.is_alive() for thread in self.threads)
 
-    def close(self):
+    def close(self) -> None:
         """Stops every run at a checkpoint and waits for them."""
         self.stop.set()
         for thread in self.threads:

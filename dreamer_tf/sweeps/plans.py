@@ -8,7 +8,7 @@ from pathlib import Path
 from dreamer_tf.basics import child
 from dreamer_tf.config.command_line import check_name
 from dreamer_tf.config.files import from_yaml, load_config
-from dreamer_tf.config.schema import flatten
+from dreamer_tf.config.schema import Config, flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.runs import checkpoint, versions
 from dreamer_tf.runs.counters import Counters
@@ -39,7 +39,7 @@ class Plan:
     seed: int
     overrides: tuple[tuple[str, str], ...] = ()
 
-    def config(self):
+    def config(self) -> Config:
         """Returns the resolved `Config`.
 
         Raises:
@@ -55,11 +55,11 @@ class Plan:
         own = (("task", self.task), ("seed", str(self.seed)))
         return load_config(self.presets, [*self.overrides, *own])
 
-    def folder(self, logdir):
+    def folder(self, logdir: str | Path) -> Path:
         """Returns the run's folder."""
         return run_path(logdir, self.task, self.name, self.seed)
 
-    def command(self, logdir):
+    def command(self, logdir: str | Path) -> list[str]:
         """Returns the words that start, continue or prolong the run."""
         words = [*child.python("dreamer_tf.train", [str(ROOT)]), "--logdir", str(logdir)]
         words += ["--name", self.name, "--task", self.task, "--seed", str(self.seed)]
@@ -74,7 +74,7 @@ class Plan:
             return [*words, "--steps", str(planned)]
         return words + (["--extend"] if 0 < planned < steps else [])
 
-    def clashes(self, logdir):
+    def clashes(self, logdir: str | Path) -> list[str]:
         """Returns the keys, without steps, that the run in the folder has other values of."""
         path = self.folder(logdir) / CONFIG
         if not path.is_file():
@@ -82,7 +82,7 @@ class Plan:
         there, here = flatten(from_yaml(path, versions.KEYS)), flatten(self.config())
         return [key for key in differences(there, here) if key != "steps"]
 
-    def progress(self, logdir):
+    def progress(self, logdir: str | Path) -> "Progress":
         """Returns the run's `Progress`, from what its folder holds.
 
         Raises:

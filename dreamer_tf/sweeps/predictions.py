@@ -1,16 +1,20 @@
 """Figure 5: what trained models predict of episodes that they were not trained on."""
 
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from dreamer_tf.basics import child
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.results import item_figures
+from dreamer_tf.sweeps.plans import Plan
 
 SEED = 1000  # Of the environment: neither training nor a run's evaluations have this episode.
 
 
-def write(plans, logdir, out):
+def write(
+    plans: Iterable[Plan], logdir: str | Path, out: str | Path
+) -> tuple[list[Path], list[str]]:
     """Writes OUT/fig5-<task>.png, .pdf, .gif and .csv of every run that has a checkpoint.
 
     Args:

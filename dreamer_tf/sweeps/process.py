@@ -5,9 +5,11 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dreamer_tf.runs.run_directory import BUSY
+from dreamer_tf.sweeps.plans import Plan
 
 USERS_MISTAKE = 2  # The status of a command that can never work.
 POLL = 0.5
@@ -29,11 +31,11 @@ class Attempts:
         allowed: deaths without progress.
     """
 
-    def __init__(self, allowed):
+    def __init__(self, allowed: int):
         self.allowed = self.left = allowed
         self.reached = -1
 
-    def again(self, saved):
+    def again(self, saved: int) -> bool:
         """Counts a death; returns whether to try again.
 
         Args:
@@ -45,7 +47,13 @@ class Attempts:
         return self.left > 0
 
 
-def bring_to_end(plan, logdir, attempts, stopping, variables=None):
+def bring_to_end(
+    plan: Plan,
+    logdir: str | Path,
+    attempts: int,
+    stopping: Callable[[], bool],
+    variables: Mapping[str, str] | None = None,
+) -> str:
     """Runs a plan until it is done, was stopped, or has died too often.
 
     A run that dies is started again and goes on from its checkpoint. Where another process still

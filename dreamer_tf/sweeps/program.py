@@ -5,15 +5,17 @@ import contextlib
 import math
 import shutil
 import signal
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from dreamer_tf.basics import outputs
+from dreamer_tf.basics import machine, outputs
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.paths import expanded
 from dreamer_tf.reports.duration import in_words
 from dreamer_tf.sweeps import costs, local, ray_cluster, resources, slurm, table
 from dreamer_tf.sweeps.estimates import estimate
 from dreamer_tf.sweeps.local import LocalLauncher
+from dreamer_tf.sweeps.plans import Plan
 from dreamer_tf.sweeps.ray_cluster import RayLauncher
 from dreamer_tf.sweeps.resources import Resources
 from dreamer_tf.sweeps.slurm import SlurmLauncher
@@ -26,7 +28,7 @@ LEAST = 1e-3  # Of the options that are amounts.
 LONG = 2 * 86400  # Seconds without a GPU from which on it is said what a GPU would take.
 
 
-def add_options(parser):
+def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of running to an `ArgumentParser`."""
     parser.add_argument("--logdir", type=_folder, required=True, help="folder of all runs")
     parser.add_argument(
@@ -60,7 +62,7 @@ def add_options(parser):
     )
 
 
-def run(plans, arguments):
+def run(plans: Sequence[Plan], arguments: argparse.Namespace) -> int:
     """Brings plans to their ends and shows how far they are; returns the exit status.
 
     Args:
@@ -105,7 +107,7 @@ def run(plans, arguments):
     return 0 if set(words.values()) == {"done"} else 1
 
 
-def check(plans):
+def check(plans: Iterable[Plan]) -> None:
     """Raises a UserError where a plan's configuration is wrong, or two have one folder."""
     folders = {}
     for plan in plans:
@@ -115,7 +117,7 @@ def check(plans):
             raise UserError(f"two different runs would be made in {folder}: name them apart")
 
 
-def check_folder(plans, logdir):
+def check_folder(plans: Iterable[Plan], logdir: str | Path) -> None:
     """Raises a UserError where no runs can be made in a folder, or other ones are in the way."""
     outputs.folder(logdir, "--logdir")
     for plan in plans:
@@ -127,7 +129,9 @@ def check_folder(plans, logdir):
             )
 
 
-def describe(plans, left, logdir, needed):
+def describe(
+    plans: Sequence[Plan], left: Sequence[Plan], logdir: str | Path, needed: Resources
+) -> list[str]:
     """Returns lines: how many runs there are, and what those that are left will cost."""
     lines = [
         f"{len(plans)} run{'' if len(plans) == 1 else 's'}, {len(plans) - len(left)} of them done"
@@ -161,7 +165,7 @@ def describe(plans, left, logdir, needed):
     return lines
 
 
-def check_launcher(arguments, needed):
+def check_launcher(arguments: argparse.Namespace, needed: Resources) -> None:
     """Raises the UserError of a launcher that cannot work here; starts none."""
     name = _launcher(arguments)
     if arguments.address and name != "ray":
@@ -177,7 +181,9 @@ def check_launcher(arguments, needed):
     return local.check(needed)
 
 
-def make_launcher(arguments, needed):
+def make_launcher(
+    arguments: argparse.Namespace, needed: Resources
+) -> LocalLauncher | RayLauncher | SlurmLauncher:
     """Returns the launcher that the options name, after `check_launcher`."""
     name = _launcher(arguments)
     if name == "ray":
@@ -198,7 +204,9 @@ def _slurm_options(arguments):
     return dict(_pair(each, "--slurm") for each in arguments.slurm)
 
 
-def overrides(words, option="--set", instead=OWN_OPTIONS):
+def overrides(
+    words: Iterable[str], option: str = "--set", instead: Mapping[str, str] = OWN_OPTIONS
+) -> tuple[tuple[str, str], ...]:
     """Returns pairs (key, text) of words `key=value`.
 
     Args:
@@ -230,7 +238,7 @@ def _needed(arguments):
             continue
         if not (value >= LEAST and math.isfinite(value)):
             raise UserError(f"--{name} must be {LEAST:g} or more, not {value:g}")
-    cpus = min(resources.cores(), 4) if arguments.cpus is None else arguments.cpus
+    cpus = min(machine.cores(), 4) if arguments.cpus is None else arguments.cpus
     gpus = arguments.gpus
     if gpus is None:
         gpus = 1 if resources.gpus() else None
@@ -277,7 +285,7 @@ class _signals:
             signal.signal(number, handler)
 
 
-def parser_of(name, text):
+def parser_of(name: str, text: str | None) -> argparse.ArgumentParser:
     """Returns an `ArgumentParser` for a program of a sweep."""
     return argparse.ArgumentParser(
         prog=name, description=text, formatter_class=argparse.RawDescriptionHelpFormatter

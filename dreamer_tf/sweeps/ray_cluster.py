@@ -3,22 +3,25 @@
 import importlib.util
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from dreamer_tf.basics import machine
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.sweeps import resources
-from dreamer_tf.sweeps.plans import ROOT
+from dreamer_tf.sweeps.plans import ROOT, Plan
 from dreamer_tf.sweeps.process import Attempts, bring_to_end
+from dreamer_tf.sweeps.resources import Resources
 
 TOO_LITTLE = "this computer does not have what a run needs: "
 
 
-def available():
+def available() -> bool:
     """Returns whether Ray is installed."""
     return importlib.util.find_spec("ray") is not None
 
 
-def check(needed, address):
+def check(needed: Resources, address: str | None) -> None:
     """Raises a UserError for what is certain before Ray is started; the arguments as below."""
     if not available():
         raise UserError(
@@ -26,7 +29,7 @@ def check(needed, address):
             "-c requirements/lock.txt"
         )
     # All cores, which is what Ray counts; of the memory it has a part.
-    has = (os.cpu_count(), len(resources.gpus()), resources.memory())
+    has = (os.cpu_count(), len(resources.gpus()), machine.available_memory())
     wants = (needed.cpus, needed.gpus or 0, needed.memory)
     if address is None and any(want > there for want, there in zip(wants, has, strict=True)):
         raise UserError(f"{TOO_LITTLE}{_wanted(*wants)}")
@@ -51,7 +54,7 @@ class RayLauncher:
 
     farewell = "stopped; the same command goes on"
 
-    def __init__(self, needed, attempts, address=None):
+    def __init__(self, needed: Resources, attempts: int, address: str | None = None):
         check(needed, address)
         # Anyone who reaches the ports of a cluster without a token can run programs on it. Ray
         # looks at this when it is imported, and makes a token in ~/.ray where there is none.
@@ -81,7 +84,7 @@ class RayLauncher:
             self.ray.shutdown()
             raise UserError(f"{TOO_LITTLE}{self._wanted()}")
 
-    def describe(self):
+    def describe(self) -> str:
         """Returns where runs go, for people."""
         total = self.ray.cluster_resources()
         nodes = len([node for node in self.ray.nodes() if node["Alive"]])
@@ -107,7 +110,7 @@ class RayLauncher:
         needs = self._needs()
         return _wanted(needs["CPU"], needs["GPU"], needs["memory"])
 
-    def start(self, plans, logdir):
+    def start(self, plans: Sequence[Plan], logdir: str | Path) -> None:
         """Hands all plans to Ray."""
         self.logdir = Path(logdir).resolve()
         self.logdir.mkdir(parents=True, exist_ok=True)
@@ -141,7 +144,7 @@ class RayLauncher:
         """Returns the path of the file that says that a task has begun."""
         return f"{self.stop_file}-{index}"
 
-    def states(self):
+    def states(self) -> dict[int, str]:
         """Returns {index of a plan: what `bring_to_end` said}; running ones show by progress."""
         references = list(self.waiting)
         ready = []
@@ -162,11 +165,11 @@ class RayLauncher:
                     self.results[index] = f"failed: {reason}"
         return dict(self.results)
 
-    def working(self):
+    def working(self) -> bool:
         """Returns whether any run may still change."""
         return len(self.states()) < len(self.plans)
 
-    def close(self):
+    def close(self) -> None:
         """Stops every run at a checkpoint, waits for them and leaves Ray."""
         try:
             if self.stop_file is not None and self.working():

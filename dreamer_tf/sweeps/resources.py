@@ -4,6 +4,8 @@ import dataclasses
 import os
 from pathlib import Path
 
+from dreamer_tf.basics import machine
+
 THREADS = "TF_NUM_INTRAOP_THREADS"
 
 
@@ -23,12 +25,7 @@ class Resources:
     memory: float
 
 
-def cores():
-    """Returns the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def threads(cpus):
+def threads(cpus: float) -> dict[str, str]:
     """Returns the variables that keep a run of TensorFlow to its cores; what is set stays.
 
     Args:
@@ -39,7 +36,7 @@ def threads(cpus):
     return {THREADS: str(max(1, int(cpus)))}
 
 
-def gpus():
+def gpus() -> list[str]:
     """Returns the names of the usable NVIDIA GPUs, as CUDA_VISIBLE_DEVICES has them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
@@ -50,7 +47,7 @@ def gpus():
     return [each for each in names if each]
 
 
-def shares(needed):
+def shares(needed: float | None) -> list[str]:
     """Returns the GPUs that each of as many runs as the GPUs allow would see.
 
     Args:
@@ -69,17 +66,9 @@ def shares(needed):
     return [",".join(names[i : i + size]) for i in range(0, len(names) - size + 1, size)]
 
 
-def memory():
-    """Returns the bytes of memory that are free to use."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return 1024 * int(line.split()[1])
-    raise OSError("this system does not say how much memory is free")
-
-
-def side_by_side(needed):
+def side_by_side(needed: Resources) -> int:
     """Returns how many runs fit beside each other on this computer, at least 1."""
-    fits = [cores() / needed.cpus, memory() / needed.memory]
+    fits = [machine.cores() / needed.cpus, machine.available_memory() / needed.memory]
     if needed.gpus:
         fits.append(len(shares(needed.gpus)))
     return max(1, int(min(fits)))

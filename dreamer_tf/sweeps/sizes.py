@@ -1,5 +1,6 @@
 """What a run takes on the disk: its episodes and its checkpoints, from its configuration."""
 
+from dreamer_tf.config.schema import Config
 from dreamer_tf.sweeps import costs
 
 # Of a number that is learned, a checkpoint holds the weight and Adam's two moments, in float32.
@@ -9,7 +10,7 @@ D4PG, D4PG_VECTORS, A3C = 83.5e6, 3.8e6, 0.4e6
 BESIDE = 100  # Bytes of a step of an episode beside its image.
 
 
-def record_bytes(config, steps=None):
+def record_bytes(config: Config, steps: int | None = None) -> float:
     """Returns a rough size of a run's episodes in bytes, an image for each action if it has any.
 
     Args:
@@ -22,7 +23,7 @@ def record_bytes(config, steps=None):
     return records * (3 * config.env.image_size**2 * costs.has_images(config) + BESIDE)
 
 
-def checkpoint_bytes(config):
+def checkpoint_bytes(config: Config) -> float:
     """Returns a rough size of all checkpoints that a run has at once, in bytes."""
     # The new one is written before the oldest goes.
     return (config.checkpoint.keep + 1) * _checkpoint(config)

@@ -2,20 +2,27 @@
 
 import importlib.util
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.sweeps.plans import Plan
 from dreamer_tf.sweeps.process import bring_to_end
+from dreamer_tf.sweeps.resources import Resources
+
+if TYPE_CHECKING:
+    import submitit
 
 TIMEOUTS = 1000  # How often a job whose time is up is requeued; submitit's own number is 3.
 
 
-def available():
+def available() -> bool:
     """Returns whether submitit is installed."""
     return importlib.util.find_spec("submitit") is not None
 
 
-def check(cluster="slurm"):
+def check(cluster: str = "slurm") -> None:
     """Raises a UserError where jobs cannot be submitted, see `SlurmLauncher`."""
     if not available():
         raise UserError(
@@ -29,17 +36,17 @@ def check(cluster="slurm"):
 class Job:
     """What a job of the array does; requeued, it goes on from the run's checkpoint."""
 
-    def __init__(self, plan, logdir, attempts):
+    def __init__(self, plan: Plan, logdir: str | Path, attempts: int):
         self.plan = plan
         self.logdir = str(logdir)
         self.attempts = attempts
         self.stopping = False
 
-    def __call__(self):
+    def __call__(self) -> str:
         """Brings the run to its end."""
         return bring_to_end(self.plan, self.logdir, self.attempts, lambda: self.stopping)
 
-    def checkpoint(self):
+    def checkpoint(self) -> "submitit.helpers.DelayedSubmission":
         """Called by submitit when the job's time is up or it is preempted: asks for a new one.
 
         The run's own process saves on the SIGTERM that it gets, here or from Slurm.
@@ -63,7 +70,14 @@ class SlurmLauncher:
 
     farewell = "the jobs go on without this program: squeue shows them, scancel ends them"
 
-    def __init__(self, needed, attempts, hours, options=None, cluster="slurm"):
+    def __init__(
+        self,
+        needed: Resources,
+        attempts: int,
+        hours: float,
+        options: dict[str, str] | None = None,
+        cluster: str = "slurm",
+    ):
         check(cluster)
         import submitit
 
@@ -75,11 +89,11 @@ class SlurmLauncher:
         self.submitit = submitit
         self.jobs = []
 
-    def describe(self):
+    def describe(self) -> str:
         """Returns where runs go, for people."""
         return "a job array on Slurm" if self.cluster == "slurm" else "jobs on this computer"
 
-    def start(self, plans, logdir):
+    def start(self, plans: Sequence[Plan], logdir: str | Path) -> None:
         """Submits all plans."""
         logdir = Path(logdir).resolve()
         executor = self.submitit.AutoExecutor(
@@ -104,7 +118,7 @@ class SlurmLauncher:
             raise UserError(f"Slurm did not take the jobs: {_last(error)}", status=1) from None
         self.jobs = jobs
 
-    def states(self):
+    def states(self) -> dict[int, str]:
         """Returns {index of a plan: what `bring_to_end` said}."""
         found = {}
         for index, job in enumerate(self.jobs):
@@ -113,11 +127,11 @@ class SlurmLauncher:
                 found[index] = f"failed: {_last(error)}" if error else job.result()
         return found
 
-    def working(self):
+    def working(self) -> bool:
         """Returns whether any run may still change."""
         return len(self.states()) < len(self.jobs)
 
-    def close(self):
+    def close(self) -> None:
         """Does nothing: the jobs are Slurm's."""
 
 

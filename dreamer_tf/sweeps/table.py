@@ -1,6 +1,8 @@
 """A sweep in the terminal: one line a run, kept up to date."""
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -8,6 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from dreamer_tf.reports.duration import in_words
+from dreamer_tf.sweeps.local import LocalLauncher
+from dreamer_tf.sweeps.plans import Plan, Progress
+from dreamer_tf.sweeps.ray_cluster import RayLauncher
+from dreamer_tf.sweeps.slurm import SlurmLauncher
 
 INTERVAL = 2.0
 SILENT = 900.0  # Seconds without a line in its log after which a run may hang: long evaluations.
@@ -16,7 +22,9 @@ NO_SIGN = "no sign for"
 WORDS = {"done": "green", "running": "cyan", "waiting": "dim", "stopped": "yellow"}
 
 
-def state_of(said, progress, before, began=0.0, now=0.0):
+def state_of(
+    said: str | None, progress: Progress, before: int, began: float = 0.0, now: float = 0.0
+) -> str:
     """Returns the word for a run.
 
     Args:
@@ -39,7 +47,12 @@ def state_of(said, progress, before, began=0.0, now=0.0):
     return f"running: {NO_SIGN} {in_words(silent)}{queued}"
 
 
-def watch(plans, launcher, logdir, console=None):
+def watch(
+    plans: Sequence[Plan],
+    launcher: LocalLauncher | RayLauncher | SlurmLauncher,
+    logdir: str | Path,
+    console: Console | None = None,
+) -> dict[Plan, str]:
     """Shows the runs until none of them can change; returns {`Plan`: its last word}.
 
     Args:
@@ -71,7 +84,7 @@ def watch(plans, launcher, logdir, console=None):
     return {plan: word for plan, _, word in rows}
 
 
-def render(rows, height):
+def render(rows: Sequence[tuple[Plan, Progress, str]], height: int) -> Group:
     """Returns the table of (plan, progress, word); where it does not fit, of those that matter."""
     order = {"running": 0, "failed": 1, "stopped": 2, "waiting": 3, "done": 4}
     rows = sorted(rows, key=lambda row: order.get(row[2].partition(":")[0], 1))
@@ -102,7 +115,7 @@ def render(rows, height):
     return Group(table, *more, Text(summary(rows)))
 
 
-def summary(rows):
+def summary(rows: Sequence[tuple[Plan, Progress, str]]) -> str:
     """Returns one line: how many runs are in which state."""
     words = [word.partition(":")[0] for _, _, word in rows]
     counts = [f"{words.count(word)} {word}" for word in dict.fromkeys(words)]

@@ -4,10 +4,13 @@ import time
 
 import tensorflow as tf
 
+from dreamer_tf.agents.description import Description
+from dreamer_tf.agents.protocol import Agent
+from dreamer_tf.config.schema import Config
 from dreamer_tf.experience.sources import Rollouts
 
 
-def disk_bytes(config, agent):
+def disk_bytes(config: Config, agent: Agent) -> tuple[float, int]:
     """Returns an estimate of the bytes of a run's (episodes, checkpoints) in the end.
 
     Episodes are taken to last until the time limit; shorter ones need a record and a part of a
@@ -32,7 +35,7 @@ def disk_bytes(config, agent):
     return episodes, weights * (config.checkpoint.keep + 1)
 
 
-def matmul_speed(size=1024, seconds=0.3, dtype="float32"):
+def matmul_speed(size: int = 1024, seconds: float = 0.3, dtype: str = "float32") -> float:
     """Measures this machine's matrix products in floating point operations a second."""
     matrix = tf.cast(tf.random.stateless_normal([size, size], [0, 0]), dtype)
     product = tf.function(tf.matmul, autograph=False)
@@ -44,7 +47,7 @@ def matmul_speed(size=1024, seconds=0.3, dtype="float32"):
     return count * 2 * size**3 / (time.monotonic() - begin)
 
 
-def updates(config, agent):
+def updates(config: Config, agent: Agent) -> float:
     """Returns about how many updates a whole run makes; the arguments as above."""
     if isinstance(agent.experience, Rollouts):
         return config.steps / (agent.spec.action_repeat * config.envs * agent.experience.length)
@@ -52,7 +55,7 @@ def updates(config, agent):
     return train.pretrain + train.updates * (config.steps - train.prefill) / train.every
 
 
-def run_seconds(config, agent, described, speed):
+def run_seconds(config: Config, agent: Agent, described: Description, speed: float) -> float:
     """Returns a rough estimate of the seconds that a whole run computes, evaluations left out.
 
     Args:

@@ -1,14 +1,17 @@
 """Episodes with the agent's best actions, to measure it."""
 
 import tempfile
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Self
 
 import numpy as np
 
+from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.nameless import nameless_file
-from dreamer_tf.envs.process.remote import WorkerError
+from dreamer_tf.envs.process.remote import RemoteEnv, WorkerError
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.experience.growing_file import write_all
 from dreamer_tf.reports.pictures import Film
 
@@ -41,7 +44,15 @@ class Evaluator:
         filmed: how many episodes, the first ones, are rendered.
     """
 
-    def __init__(self, start_worker, agent, seed, warn, action, filmed=0):
+    def __init__(
+        self,
+        start_worker: Callable[[], RemoteEnv],
+        agent: Agent,
+        seed: int,
+        warn: Callable[[str], None],
+        action: str,
+        filmed: int = 0,
+    ):
         self.filmed = filmed
         self.start_worker = start_worker
         self.agent = agent
@@ -51,7 +62,7 @@ class Evaluator:
         self.worker = None
 
     @property
-    def spec(self):
+    def spec(self) -> EnvSpec:
         """`EnvSpec` of the environment, whose worker is started for it.
 
         Raises:
@@ -61,11 +72,13 @@ class Evaluator:
         return self.worker.spec
 
     @property
-    def can_render(self):
+    def can_render(self) -> bool:
         """Whether episodes can be filmed; waits and raises as `spec` does."""
         return bool(self.spec) and self.worker.can_render
 
-    def run(self, count, should_stop=lambda: False, recorded=0):
+    def run(
+        self, count: int, should_stop: Callable[[], bool] = lambda: False, recorded: int = 0
+    ) -> list[Episode] | None:
         """Returns `count` `Episode`s, or None as soon as `should_stop()` is true.
 
         Args:
@@ -139,7 +152,7 @@ class Evaluator:
             self.warn(f"no videos of this episode: {where} takes no more ({error.strerror})")
             return None
 
-    def close(self):
+    def close(self) -> None:
         """Ends the worker."""
         if self.worker is not None:
             self.worker.close()
@@ -155,22 +168,22 @@ class Tape:
         first: the first record.
     """
 
-    def __init__(self, first):
+    def __init__(self, first: np.ndarray):
         self._dtype = first.dtype
         self._file = nameless_file(buffering=0)
         self.add(first)
 
-    def add(self, record):
+    def add(self, record: np.ndarray) -> Self:
         """Adds a record; returns the tape."""
         write_all(self._file, record.tobytes())
         return self
 
-    def records(self):
+    def records(self) -> np.ndarray:
         """Returns all records as a read-only array [T] whose data stays on the disk."""
         return np.memmap(self._file, self._dtype, "r")
 
 
-def summarize(episodes):
+def summarize(episodes: list[Episode]) -> tuple[float, float | None]:
     """Returns (mean return, standard error of it or None for one episode)."""
     returns = np.array([episode.total for episode in episodes])
     if len(returns) < 2:
@@ -178,7 +191,7 @@ def summarize(episodes):
     return float(returns.mean()), float(returns.std(ddof=1) / np.sqrt(len(returns)))
 
 
-def metrics_of(episodes):
+def metrics_of(episodes: list[Episode]) -> dict[str, float]:
     """Returns what is logged of an evaluation's episodes, {name: float}."""
     mean, error = summarize(episodes)
     length = float(np.mean([episode.length for episode in episodes]))

@@ -7,19 +7,30 @@ import contextlib
 import signal
 import threading
 import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dreamer_tf import agents
+from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.basics import cluster, stopping
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.command_line import Arguments
 from dreamer_tf.config.files import to_yaml
-from dreamer_tf.config.schema import check_environment
+from dreamer_tf.config.schema import Config, check_environment
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.reports import terminal
 from dreamer_tf.runs import run_directory
 
+if TYPE_CHECKING:
+    from dreamer_tf.agents.team import Team
 
-def make_agent(config, spec, precision, say):
+
+def make_agent(
+    config: Config, spec: EnvSpec, precision: str, say: Callable[[str], None]
+) -> "tuple[Agent, Team | None]":
     """Returns the agent of a run and its `Team`, None where the run has one process.
 
     Args:
@@ -50,7 +61,7 @@ def make_agent(config, spec, precision, say):
 
 
 @contextlib.contextmanager
-def leading(agent, team):
+def leading(agent: Agent, team: "Team | None") -> Iterator[None]:
     """Has the other processes of a run, where there are any, make an agent's updates, too."""
     if team is None:
         yield
@@ -62,7 +73,7 @@ def leading(agent, team):
         team.dismiss()
 
 
-def help_with(arguments, factory):
+def help_with(arguments: Arguments, factory: bytes | None) -> Path:
     """Makes a run's updates with its first process until that ends; writes nothing.
 
     A signal is for all processes, and the first one's to follow: it ends the others. After a second

@@ -1,6 +1,11 @@
 """What a command to train would do, and what is left of a run that ended before it could save."""
 
+from pathlib import Path
+from typing import Any
+
+from dreamer_tf.config.command_line import Arguments
 from dreamer_tf.config.files import to_yaml
+from dreamer_tf.config.schema import Config
 from dreamer_tf.envs import check_task
 from dreamer_tf.runs import checkpoint, going_on, resume, run_directory, saved_agent
 from dreamer_tf.training.schedule import Schedule
@@ -11,7 +16,7 @@ NO_MEMORY = (
 )
 
 
-def plan(arguments):
+def plan(arguments: Arguments) -> str:
     """Returns what the command would do, as comments, and its whole configuration, as YAML.
 
     Raises:
@@ -39,25 +44,25 @@ def plan(arguments):
     return "".join(f"# {line}\n" for line in lines) + to_yaml(config).rstrip()
 
 
-def path_of(arguments):
+def path_of(arguments: Arguments) -> Path:
     """Returns the folder of the run of an `Arguments`."""
     config = arguments.config
     return run_directory.run_path(arguments.logdir, config.task, arguments.name, config.seed)
 
 
-def is_finished(state, config):
+def is_finished(state: dict[str, Any] | None, config: Config) -> bool:
     """Returns whether a checkpoint's state says that nothing is left to do; it may be None."""
     if state is None:
         return False
     return Schedule(config, state.get("at_once", False)).finished(resume.counters(state))
 
 
-def again(arguments):
+def again(arguments: Arguments) -> str:
     """Returns what a person types to go on with the run of an `Arguments`."""
     return "the same command without --fresh" if arguments.fresh else "the same command"
 
 
-def after_interrupt(arguments):
+def after_interrupt(arguments: Arguments) -> str:
     """Returns what is left of a run that was interrupted before it could save."""
     path, same = path_of(arguments), again(arguments)
     saved = checkpoint.read_state(path / run_directory.CHECKPOINTS)
@@ -69,7 +74,7 @@ def after_interrupt(arguments):
     return "interrupted before anything was learned: the same command starts the run"
 
 
-def out_of_memory(error):
+def out_of_memory(error: BaseException) -> str | None:
     """Returns the line for an exception that says that memory is lacking, None for any other."""
     # By its name: TensorFlow need not have been loaded.
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":

@@ -1,12 +1,25 @@
 """Collecting beside a block of updates (train.overlap)."""
 
 import dataclasses
+from collections.abc import Callable
 
+from dreamer_tf.agents.acting import Acting
 from dreamer_tf.basics import seeding
 from dreamer_tf.experience.ahead import Ahead
+from dreamer_tf.experience.collector import Collector
+from dreamer_tf.runs.counters import Counters
+from dreamer_tf.training.schedule import Schedule
 
 
-def begin(collector, acting, schedule, counters, seed, action_repeat, end):
+def begin(
+    collector: Collector,
+    acting: Acting | None,
+    schedule: Schedule,
+    counters: Counters,
+    seed: int,
+    action_repeat: int,
+    end: int,
+) -> Ahead | None:
     """Begins to make the steps up to the next block of updates, with the policy as it is now.
 
     Args:
@@ -44,7 +57,7 @@ def begin(collector, acting, schedule, counters, seed, action_repeat, end):
     return Ahead(collector, act, enough)
 
 
-def wait(ahead, stopping):
+def wait(ahead: Ahead | None, stopping: Callable[[], bool]) -> None:
     """Waits until the steps beside the updates are made, or the run is to stop.
 
     It is called before the last update of a block: a stop that comes while environments are slower

@@ -7,30 +7,38 @@ import contextlib
 import dataclasses
 import functools
 import signal
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dreamer_tf import agents
 from dreamer_tf.agents.acting import Acting
+from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.basics import atomic, cluster, stopping
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.catalog import AGENTS
+from dreamer_tf.config.command_line import Arguments
 from dreamer_tf.config.files import to_yaml
-from dreamer_tf.config.schema import check_environment, flatten
+from dreamer_tf.config.schema import Config, check_environment, flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
-from dreamer_tf.envs.process.remote import close_all
+from dreamer_tf.envs.process.remote import RemoteEnv, close_all
 from dreamer_tf.envs.tasks import is_atari
 from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes, remove_all
 from dreamer_tf.experience.sources import make_source
 from dreamer_tf.reports import summary, terminal
 from dreamer_tf.reports.display import Display
+from dreamer_tf.reports.loggers import RunLogger
 from dreamer_tf.reports.means import Means
 from dreamer_tf.runs import checkpoint, going_on, resume, run_directory, saved_agent, versions
+from dreamer_tf.runs.checkpoint import Checkpoint
 from dreamer_tf.runs.run_directory import RunDirectory
 from dreamer_tf.training import helping, outlook
 from dreamer_tf.training.evaluator import Evaluator
+
+if TYPE_CHECKING:
+    from dreamer_tf.training.trainer import Trainer
 
 UNLIMITED = (
     "the environment has no time limit of its own, its episodes are cut after {} steps; "
@@ -76,7 +84,7 @@ class Machine(NamedTuple):
     gl: str | None
 
 
-def run_to_end(arguments, extras=Extras()):  # noqa: B008 - it cannot be changed
+def run_to_end(arguments: Arguments, extras: Extras = Extras()) -> Outcome:  # noqa: B008 - it cannot be changed
     """Starts or continues the run of an `Arguments`, until it is complete or a signal stops it.
 
     Args:
@@ -157,7 +165,7 @@ def _run_with(arguments, extras, opened):
     return train(arguments, run, display, start_worker, workers, machine, weights, extras, opened)
 
 
-def machine_of(config, backend, display):
+def machine_of(config: Config, backend: str | None, display: Display) -> Machine:
     """Returns the `Machine` that TensorFlow finds, with the GL back end.
 
     Raises:
@@ -171,7 +179,7 @@ def machine_of(config, backend, display):
         return Machine(device, precision.resolve(config.precision, config.devices), backend)
 
 
-def is_complete(path, arguments):
+def is_complete(path: Path, arguments: Arguments) -> bool:
     """Returns whether nothing is left to do for the run in a folder, which may be read-only.
 
     Raises:
@@ -189,7 +197,7 @@ def is_complete(path, arguments):
     return True
 
 
-def initial_weights(source, run):
+def initial_weights(source: Path | None, run: RunDirectory | None) -> Checkpoint | None:
     """Returns the `Checkpoint` of --init_from, None without it or where the run has its own."""
     if source is None:
         return None
@@ -200,7 +208,17 @@ def initial_weights(source, run):
     return saved_agent.load_checkpoint(source, lambda text: print(f"warning: {text}"))
 
 
-def train(arguments, run, display, start_worker, workers, machine, weights, extras, opened):
+def train(
+    arguments: Arguments,
+    run: RunDirectory | None,
+    display: Display,
+    start_worker: Callable[..., RemoteEnv],
+    workers: list[RemoteEnv],
+    machine: Machine,
+    weights: Checkpoint | None,
+    extras: Extras,
+    opened: contextlib.ExitStack,
+) -> Outcome:
     """Makes or restores the parts of a run and trains; returns the `Outcome`."""
     config, (device, resolved, backend) = arguments.config, machine
     display.doing("making the networks")
@@ -256,7 +274,14 @@ def train(arguments, run, display, start_worker, workers, machine, weights, extr
     return say_end(arguments, run, trainer, complete, agent.dreams is not None, extras)
 
 
-def say_end(arguments, run, trainer, complete, dreams, extras):
+def say_end(
+    arguments: Arguments,
+    run: RunDirectory,
+    trainer: "Trainer",
+    complete: bool,
+    dreams: bool,
+    extras: Extras,
+) -> Outcome:
     """Writes and prints why a session ended and, of a complete run, what was learned.
 
     Args:
@@ -291,7 +316,17 @@ def say_end(arguments, run, trainer, complete, dreams, extras):
     return Outcome(run.path)
 
 
-def make_trainer(config, run, agent, precision, display, start_worker, workers, saved, loggers=()):
+def make_trainer(
+    config: Config,
+    run: RunDirectory,
+    agent: Agent,
+    precision: str,
+    display: Display,
+    start_worker: Callable[..., RemoteEnv],
+    workers: list[RemoteEnv],
+    saved: Checkpoint | None,
+    loggers: Iterable[RunLogger] = (),
+) -> "Trainer":
     """Returns the `Trainer` of a run whose newest checkpoint is `saved` or None."""
     from dreamer_tf.reports.logger import Logger
     from dreamer_tf.reports.loggers import Loggers
@@ -321,7 +356,7 @@ def make_trainer(config, run, agent, precision, display, start_worker, workers, 
     return Trainer(config, counters, means, parts, reports, run.checkpoints, precision)
 
 
-def make_acting(config, agent, precision):
+def make_acting(config: Config, agent: Agent, precision: str) -> Acting | None:
     """Returns the `Acting` of a run that collects while it learns, else None."""
     if not config.train.overlap:
         return None

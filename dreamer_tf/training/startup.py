@@ -1,11 +1,15 @@
 """What a run says of itself before it begins."""
 
 import shutil
+from collections.abc import Callable
 
-from dreamer_tf.agents.protocol import without_dreams
+from dreamer_tf.agents.description import Description
+from dreamer_tf.agents.protocol import Agent, without_dreams
 from dreamer_tf.basics import processor
+from dreamer_tf.config.schema import Config
 from dreamer_tf.envs.tasks import is_suite
 from dreamer_tf.reports.duration import in_words
+from dreamer_tf.runs.run_directory import RunDirectory
 from dreamer_tf.training import cost
 
 # Less work than this many seconds of updates is not worth a warning.
@@ -16,7 +20,16 @@ SHOWN = 6
 LARGE_UPDATE = 1e11
 
 
-def describe(say, config, run, agent, described, device, precision, backend):
+def describe(
+    say: Callable[[str], None],
+    config: Config,
+    run: RunDirectory,
+    agent: Agent,
+    described: Description,
+    device: str,
+    precision: str,
+    backend: str | None,
+) -> None:
     """Prints what runs where, how large it is, and what it will need.
 
     Args:
@@ -80,7 +93,7 @@ def _describe_disk(say, config, run, agent):
         )
 
 
-def in_bytes(count):
+def in_bytes(count: float) -> str:
     """Returns a number of bytes for people: `1.4 GB`."""
     for unit in ("kB", "MB", "GB"):
         count /= 1000

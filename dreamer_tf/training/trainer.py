@@ -4,22 +4,29 @@ import collections
 import math
 import signal
 import time
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from dreamer_tf.agents.acting import Acting
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.random import RandomPolicy
 from dreamer_tf.basics import seeding, stopping
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.config.schema import Config
 from dreamer_tf.envs.process.remote import WorkerError
 from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.sources import Source
 from dreamer_tf.reports import pictures, predictions
 from dreamer_tf.reports.display import Display
-from dreamer_tf.reports.logger import Logger
+from dreamer_tf.reports.loggers import Loggers
+from dreamer_tf.reports.means import Means
 from dreamer_tf.reports.stopwatch import Stopwatch
 from dreamer_tf.reports.watch import Watch
+from dreamer_tf.runs.checkpoint import Checkpoint
+from dreamer_tf.runs.counters import Counters
 from dreamer_tf.runs.snapshots import Kept, Snapshots
 from dreamer_tf.training import evaluator, overlap
 from dreamer_tf.training.evaluator import Evaluator
@@ -37,7 +44,7 @@ class Parts(NamedTuple):
     acting: Acting | None = None
 
 
-def stateful(parts):
+def stateful(parts: Parts) -> dict[str, Any]:
     """Returns {name: part} of the `Parts` whose state a checkpoint holds."""
     return {name: part for name, part in parts._asdict().items() if name in Kept._fields}
 
@@ -45,7 +52,7 @@ def stateful(parts):
 class Reports(NamedTuple):
     """What the run tells: to files and to the terminal."""
 
-    logger: Logger
+    logger: Loggers
     display: Display
 
 
@@ -62,7 +69,16 @@ class Trainer:
         precision: resolved compute precision.
     """
 
-    def __init__(self, config, counters, means, parts, reports, checkpoints, precision):
+    def __init__(
+        self,
+        config: Config,
+        counters: Counters,
+        means: Means,
+        parts: Parts,
+        reports: Reports,
+        checkpoints: str | Path,
+        precision: str,
+    ):
         self.config = config
         self.schedule = Schedule(config, parts.source.at_once)
         self.counters = counters
@@ -83,7 +99,7 @@ class Trainer:
         self.started = time.monotonic()
         self.earlier_wall_time = counters.wall_time
 
-    def resume(self, saved):
+    def resume(self, saved: Checkpoint | None) -> None:
         """Goes back to a checkpoint (None: to the beginning) and adopts newer episodes."""
         before = self.counters.episodes
         ended, cut, changed = self.snapshots.restore(saved)
@@ -99,7 +115,7 @@ class Trainer:
         if changed:
             self.save()
 
-    def run(self):
+    def run(self) -> bool:
         """Runs to the end, or until a signal of `stopping`; returns whether the run is finished.
 
         Raises:
@@ -152,7 +168,7 @@ class Trainer:
     def _stopping(self):
         return self.stop_signal is not None or self.logger.stop
 
-    def collect(self):
+    def collect(self) -> None:
         """Makes one step in every environment and stores the episodes that it finishes."""
         prefilling = self.schedule.prefilling(self.counters)
         self.display.doing("collecting with random actions" if prefilling else "collecting")
@@ -192,7 +208,7 @@ class Trainer:
         if error is not None:
             raise error
 
-    def train_block(self):
+    def train_block(self) -> None:
         """Makes the updates up to the end of the block that is due, then logs their means.
 
         A source that cannot serve all of them has the block go on later.
@@ -273,7 +289,7 @@ class Trainer:
         self.display.timed(timings["fps"], elapsed, seconds)
         return timings
 
-    def evaluate(self):
+    def evaluate(self) -> None:
         """Measures the agent; given up without a trace when the run is asked to stop."""
         self.display.doing("evaluating")
         every = self.config.evaluate.videos
@@ -299,7 +315,7 @@ class Trainer:
         mean, error = found["test/return"], found.get("test/return_error")
         self.display.evaluated(self.counters.step, mean, error, len(episodes))
 
-    def show(self, episodes):
+    def show(self, episodes: list[np.ndarray]) -> None:
         """Shows a held-out episode, and predictions on such and on training data."""
         update, training = self.counters.update, None
         # Rollouts are learned from before there are any episodes.
@@ -311,7 +327,7 @@ class Trainer:
             self.logger, self.counters.step, self.agent.dreams, episodes, training, seed
         )
 
-    def log_episode(self, total, length, episodes, step):
+    def log_episode(self, total: float, length: int, episodes: int, step: int) -> None:
         """Logs a training episode that finished at `step`.
 
         Args:
@@ -339,12 +355,12 @@ class Trainer:
         if self.snapshots.due(self.config.checkpoint.minutes):
             self.save()
 
-    def save(self):
+    def save(self) -> None:
         """Writes a checkpoint of everything that a bit-exact resume needs."""
         self._counter_fields()  # Brings the running time up to date.
         self.snapshots.save()
 
-    def close(self):
+    def close(self) -> None:
         """Ends the workers and closes the files and the display."""
         for part in (self.display, self.collector, self.evaluator, self.logger):
             part.close()

@@ -10,12 +10,14 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from dreamer_tf.networks import distributions
+
 # The candidates of the TF1 code: cyclic shifts in the batch and in time, the aligned one included.
 BATCH_SHIFTS = range(-5, 5)
 TIME_SHIFTS = range(-15, 15)
 
 
-def log_densities(mean, std, states):
+def log_densities(mean: tf.Tensor, std: tf.Tensor, states: tf.Tensor) -> tf.Tensor:
     """Returns the log density of every state under every observation's normal, [N, M] in nats.
 
     One matrix product: the squares are multiplied out, so that nothing of size N x M x F exists.
@@ -32,7 +34,7 @@ def log_densities(mean, std, states):
     return tf.matmul(left, right, transpose_b=True) - constant
 
 
-def over_window(densities, batch, length):
+def over_window(densities: tf.Tensor, batch: int, length: int) -> tf.Tensor:
     """Returns candidates for each observation: the TF1 code.
 
     The candidates are the states shifted cyclically by up to 5 sequences and 15 steps, so that the
@@ -54,7 +56,9 @@ def over_window(densities, batch, length):
     return tf.gather(tf.transpose(densities), np.stack(columns, 1), batch_dims=1)
 
 
-def contrast(state_model, features, how):
+def contrast(
+    state_model: distributions.tfd.Independent, features: tf.Tensor, how: str
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the term J_S of every step and how often the right candidate is the likeliest.
 
     Args:

@@ -4,12 +4,15 @@ A model state is (deter, stoch): deter is the GRU's state h_t, stoch the Gaussia
 features that every head reads are [stoch; deter].
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 
+from dreamer_tf.config.sections import ModelConfig
 from dreamer_tf.networks import distributions
+from dreamer_tf.networks.layers import LayerFactory
 
 
 class State(NamedTuple):
@@ -19,7 +22,7 @@ class State(NamedTuple):
     deter: tf.Tensor
 
     @property
-    def features(self):
+    def features(self) -> tf.Tensor:
         """[..., S + D], what the heads read."""
         return tf.concat([self.stoch, self.deter], -1)
 
@@ -31,7 +34,7 @@ class Gaussian(NamedTuple):
     std: tf.Tensor
 
     @property
-    def distribution(self):
+    def distribution(self) -> distributions.tfd.Independent:
         """The diagonal normal with these parameters."""
         return distributions.normal(self.mean, self.std, event_dims=1)
 
@@ -44,7 +47,7 @@ class Observed(NamedTuple):
     prior: Gaussian
 
 
-def scan(step, initial, inputs):
+def scan(step: Callable[[Any, Any], Any], initial: Any, inputs: Any) -> Any:
     """Runs `state = step(state, input)` over time and stacks the states.
 
     Args:
@@ -64,7 +67,7 @@ def scan(step, initial, inputs):
     return tf.nest.map_structure(lambda *values: tf.stack(values), *states)
 
 
-def swap_time(structure):
+def swap_time(structure: Any) -> Any:
     """Swaps the first two dimensions: [B, L, ...] to [L, B, ...] and back."""
 
     def swap(tensor):
@@ -83,7 +86,7 @@ class RSSM(keras.Model):
         embed_size: length E of what an observation is encoded as.
     """
 
-    def __init__(self, make, config, action_size, embed_size):
+    def __init__(self, make: LayerFactory, config: ModelConfig, action_size: int, embed_size: int):
         # Tensors enter and leave in float32; the layers inside have the precision of `make`.
         super().__init__(name=make.scope, dtype="float32")
         self.sizes = State(config.stoch, config.deter)
@@ -106,7 +109,7 @@ class RSSM(keras.Model):
         )
         self.build(config.stoch + action_size, hidden, config.deter, embed_size)
 
-    def build(self, recurrent_inputs, hidden, deter, embed_size):
+    def build(self, recurrent_inputs: int, hidden: int, deter: int, embed_size: int) -> None:
         """Creates the weights."""
         self.recurrent_input.build((None, recurrent_inputs))
         self.gru.build((None, hidden))
@@ -117,11 +120,13 @@ class RSSM(keras.Model):
         self.posterior_parameters.build((None, hidden))
         self.built = True
 
-    def initial(self, batch_size):
+    def initial(self, batch_size: int | tf.Tensor) -> State:
         """Returns the zero state of a sequence's beginning."""
         return State(*(tf.zeros([batch_size, size]) for size in self.sizes))
 
-    def call(self, embed, action, is_first, noise):
+    def call(
+        self, embed: tf.Tensor, action: tf.Tensor, is_first: tf.Tensor, noise: tf.Tensor
+    ) -> Observed:
         """Filters sequences of observations: posterior and prior of every step.
 
         Args:
@@ -146,7 +151,9 @@ class RSSM(keras.Model):
         states, posterior = swap_time(scan(step, initial, inputs))
         return Observed(states, posterior, self.prior(states.deter))
 
-    def posterior_step(self, previous, action, projected, noise):
+    def posterior_step(
+        self, previous: State, action: tf.Tensor, projected: tf.Tensor, noise: tf.Tensor
+    ) -> tuple[State, Gaussian]:
         """Advances by one step and takes in the image.
 
         Args:
@@ -164,22 +171,22 @@ class RSSM(keras.Model):
         stoch = distributions.sample(posterior.distribution, noise)
         return State(stoch, deter), posterior
 
-    def prior_step(self, previous, action, noise):
+    def prior_step(self, previous: State, action: tf.Tensor, noise: tf.Tensor) -> State:
         """Advances by one step without an image; returns the next `State` [N, ...]."""
         deter = self.advance(previous, action)
         stoch = distributions.sample(self.prior(deter).distribution, noise)
         return State(stoch, deter)
 
-    def advance(self, previous, action):
+    def advance(self, previous: State, action: tf.Tensor) -> tf.Tensor:
         """Returns the next deter [N, D] (the GRU step)."""
         hidden = self.recurrent_input(tf.concat([previous.stoch, action], -1))
         return self.gru(hidden, previous.deter)
 
-    def prior(self, deter):
+    def prior(self, deter: tf.Tensor) -> Gaussian:
         """Returns the `Gaussian` of stoch given deter [..., D] alone."""
         return self.gaussian(self.prior_parameters(self.prior_hidden(deter)))
 
-    def gaussian(self, parameters):
+    def gaussian(self, parameters: tf.Tensor) -> Gaussian:
         """Returns the `Gaussian` for raw parameters [..., 2 S]: mean, then raw std."""
         mean, raw_std = tf.split(tf.cast(parameters, tf.float32), 2, -1)
         return Gaussian(mean, tf.nn.softplus(raw_std) + self.min_std)

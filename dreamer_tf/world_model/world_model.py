@@ -2,8 +2,11 @@
 
 from typing import NamedTuple
 
+import keras
 import tensorflow as tf
 
+from dreamer_tf.config.sections import ModelConfig
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.networks import devices, distributions, images, perceptrons
 from dreamer_tf.networks.layers import LayerFactory
 from dreamer_tf.world_model import contrast
@@ -51,7 +54,9 @@ class WorldModel:
         dtype: Keras dtype policy.
     """
 
-    def __init__(self, config, spec, discount, seed, dtype):
+    def __init__(
+        self, config: ModelConfig, spec: EnvSpec, discount: float | None, seed: int, dtype: str
+    ):
         self.config = config
         soft = config.discount_labels == "discount"
         # Of states that are no end; what a prediction is multiplied by.
@@ -114,19 +119,19 @@ class WorldModel:
         return perceptrons.DenseHead(self.make(scope), inputs, layers, units, outputs, distribution)
 
     @property
-    def reconstructs(self):
+    def reconstructs(self) -> bool:
         """Whether states are shaped by what the decoders predict."""
         return self.config.objective == "reconstruction"
 
     @property
-    def parts(self):
+    def parts(self) -> dict[str, list[keras.Model]]:
         """{name: models} that learn from a loss of their own, see `losses`."""
         if self.reconstructs or not self.decoders:
             return {"model": self.models}
         others = [model for model in self.models if model not in self.decoders]
         return {"model": others, "decoder": self.decoders}
 
-    def embed(self, observation):
+    def embed(self, observation: dict[str, tf.Tensor]) -> tf.Tensor:
         """Maps an observation, {name: [..., *shape]}, to embeddings [..., E]."""
         embeds = []
         if self.encoder is not None:
@@ -135,15 +140,15 @@ class WorldModel:
             embeds.append(self.vector_encoder(self.transformed_vectors(observation)))
         return tf.concat(embeds, -1)
 
-    def transformed_vectors(self, observation):
+    def transformed_vectors(self, observation: dict[str, tf.Tensor]) -> tf.Tensor:
         """Returns all vectors of an observation as one, [..., V], see `model.vector_transform`."""
         return self.transform(tf.concat([observation[name] for name in self.vectors], -1))
 
-    def learned_rewards(self, reward):
+    def learned_rewards(self, reward: tf.Tensor) -> tf.Tensor:
         """Returns what is learned of rewards [...], see `model.reward_transform`."""
         return REWARDS[self.config.reward_transform](reward)
 
-    def reconstruct(self, batch, noise):
+    def reconstruct(self, batch: dict[str, tf.Tensor], noise: tf.Tensor) -> Reconstruction:
         """Filters a batch and evaluates every head on it.
 
         Args:
@@ -178,11 +183,11 @@ class WorldModel:
         )
         return Reconstruction(embed, observed, **means, log_probs=log_probs, kl=kl)
 
-    def discounts(self, features):
+    def discounts(self, features: tf.Tensor) -> tf.Tensor:
         """Returns the discounts [...] that the discount head predicts in states [..., F]."""
         return self.discount_factor * self.discount_head(features).mean()
 
-    def open_loop(self, batch, context, noise):
+    def open_loop(self, batch: dict[str, tf.Tensor], context: int, noise: tf.Tensor) -> State:
         """Sees the first steps of sequences, then predicts from the actions alone (Figure 5).
 
         Args:
@@ -205,7 +210,7 @@ class WorldModel:
         pairs = zip(observed.states, predicted, strict=True)
         return State(*(tf.concat(pair, 1) for pair in pairs))
 
-    def decode(self, features):
+    def decode(self, features: tf.Tensor) -> dict[str, tf.Tensor]:
         """Maps features [..., F] to what is expected to be observed, where there are decoders.
 
         Returns:
@@ -222,7 +227,9 @@ class WorldModel:
             found |= dict(zip(self.vectors, parts, strict=True))
         return found
 
-    def losses(self, reconstruction):
+    def losses(
+        self, reconstruction: Reconstruction
+    ) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """Returns what each of `parts` learns from, and metrics.
 
         Returns:

@@ -8,6 +8,7 @@ import pytest
 from ray_for_tests import SETTINGS
 from runs_for_tests import ENVIRONMENT, ROOT, wait_for
 
+from dreamer_tf.basics import machine
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.runs.run_directory import BUSY
 from dreamer_tf.sweeps import process, ray_cluster, resources
@@ -87,7 +88,7 @@ def test_what_befalls_one_run_leaves_the_others_alone(monkeypatch, tmp_path):
         return "done"
 
     monkeypatch.setattr("dreamer_tf.sweeps.local.bring_to_end", one_is_bad)
-    launcher = LocalLauncher(Resources(resources.cores(), None, 1), attempts=1)
+    launcher = LocalLauncher(Resources(machine.cores(), None, 1), attempts=1)
     launcher.start([PLAN, Plan("toy_reach", ("smoke",), "small", 1)], tmp_path)
     wait_for(lambda: not launcher.working())
     assert launcher.states() == {0: "failed: this one", 1: "done"}

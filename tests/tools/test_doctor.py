@@ -8,6 +8,7 @@ import sys
 from runs_for_tests import ROOT
 
 from dreamer_tf import doctor
+from dreamer_tf.basics import machine
 
 
 def run(folder, *words, **variables):
@@ -55,7 +56,7 @@ def test_a_log_folder_that_cannot_be_written_is_bad(tmp_path):
 
 def test_little_memory_is_low_or_bad(monkeypatch):
     for gibibytes, state in ((1, "bad"), (4, "low"), (16, "ok")):
-        monkeypatch.setattr(doctor, "available_memory", lambda n=gibibytes: n * doctor.GIBIBYTE)
+        monkeypatch.setattr(machine, "available_memory", lambda n=gibibytes: n * doctor.GIBIBYTE)
         finding = doctor.check_memory()
         assert finding.state == state and f"{gibibytes}.0 GiB" in finding.value
         assert ("-> " in str(finding)) == (state != "ok")

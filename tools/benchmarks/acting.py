@@ -1,6 +1,7 @@
 """Latency of the policy and speed of environments."""
 
 import tempfile
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +15,9 @@ from dreamer_tf.experience.collector import Collector
 from dreamer_tf.experience.episodes import Episodes
 
 
-def policy(sizes, counts, rounds):
+def policy(
+    sizes: Iterable[str], counts: Sequence[int], rounds: int
+) -> list[dict[str, str | float]]:
     """Times one policy step, arrays in and arrays out, for several numbers of environments."""
     steps = {}
     for size in sizes:
@@ -37,7 +40,9 @@ def _policy_step(agent, count):
     return lambda: agent.policy({"image": image}, is_first, state, seed, "explore")
 
 
-def environments(task, qualities, counts, steps):
+def environments(
+    task: str, qualities: Iterable[str], counts: Sequence[int], steps: int
+) -> list[dict[str, str | float]]:
     """Measures environment steps a second, random actions, frames rendered in the workers.
 
     Raises:

@@ -5,12 +5,13 @@ import tensorflow as tf
 
 from dreamer_tf.agents.dreamer import Dreamer
 from dreamer_tf.config import files
+from dreamer_tf.config.schema import Config
 from dreamer_tf.envs.spec import EnvSpec
 
 PRESETS = {"full": [], "cpu": ["cpu"], "debug": ["debug"]}
 
 
-def walker_spec():
+def walker_spec() -> EnvSpec:
     """Returns the `EnvSpec` of dmc_walker_walk."""
     return EnvSpec(
         observations={"image": ((64, 64, 3), "|u1")},
@@ -22,7 +23,7 @@ def walker_spec():
     )
 
 
-def make(size, precision, xla=False):
+def make(size: str, precision: str, xla: bool = False) -> Dreamer:
     """Returns a `Dreamer` of a size in `PRESETS`.
 
     It has no entropy bonus, as neither the author's code nor others that it is compared with do.
@@ -30,13 +31,13 @@ def make(size, precision, xla=False):
     return Dreamer(config_of(size, xla), walker_spec(), precision)
 
 
-def config_of(size, xla=False):
+def config_of(size: str, xla: bool = False) -> Config:
     """Returns the `Config` of a size in `PRESETS`, see `make`."""
     overrides = [("behavior.entropy_scale", "0"), ("xla", str(xla).lower())]
     return files.load_config(PRESETS[size], overrides)
 
 
-def random_batch(agent):
+def random_batch(agent: Dreamer) -> dict[str, tf.Tensor]:
     """Returns random experience of the agent's batch size, {field: [B, L, ...]}."""
     train, spec = agent.config.train, agent.spec
     shape = (train.batch_size, train.batch_length)

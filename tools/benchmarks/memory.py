@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ WINDOWS = (256, 2, 5)  # Batch, before, after.
 LENGTH = 501  # Records of an episode of 1000 steps with an action repeat of 2.
 
 
-def measure(counts):
+def measure(counts: Iterable[int]) -> list[dict[str, float]]:
     """Returns a row for each number of episodes."""
     rows = []
     for count in counts:

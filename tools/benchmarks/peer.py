@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from benchmarks import agents, timing, updates
+from dreamer_tf.config.schema import Config
 
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 NUMBERS = {
@@ -17,7 +19,7 @@ NUMBERS = {
 class Peer:
     """A process of the other implementation that makes an update whenever it is asked to."""
 
-    def __init__(self, python, name, size, precision, config):
+    def __init__(self, python: str, name: str, size: str, precision: str, config: Config):
         numbers = [
             f"{key}={getattr(getattr(config, section), key)}"
             for section, keys in NUMBERS.items()
@@ -37,19 +39,21 @@ class Peer:
                 return line
         sys.exit(f"error: {self.process.args[1]} ended with {self.process.wait()}; see above")
 
-    def update(self):
+    def update(self) -> str:
         """Makes one update."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return self._wait_for(None)
 
-    def close(self):
+    def close(self) -> None:
         """Ends the process."""
         self.process.stdin.close()
         self.process.wait()
 
 
-def compare(name, python, sizes, precisions, rounds):
+def compare(
+    name: str, python: str, sizes: Iterable[str], precisions: Sequence[str], rounds: int
+) -> list[dict[str, str | float]]:
     """Returns one row for each size, precision and implementation; ratios to the peer."""
     rows = []
     for size in sizes:

@@ -7,6 +7,7 @@ compilation count for neither.
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 
 from benchmarks import agents, processes
 
@@ -20,7 +21,7 @@ OURS = (
 )
 
 
-def compare(name, python, sizes):
+def compare(name: str, python: str, sizes: Iterable[str]) -> list[dict[str, str | float]]:
     """Returns a row for each size and implementation; ratios to the peer."""
     rows = []
     for size in sizes:

@@ -6,6 +6,7 @@ seconds.
 
 import sys
 import time
+from collections.abc import Callable
 
 import gymnasium
 import numpy as np
@@ -32,7 +33,7 @@ SMALLER = [
 ]
 
 
-def configuration(size, numbers):
+def configuration(size: str, numbers: dict[str, str]) -> dotdict:
     overrides = ["exp=dreamer_v1", "env=dummy", "algo.mlp_keys.encoder=[]"]
     overrides += ["algo.world_model.reward_model.mlp_layers=2", "algo.critic.mlp_layers=3"]
     overrides += [each.format(**numbers) for each in SMALLER if size != "full"]
@@ -41,7 +42,7 @@ def configuration(size, numbers):
     return dotdict(OmegaConf.to_container(composed, resolve=True, throw_on_missing=True))
 
 
-def prepare(cfg, precision):
+def prepare(cfg: dotdict, precision: str) -> Callable[[], None]:
     """Returns a function that makes one update."""
     fabric = Fabric(accelerator="auto", devices=1, precision=precision)
     space = gymnasium.spaces.Dict({"rgb": gymnasium.spaces.Box(0, 255, (3, 64, 64), np.uint8)})
@@ -64,7 +65,7 @@ def prepare(cfg, precision):
     return update
 
 
-def batch(cfg, fabric):
+def batch(cfg: dotdict, fabric: Fabric) -> dict[str, torch.Tensor]:
     shape = (cfg.algo.per_rank_sequence_length, cfg.algo.per_rank_batch_size)
     data = {
         "rgb": torch.randint(0, 256, (*shape, 3, 64, 64)).float(),
@@ -77,7 +78,7 @@ def batch(cfg, fabric):
     return {name: value.to(fabric.device) for name, value in data.items()}
 
 
-def main(size, precision, *numbers):
+def main(size: str, precision: str, *numbers: str) -> None:
     numbers = dict(number.split("=") for number in numbers)
     update = prepare(configuration(size, numbers), precision)
     update()

@@ -9,25 +9,27 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from dreamer_tf.config.schema import Config
+
 tfd = tfp.distributions
 
 
 class DenseStack(keras.layers.Layer):
     """A perceptron on inputs of any rank, which `keras.Sequential` refuses once it is built."""
 
-    def __init__(self, units, layers, outputs):
+    def __init__(self, units: int, layers: int, outputs: int):
         super().__init__()
         self.stack = [keras.layers.Dense(units, "elu") for _ in range(layers)]
         self.stack.append(keras.layers.Dense(outputs))
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         size = input_shape[-1]
         for layer in self.stack:
             layer.build((None, size))
             size = layer.units
         self.built = True
 
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         for layer in self.stack:
             inputs = layer(inputs)
         return inputs
@@ -40,7 +42,7 @@ def _normal(mean, std=1.0, dims=0):
 class PlainDreamer:
     """World model, actor and value model of a `Config` for images and continuous actions."""
 
-    def __init__(self, config, action_size):
+    def __init__(self, config: Config, action_size: int):
         self.config, model, behavior = config, config.model, config.behavior
         depth, layer = model.cnn_depth, keras.layers
         self.encoder = keras.Sequential(

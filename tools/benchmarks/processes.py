@@ -2,12 +2,13 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
 
-def output(words, **variables):
+def output(words: Sequence[str], **variables: str) -> str:
     """Returns what a program prints, run in the checkout with these variables besides.
 
     Raises:

@@ -5,6 +5,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from benchmarks import processes, timing
@@ -12,7 +13,7 @@ from benchmarks import processes, timing
 _PHASES = ("act", "environment", "sample", "train")
 
 
-def startup(rounds):
+def startup(rounds: int) -> list[dict[str, str | float]]:
     """Times what a start consists of, each time in a fresh process."""
     programs = {
         "help": ["-m", "dreamer_tf.train", "--help"],
@@ -27,7 +28,9 @@ def startup(rounds):
     return [{"what": name, **timing.best_and_median(found)} for name, found in seconds.items()]
 
 
-def threads(counts, sizes, rounds):
+def threads(
+    counts: Iterable[tuple[int, int]], sizes: list[str], rounds: int
+) -> list[dict[str, str | float]]:
     """Times updates in float32 with several numbers of TensorFlow's threads, one after the other.
 
     Args:
@@ -55,7 +58,9 @@ print(json.dumps(updates.seconds({sizes!r}, {rounds})))
     return rows
 
 
-def overlapped(task, preset, steps, counts):
+def overlapped(
+    task: str, preset: str, steps: int, counts: Iterable[int]
+) -> list[dict[str, str | float]]:
     """Returns rows of `whole` runs for numbers of environments, each without and with overlap."""
     rows, plain = [], None
     for envs in counts:
@@ -68,7 +73,9 @@ def overlapped(task, preset, steps, counts):
     return rows
 
 
-def whole(task, preset, steps, more=()):
+def whole(
+    task: str, preset: str, steps: int, more: Iterable[str] = ()
+) -> list[dict[str, str | float]]:
     """Makes a short run and returns where its time went.
 
     `seconds` is all of it; the other columns leave out start, prefill and compilation. Where

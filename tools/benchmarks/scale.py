@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ TITLES = {
 NAMES_OF_A_FILE = 30_000
 
 
-def measure(counts):
+def measure(counts: Iterable[int]) -> list[dict[str, str | float]]:
     """Returns a row for each thing: seconds by number of finished episodes, the last to the first.
 
     Things that happen once a start come first; they take longer the more episodes there are.

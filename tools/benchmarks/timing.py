@@ -2,9 +2,11 @@
 
 import statistics
 import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 
-def alternate(functions, rounds):
+def alternate(functions: Mapping[Any, Callable[[], object]], rounds: int) -> dict[Any, list[float]]:
     """Calls every function once a round, in turn.
 
     Args:
@@ -23,6 +25,6 @@ def alternate(functions, rounds):
     return seconds
 
 
-def best_and_median(seconds):
+def best_and_median(seconds: Sequence[float]) -> dict[str, float]:
     """Returns {"best": ..., "median": ...} of a list of seconds."""
     return {"best": min(seconds), "median": statistics.median(seconds)}

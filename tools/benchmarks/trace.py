@@ -5,6 +5,7 @@ Batches come from episodes on the disk through the thread that a run has for the
 
 import statistics
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,9 @@ UPDATE, PREPARE, FETCH = "update of the block", "batch to tensors", "fetch of th
 """What stretches of the trace are called here."""
 
 
-def measure(sizes, count, keep=None):
+def measure(
+    sizes: Iterable[str], count: int, keep: str | Path | None = None
+) -> list[dict[str, str | float]]:
     """Returns a row for each size: `count` updates of a block, the first ones left out.
 
     Args:

@@ -1,11 +1,13 @@
 """Seconds per update, by size, precision and compilation, and of what an update consists."""
 
 import time
+from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 
 from benchmarks import agents, compiled, timing
 from benchmarks.plain import PlainDreamer
+from dreamer_tf.agents.dreamer import Dreamer
 from dreamer_tf.behavior import imagination, losses
 from dreamer_tf.networks import images
 from dreamer_tf.training import cost
@@ -14,7 +16,9 @@ from dreamer_tf.world_model.rssm import State
 SEED = (0, 1)
 
 
-def measure(sizes, precisions, with_xla, rounds):
+def measure(
+    sizes: Iterable[str], precisions: Sequence[str], with_xla: bool, rounds: int
+) -> list[dict[str, str | float]]:
     """Times whole updates of all variants in turn, matrix products beside them.
 
     Returns:
@@ -62,7 +66,7 @@ def _first(function, code, size, precision, xla, agent):
     }
 
 
-def seconds(sizes, rounds):
+def seconds(sizes: Iterable[str], rounds: int) -> dict[str, list[float]]:
     """Returns {size: seconds of each update in float32}."""
     found = {}
     for size in sizes:
@@ -74,12 +78,12 @@ def seconds(sizes, rounds):
     return found
 
 
-def update(agent, batch):
+def update(agent: Dreamer, batch: dict[str, tf.Tensor]) -> float:
     """Makes one update and waits for it."""
     return float(agent.update(batch, tf.constant(SEED))["model_loss"])
 
 
-def parts(size, precision, rounds):
+def parts(size: str, precision: str, rounds: int) -> list[dict[str, str | float]]:
     """Times the pieces of an update on their own, forward and backward, and the whole.
 
     The pieces are compiled apart; they add up to the whole roughly only.

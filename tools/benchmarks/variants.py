@@ -20,7 +20,7 @@ from dreamer_tf.world_model.rssm import State
 SEED = (0, 1)
 
 
-def measure(size, precision, rounds):
+def measure(size: str, precision: str, rounds: int) -> list[dict[str, str | float]]:
     """Returns one row a variant; its ratio is to the first of its group."""
     agent = agents.make(size, precision)
     groups = {

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class WorkerError(RuntimeError):
         started: whether the environment had been made and could begin an episode.
     """
 
-    def __init__(self, message, pid, renders=False, started=True):
+    def __init__(self, message: str, pid: int, renders: bool = False, started: bool = True):
         super().__init__(message)
         self.pid = pid
         self.renders = renders
@@ -70,7 +71,14 @@ class RemoteEnv:
     worker was asked for is the user's mistake; either way it is dead and reaped afterwards.
     """
 
-    def __init__(self, description, timeout=120.0, gl=None, close_timeout=15.0, factory=None):
+    def __init__(
+        self,
+        description: dict[str, str | int | bool],
+        timeout: float = 120.0,
+        gl: str | None = None,
+        close_timeout: float = 15.0,
+        factory: bytes | None = None,
+    ):
         self._task = description["task"]
         self._timeout = timeout
         self._close_timeout = close_timeout
@@ -99,12 +107,12 @@ class RemoteEnv:
         self._send(json.dumps(start).encode() + b"\n")
 
     @property
-    def pid(self):
+    def pid(self) -> int:
         """The worker's process id."""
         return self._process.pid
 
     @property
-    def spec(self):
+    def spec(self) -> EnvSpec:
         """The environment's EnvSpec. The first use waits until the worker is ready."""
         if self._spec is None:
             described = json.loads(self._answer(wire.SPEC))
@@ -114,41 +122,41 @@ class RemoteEnv:
         return self._spec
 
     @property
-    def can_render(self):
+    def can_render(self) -> bool:
         """Whether `render` gives frames; the first use waits as `spec` does."""
         return bool(self.spec) and self._described["renders"]
 
     @property
-    def limited(self):
+    def limited(self) -> bool:
         """Whether the time limit is the environment's own or was asked for; waits as `spec`."""
         return bool(self.spec) and self._described["limited"]
 
     @property
-    def notes(self):
+    def notes(self) -> list[str]:
         """Texts about the environment that a person should read; waits as `spec`."""
         return self._described["notes"] if self.spec else []
 
-    def send_reset(self, seed):
+    def send_reset(self, seed: int) -> None:
         """Asks for the start of the episode of a seed, an integer in [0, 2**32)."""
         self._send(wire.pack(wire.RESET, wire.SEED.pack(seed)))
 
-    def send_step(self, action):
+    def send_step(self, action: np.ndarray | Sequence[float]) -> None:
         """Asks for a step with a float32 action [A]."""
         self._send(wire.pack(wire.STEP, np.asarray(action, "<f4").tobytes()))
 
-    def receive(self):
+    def receive(self) -> np.ndarray:
         """Returns the answer to a reset or step: a 0-d array of `spec.record_dtype`."""
         dtype = self._dtype or self.spec.record_dtype
         return np.frombuffer(self._answer(wire.RECORD), dtype).reshape(())
 
-    def render(self):
+    def render(self) -> np.ndarray:
         """Returns the present state as uint8 [H, W, 3]; see `make_env`'s `frames`."""
         self._send(wire.pack(wire.RENDER))
         answer = self._answer(wire.FRAME)
         size = wire.SIZE.unpack_from(answer)
         return np.frombuffer(answer, np.uint8, offset=wire.SIZE.size).reshape(*size, 3)
 
-    def replay(self, seed, actions):
+    def replay(self, seed: int, actions: np.ndarray) -> np.ndarray:
         """Replays an episode without drawing; stepping then goes on from its end.
 
         Args:
@@ -165,7 +173,7 @@ class RemoteEnv:
         records = [self._answer(wire.BLIND) for _ in range(len(actions) + 1)]
         return np.frombuffer(b"".join(records), dtype)
 
-    def close(self):
+    def close(self) -> None:
         """Ends the worker, by force if it does not end itself. Does nothing the second time."""
         if not self._open:
             return
@@ -175,7 +183,7 @@ class RemoteEnv:
             pass
         self._end(self._close_timeout)
 
-    def __enter__(self):
+    def __enter__(self) -> "RemoteEnv":
         return self
 
     def __exit__(self, *_):
@@ -306,7 +314,7 @@ class RemoteEnv:
         self._log.close()
 
 
-def close_all(workers):
+def close_all(workers: Sequence[RemoteEnv]) -> None:
     """Ends workers, all at the same time."""
     with ThreadPoolExecutor(min(len(workers), MOST_THREADS) or 1) as threads:
         list(threads.map(lambda worker: worker.close(), workers))

@@ -2,6 +2,8 @@
 
 import os
 import resource
+from collections.abc import Callable
+from typing import Any
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs import gl
@@ -13,7 +15,7 @@ FILES_OF_A_WORKER = 3
 OTHER_FILES = 100
 
 
-def allow_open_files(workers):
+def allow_open_files(workers: int) -> None:
     """Makes sure that this process may open enough files for a number of workers.
 
     The soft limit is raised as far as the hard one allows.
@@ -38,7 +40,9 @@ def allow_open_files(workers):
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def find_gl(config, frames=False, instead="train with --env.observation vector"):
+def find_gl(
+    config: Any, frames: bool = False, instead: str = "train with --env.observation vector"
+) -> str | None:
     """Returns the GL back end for rendering a run's task, None where none is needed.
 
     Args:
@@ -65,7 +69,9 @@ def find_gl(config, frames=False, instead="train with --env.observation vector")
     return backend
 
 
-def worker_starter(config, backend, frames=False, factory=None):
+def worker_starter(
+    config: Any, backend: str | None, frames: bool = False, factory: bytes | None = None
+) -> Callable[..., RemoteEnv]:
     """Returns a function that starts a worker for the run's environment.
 
     Called with `training=True` it starts one whose episodes are learned from, and may end with a

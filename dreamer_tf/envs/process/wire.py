@@ -33,6 +33,6 @@ BLIND = b"w"  # one record of a replay, of the spec's blind_dtype
 ERROR = b"e"  # JSON: user (bool), type, message, where, status
 
 
-def pack(kind, payload=b""):
+def pack(kind: bytes, payload: bytes = b"") -> bytes:
     """Returns a frame as bytes."""
     return HEADER.pack(kind, len(payload)) + payload

@@ -26,7 +26,7 @@ from dreamer_tf.envs.recording import RecordingEnv
 from dreamer_tf.envs.spec import EnvSpec
 
 
-def main():
+def main() -> int:
     """Serves one environment until stdin ends; returns the exit status."""
     _leave_interrupts()
     commands, answers = _take_over_pipes()
