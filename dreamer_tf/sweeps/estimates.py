@@ -16,7 +16,7 @@ class Estimate:
         seconds: of computing, one run after the other.
         bytes: of episodes and checkpoints that will be on the disk at once, beside those that are
             there already.
-        measured: how many of the runs' speeds were measured, the others are assumed.
+        measured: how many of the runs' speeds follow from measured ones, the others are assumed.
         assumed: what those rest on, texts of `costs`.
     """
 
@@ -29,8 +29,8 @@ class Estimate:
 def estimate(plans: Sequence[Plan], logdir: str | Path, gpu: bool, beside: int = 1) -> Estimate:
     """Returns the `Estimate` of the plans that are not done.
 
-    The speed of a run is its own of late, or that of the other runs of the same agent and presets
-    in the folder, or one that its configuration lets expect.
+    The speed of a run is its own of late, or what its configuration lets expect, times how much
+    faster or slower than that the other runs of the same presets in the folder were.
 
     Args:
         plans: `Plan`s.
@@ -39,25 +39,29 @@ def estimate(plans: Sequence[Plan], logdir: str | Path, gpu: bool, beside: int =
         beside: how many run at a time; of those that keep no episodes, no more are on the disk.
     """
     progress = {plan: plan.progress(logdir) for plan in plans}
-    speeds = {}
+    expected, ratios = {}, {}
     for plan, each in progress.items():
+        whole, basis = costs.seconds(plan.config(), gpu)
+        expected[plan] = whole / plan.config().steps, basis
         if each.speed:
-            speeds.setdefault(plan.presets, []).append(each.speed)
+            ratio = 1 / each.speed / expected[plan][0]
+            ratios.setdefault(plan.presets, []).append(ratio)
     seconds, measured, assumed = 0.0, 0, {}
     kept, passing, checkpoints = [], [], 0.0
     for plan, each in progress.items():
         if each.done:
             continue
         config = plan.config()
-        known = [each.speed] if each.speed else speeds.get(plan.presets)
-        measured += bool(known)
-        if known:
-            seconds += costs.START + (each.steps - each.step) * len(known) / sum(known)
+        step, basis = expected[plan]
+        known = ratios.get(plan.presets)
+        if each.speed:
+            step = 1 / each.speed
+        elif known:
+            step *= sum(known) / len(known)
         else:
-            whole, basis = costs.seconds(config, gpu)
-            # A run may have been begun with more steps than are planned here.
-            seconds += costs.START + whole * (each.steps - each.step) / config.steps
             assumed[basis] = True
+        measured += bool(known)
+        seconds += costs.START + step * (each.steps - each.step)
         left = sizes.record_bytes(config, each.steps) * (1 - each.step / each.steps)
         checkpoints += 0 if each.saved else sizes.checkpoint_bytes(config)
         (kept if config.replay.keep else passing).append(left)

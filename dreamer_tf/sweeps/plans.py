@@ -91,7 +91,9 @@ class Plan:
         folder, config = self.folder(logdir), self.config()
         state = checkpoint.read_state(folder / CHECKPOINTS)
         tail = _last_lines(folder / METRICS)
-        returns, speeds = _numbers(tail, "test/return"), _numbers(tail, "fps")
+        returns = _numbers(tail, "test/return")
+        # Each is of equally many steps: their times are averaged, not their speeds.
+        times = [1 / speed for speed in _numbers(tail, "fps") if speed > 0]
         done, saved = False, 0
         if state is not None:
             versions.check_format(state)
@@ -103,7 +105,7 @@ class Plan:
             saved=saved,
             steps=config.steps if done else max(config.steps, _planned(folder) or 0),
             last_return=returns[-1] if returns else None,
-            speed=sum(speeds) / len(speeds) if speeds else None,
+            speed=len(times) / sum(times) if times else None,
             done=done,
             written=_written(folder / METRICS),
         )

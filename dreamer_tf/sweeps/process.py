@@ -14,7 +14,7 @@ from dreamer_tf.sweeps.plans import Plan
 USERS_MISTAKE = 2  # The status of a command that can never work.
 POLL = 0.5
 PAUSE = 5  # Seconds between two attempts.
-PATIENCE = 300  # Seconds for a run to save its checkpoint when it is asked to stop.
+PATIENCE = 300  # Seconds for a run to save its checkpoint and to leave its folder.
 # Where whoever started a run is killed, the run saves and ends, too. A part of util-linux.
 ENDED_WITH_US = (
     ("setpriv", "--pdeathsig", "TERM", "--") if shutil.which("setpriv") is not None else ()
@@ -57,7 +57,7 @@ def bring_to_end(
     """Runs a plan until it is done, was stopped, or has died too often.
 
     A run that dies is started again and goes on from its checkpoint. Where another process still
-    has its folder, that one's end is waited for.
+    has its folder, that one's end is waited for, `PATIENCE` seconds from when it was found.
 
     Args:
         plan: `Plan`.
@@ -69,7 +69,7 @@ def bring_to_end(
     Returns:
         `"done"`, `"stopped"` or `"failed: ..."` with the last thing that it said.
     """
-    counted, waited = Attempts(attempts), 0
+    counted, found_busy = Attempts(attempts), None
     while not stopping():
         status, said = _run(plan, logdir, stopping, variables)
         progress = plan.progress(logdir)
@@ -79,11 +79,15 @@ def bring_to_end(
             return "stopped"
         if status == USERS_MISTAKE:
             return f"failed: {said}"
-        # One whose launcher was killed may still be saving.
-        if status == BUSY and waited < PATIENCE:
-            waited += PAUSE
-        elif not counted.again(progress.saved):
-            return f"failed: status {status} {attempts} times at step {counted.reached}: {said}"
+        if status == BUSY:
+            # One whose launcher was killed may still be saving.
+            found_busy = time.monotonic() if found_busy is None else found_busy
+            if time.monotonic() - found_busy >= PATIENCE:
+                return f"failed: {said}"
+        else:
+            found_busy = None
+            if not counted.again(progress.saved):
+                return f"failed: status {status} {attempts} times at step {counted.reached}: {said}"
         _sleep(PAUSE, stopping)
     return "stopped"
 

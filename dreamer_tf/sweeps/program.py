@@ -141,8 +141,8 @@ def describe(
     beside = resources.side_by_side(needed)
     # With those that are done, whose speeds are known.
     cost = estimate(plans, logdir, bool(needed.gpus), beside)
-    basis = f"{cost.measured} of {len(left)} speeds measured here, the others assumed"
-    basis = "all speeds measured here" if not cost.assumed else basis
+    basis = f"{cost.measured} of {len(left)} speeds from those measured here, the others assumed"
+    basis = "all speeds from those measured here" if not cost.assumed else basis
     lines.append(
         f"about {in_words(cost.seconds)} one after the other ({basis}); {beside} fit beside each "
         "other on this computer"
@@ -177,6 +177,9 @@ def check_launcher(arguments: argparse.Namespace, needed: Resources) -> None:
         return ray_cluster.check(needed, arguments.address)
     if name == "slurm":
         _slurm_options(arguments)
+        if arguments.gpus is None:
+            # Those of a computer that submits jobs say nothing about those that run them.
+            raise UserError("--launcher slurm needs --gpus N, the GPUs of each run (0 for none)")
         return slurm.check()
     return local.check(needed)
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from runs_for_tests import ENVIRONMENT, ROOT
 
-from dreamer_tf.sweeps import costs, program, sizes, table
+from dreamer_tf.sweeps import costs, items, program, sizes, table
 from dreamer_tf.sweeps.estimates import estimate
 from dreamer_tf.sweeps.plans import Plan, Progress
 from dreamer_tf.sweeps.resources import Resources
@@ -23,11 +23,13 @@ def test_an_estimate_rests_on_what_was_measured_and_counts_what_is_left(tmp_path
     text = "\n".join(json.dumps(line) for line in lines)
     (folder / "metrics.jsonl").write_text(text + '\n{"step": 90')  # Cut while it was written.
     progress = plans[0].progress(tmp_path)
-    assert (progress.step, progress.last_return, progress.speed) == (700, 7, 5.0)
+    assert (progress.step, progress.last_return) == (700, 7)
+    # 600 steps, of which 300 took 75 s and 300 took 50.
+    assert progress.speed == pytest.approx(600 / 125)
     assert not progress.done and progress.saved == 0
     found = estimate(plans, tmp_path, gpu=False)
     assert found.measured == 2 and found.assumed == ()
-    assert found.seconds == pytest.approx(2 * 25 + (1200 - 700) / 5 + 1200 / 5)
+    assert found.seconds == pytest.approx(2 * 25 + (1200 - 700) / 4.8 + 1200 / 4.8)
 
 
 def test_an_assumed_estimate_counts_what_is_left(tmp_path):
@@ -151,7 +153,45 @@ def test_the_speed_of_a_run_that_is_done_is_that_of_its_other_seeds(tmp_path, mo
     fresh = dataclasses.replace(ended, step=0, saved=0, speed=None, done=False)
     monkeypatch.setattr(Plan, "progress", lambda self, logdir: fresh if self.seed else ended)
     lines = program.describe([done, left], [left], tmp_path, Resources(1, None, 1e9))
-    assert lines[0] == "2 runs, 1 of them done" and "all speeds measured here" in lines[1]
+    assert (
+        lines[0] == "2 runs, 1 of them done" and "all speeds from those measured here" in lines[1]
+    )
+
+
+def test_speeds_of_some_settings_are_not_taken_for_those_of_others(tmp_path, monkeypatch):
+    """Where the runs of one horizon took just what was assumed, nothing changes for the others."""
+    plans = items.plans("fig4", "cpu")
+    alone = {plan: estimate([plan], tmp_path, gpu=False).seconds - costs.START for plan in plans}
+    brief = [plan for plan in plans if plan.name.endswith("-h5")]
+
+    def measured(slower):
+        def progress(plan, logdir):
+            done, steps = plan in brief, plan.config().steps
+            speed = steps / alone[plan] / slower if done else None
+            return Progress(steps * done, 0, steps, None, speed, done)
+
+        monkeypatch.setattr(Plan, "progress", progress)
+        return estimate(plans, tmp_path, gpu=False)
+
+    left = [plan for plan in plans if plan not in brief]
+    found = measured(1)
+    assert len(brief) == 3 and found.measured == len(left) == 9 and found.assumed == ()
+    assert found.seconds == pytest.approx(sum(25 + alone[plan] for plan in left))
+    # On a computer that takes thrice as long for these, so do the others.
+    assert measured(3).seconds == pytest.approx(sum(25 + 3 * alone[plan] for plan in left))
+
+
+def test_times_are_averaged_over_runs_and_not_speeds(tmp_path, monkeypatch):
+    plans = [Plan("toy_reach", ("smoke",), "smoke", seed) for seed in range(3)]
+    steps = plans[0].config().steps
+
+    def progress(plan, logdir):
+        speed = (1.0, 4.0, None)[plan.seed]
+        return Progress(steps * bool(speed), 0, steps, None, speed, bool(speed))
+
+    monkeypatch.setattr(Plan, "progress", progress)
+    # Steps of a second and of a quarter of one.
+    assert estimate(plans, tmp_path, gpu=False).seconds == pytest.approx(25 + steps * 0.625)
 
 
 def test_a_damaged_line_with_a_number_beyond_all_floats_is_left_out(tmp_path):

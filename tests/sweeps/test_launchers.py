@@ -1,6 +1,8 @@
 """Where runs go: GPUs, what does not fit, what a launcher survives. No training here."""
 
 import json
+import os
+import pickle
 import subprocess
 import sys
 
@@ -112,6 +114,31 @@ def test_a_folder_that_another_process_still_has_is_no_death(monkeypatch, tmp_pa
     assert "another process" in bring_to_end(PLAN, tmp_path, 2, lambda: False)
 
 
+def test_a_folder_is_waited_for_as_long_as_is_said(monkeypatch, tmp_path):
+    class Clock:
+        now = 50.0
+
+        def monotonic(self):
+            return self.now
+
+        def sleep(self, seconds):
+            self.now += seconds
+
+    # Another process has the folder, leaves it to a start that dies, and has it again.
+    clock, starts = Clock(), iter([(BUSY, 60), (BUSY, 60), (9, 4000)])
+
+    def run(*_):
+        status, seconds = next(starts, (BUSY, 60))
+        clock.sleep(seconds)
+        return status, "in use"
+
+    monkeypatch.setattr(process, "time", clock)
+    monkeypatch.setattr(process, "_run", run)
+    assert bring_to_end(PLAN, tmp_path, 2, lambda: False) == "failed: in use"
+    found_again = 50 + 2 * 65 + 4005 + 60  # With pauses of 5 s.
+    assert 300 <= clock.now - found_again <= 365
+
+
 def test_slurm_that_is_not_there_or_refuses_is_one_line(monkeypatch, tmp_path):
     pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -127,6 +154,86 @@ def test_slurm_that_is_not_there_or_refuses_is_one_line(monkeypatch, tmp_path):
     with pytest.raises(UserError, match="Slurm did not take the jobs: .*no such gold"):
         launcher.start([PLAN], tmp_path / "runs")
     launcher.close()
+
+
+@pytest.fixture
+def cluster(monkeypatch, tmp_path):
+    """Gives a folder with the scripts that were submitted, and a file `queue` for squeue."""
+    pytest.importorskip("submitit")
+    folder, commands = tmp_path / "scripts", tmp_path / "commands"
+    for each in (folder, commands):
+        each.mkdir()
+    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
+    for name, text in {
+        "srun": "true",
+        "sbatch": f'cd {folder}; n=$(ls *.sh | wc -l); cp "$1" $n.sh; echo Submitted batch job $n',
+        "squeue": f"cat {folder}/queue || exit 1",
+    }.items():
+        (commands / name).write_text(f"#!/bin/sh\n{text}\n")
+        (commands / name).chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("needed", "hours", "asked"),
+    [
+        (Resources(1.9, 0.5, 2.9e9), 0.01, ("2", "3GB", "1", "1")),
+        (Resources(4, 1, 4e9), 4.15, ("4", "4GB", "249", "1")),
+        (Resources(0.5, 0, 1), 24, ("1", "1GB", "1440", None)),
+    ],
+)
+def test_slurm_is_asked_for_no_less_than_what_is_needed(needed, hours, asked, cluster, tmp_path):
+    SlurmLauncher(needed, 1, hours).start([PLAN], tmp_path / "runs")
+    lines = (cluster / "0.sh").read_text().splitlines()
+    words = [line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH --")]
+    found = dict(word.split("=", 1) for word in words)
+    names = ("cpus-per-task", "mem", "time", "gpus-per-node")
+    assert tuple(found.get(name) for name in names) == asked
+
+
+def test_what_slurm_still_has_is_watched_and_not_submitted_again(cluster, tmp_path, capsys):
+    plans = [Plan("toy_reach", ("smoke",), "small", seed) for seed in range(3)]
+
+    def numbers(plans, *queue):
+        (cluster / "queue").write_text("\n".join(queue))
+        launcher = SlurmLauncher(Resources(1, 0, 1e9), 1, 1)
+        launcher.start(plans, tmp_path / "runs")
+        return [job.job_id for job in launcher.jobs], launcher
+
+    assert numbers(plans[:2])[0] == ["0_0", "0_1"]
+    assert capsys.readouterr().out == ""
+    assert numbers(plans, "0_0", "0_1", "77")[0] == ["0_0", "0_1", "1"]
+    assert capsys.readouterr().out.startswith("2 of 3 runs have a job already")
+    assert numbers(plans, "0_0", "0_1", "1")[0] == ["0_0", "0_1", "1"]
+    # One that was cancelled gets another.
+    found, launcher = numbers(plans, "0_1", "1")
+    assert found == ["2", "0_1", "1"] and len(list(cluster.glob("*.sh"))) == 3
+    assert launcher.states() == {}
+    launcher.jobs[1].paths.result_pickle.write_bytes(pickle.dumps(("success", "done")))
+    assert launcher.states() == {1: "done"} and launcher.working()
+
+
+def test_nothing_is_submitted_where_a_job_is_another_one_or_may_be_there(cluster, tmp_path):
+    def start(*keys):
+        plan = Plan("toy_reach", ("smoke",), "small", 0, keys)
+        SlurmLauncher(Resources(1, 0, 1e9), 1, 1).start([plan], tmp_path / "runs")
+
+    start()
+    (cluster / "queue").write_text("0")
+    start(("steps", "600"))  # A part of what the job makes.
+    for keys in (("steps", "1300"),), (("model.units", "9"),):
+        with pytest.raises(UserError, match=f"still has a job with another {keys[0][0]}: .*cel 0$"):
+            start(*keys)
+    (memory,) = (path for path in (tmp_path / "runs" / ".jobs" / "submitted").glob("*/*/*"))
+    text = memory.read_text()
+    memory.write_text(text[:9])
+    with pytest.raises(UserError, match="small/0 is damaged: remove it if squeue"):
+        start()
+    memory.write_text(text)
+    (cluster / "queue").unlink()
+    with pytest.raises(UserError, match="squeue does not say .*No such file.*: try again, or rem"):
+        start()
+    assert len(list(cluster.glob("*.sh"))) == 1
 
 
 @pytest.mark.skipif(not ray_cluster.available(), reason="Ray is not installed")

@@ -222,7 +222,7 @@ def test_a_plan_without_a_gpu_says_what_its_speeds_rest_on(words, about, monkeyp
     assert plan_of("--launcher", "local", *words) == 0
     lines = capsys.readouterr().out.splitlines()
     if "planet" not in words:
-        assert lines[1].startswith(f"about {about} one after the other (0 of 1 speeds measured")
+        assert lines[1].startswith(f"about {about} one after the other (0 of 1 speeds from those")
     assert lines[2].startswith("assumed: speeds measured on two quiet cores without a GPU")
     # What takes days may be meant for another computer.
     on_gpu = [line for line in lines if "V100" in line]
@@ -239,7 +239,9 @@ def test_a_plan_without_a_gpu_says_what_its_speeds_rest_on(words, about, monkeyp
         (["--hours", "2", "--launcher", "local"], "--hours is of Slurm's jobs"),
         (["--slurm", "partition=x", "--launcher", "local"], "--slurm is of Slurm's jobs"),
         (["--launcher", "slurm", "--slurm", "gold"], "--slurm gold: write it as name=value"),
-        (["--launcher", "slurm"], "no sbatch"),
+        # Whatever GPUs the computer has that submits.
+        (["--launcher", "slurm"], "--launcher slurm needs --gpus N"),
+        (["--launcher", "slurm", "--gpus", "0"], "no sbatch"),
         (["--logdir", "file"], "--logdir file is a file: give a folder"),
         (["--logdir", "file/runs"], "file is a file, so nothing can be in it"),
         (["--launcher", "ray", "--gpus", "2"], "does not have what a run needs: "),
