@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dreamer_tf.config.catalog import AGENTS
 from dreamer_tf.results.scores import Run
 
 WIDTH = 100_000
@@ -20,14 +21,17 @@ MOSTLY = 0.9
 
 
 def fitting_offset(runs: Sequence[Run], width: int) -> int:
-    """Returns the first bin's left edge: `OFFSET`, or 0 where no run has a whole bin behind it.
+    """Returns the first bin's left edge: where training begins, 0 without a whole bin behind it.
+
+    Of bins of the author's `WIDTH` it is his `OFFSET`, so that they are the same steps as his.
 
     Args:
-        runs: `scores.Run`s.
+        runs: `scores.Run`s, whose bins have the same edges: training begins with the first of them.
         width: steps in a bin.
     """
-    whole = any(_whole(OFFSET, OFFSET + width, run.reached, run.ended) for run in runs)
-    return OFFSET if whole else 0
+    begins = OFFSET if width == WIDTH else min(map(_prefill, runs), default=OFFSET)
+    whole = any(_whole(begins, begins + width, run.reached, run.ended) for run in runs)
+    return begins if whole else 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +101,15 @@ def binned(
     numbers = np.unique((after[after > 0] - 1) // int(width))
     lows = [int(offset) + int(number) * int(width) for number in numbers]
     return [mean_within(steps, values, low, low + int(width), reached, ended) for low in lows]
+
+
+def _prefill(run):
+    """Returns a run's steps before training; the author's where its configuration does not say."""
+    entry = AGENTS.get(str(run.setting("agent")))
+    if entry is not None and entry.at_once:
+        return 0
+    value = run.setting("train.prefill")
+    return value if type(value) is int and value >= 0 else OFFSET
 
 
 def _whole(low, high, reached, ended):

@@ -3,7 +3,8 @@
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ LOOKS = tuple((colour, stroke) for stroke in STROKES for colour in OURS)
 # Beside a run so many times as long, a short one would be a line at the left edge.
 LOGARITHMIC = 10
 THEIRS = "#d98200"
+THICK, THIN = 2.2, 1.1  # Means over all seeds, and over fewer.
 MARKS = "sDv^P"
 DOTS_PER_INCH = 150
 STYLE = {
@@ -52,14 +54,16 @@ STYLE = {
 }
 
 
-def write(folder: str | Path, task: str, series: Sequence[Series], width: int) -> list[Path]:
+def write(
+    folder: str | Path, task: str, series: Sequence[Series], width: int | Mapping[str, int]
+) -> list[Path]:
     """Writes FOLDER/<task>.png, .svg and .csv.
 
     Args:
         folder: made if it is missing.
         task: name of the task.
         series: list of `Series`.
-        width: environment steps in a bin of our means, for the caption.
+        width: environment steps in a bin of our means, or those of each name, for the caption.
 
     Returns:
         The three paths.
@@ -86,8 +90,15 @@ def write(folder: str | Path, task: str, series: Sequence[Series], width: int) -
     return paths
 
 
-def draw(task: str, series: Sequence[Series], width: int) -> "Figure":
+def draw(task: str, series: Sequence[Series], width: int | Mapping[str, int]) -> "Figure":
     """Returns a `matplotlib.figure.Figure` with a panel for steps and, if known, for minutes."""
+    import matplotlib
+
+    with matplotlib.rc_context(STYLE):
+        return _figure(task, series, width)
+
+
+def _figure(task, series, width):
     # Not pyplot, which would look for a display and keep every figure.
     from matplotlib.figure import Figure
 
@@ -99,13 +110,15 @@ def draw(task: str, series: Sequence[Series], width: int) -> "Figure":
     figure = Figure(figsize=(5.2 * len(panels) + 1.6, height), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     looks = _in_turn(series, (SEED, MEAN), LOOKS) | _marks()
-    top = _top(series)
+    seeds = Counter(each.name for each in series if (each.panel, each.kind) == (STEPS, SEED))
+    bottom, top = _vertical(series)
+    _name_ours(axes[0], series, looks, seeds)
     for panel, ax in zip(panels, axes, strict=True):
         shown = [each for each in series if each.panel == panel]
-        ax.set_ylim(min(0, 1.05 * _bottom(series)), top)
+        ax.set_ylim(bottom, top)
         _draw_floors(ax, [each for each in shown if each.kind == FLOOR])
         for each in shown:
-            _draw_series(ax, each, looks)
+            _draw_series(ax, each, looks, seeds)
         _limit(ax, shown)
         ax.grid(axis="y", color="#eeeeee", zorder=0)
     _label_axes(axes, panels, width)
@@ -148,7 +161,21 @@ def _marks():
     return {(EARLY, name): mark for name, mark in zip(names, MARKS, strict=False)}
 
 
-def _draw_series(ax, series, looks):
+def _name_ours(ax, series, looks, seeds):
+    """Has the legend name each of our colours once, and of how many seeds a thinner mean is."""
+    means = {each.name: each.seeds for each in series if (each.panel, each.kind) == (STEPS, MEAN)}
+    for name, count in seeds.items():
+        label, found = legend(name), means.get(name, np.array([]))
+        fewer = sorted(set(found[found < count].astype(int)))
+        if fewer:
+            ends = " to ".join(str(each) for each in dict.fromkeys((fewer[0], fewer[-1])))
+            label += f" (thinner: {ends} of {count} seeds)"
+        colour, stroke = looks[SEED, name]
+        lw = THICK if (found == count).any() else THIN
+        ax.plot([], [], color=colour, ls=stroke, lw=lw, label=label)
+
+
+def _draw_series(ax, series, looks, seeds):
     """Draws one series, floors excepted, as `_in_turn` chose it."""
     x, y, kind, look = series.x, series.y, series.kind, looks.get((series.kind, series.name))
     if kind == SEED:
@@ -156,12 +183,8 @@ def _draw_series(ax, series, looks):
         style = {"marker": ".", "markersize": 4 if len(x) > 1 else 8} if len(x) < 60 else {}
         alpha = 0.45 if len(x) < 200 else 0.25
         ax.plot(x, y, color=colour, ls=stroke, lw=0.8, alpha=alpha, zorder=3, **style)
-        # The legend names a colour once, also for runs that have not completed a bin.
-        if not any(line.get_label() == legend(series.name) for line in ax.lines):
-            ax.plot([], [], color=colour, ls=stroke, lw=2.2, label=legend(series.name))
     elif kind == MEAN:
-        style = {"marker": "o", "markersize": 4} if len(x) < 25 else {}
-        ax.plot(x, y, color=look[0], ls=look[1], lw=2.2, zorder=6, **style)
+        _draw_mean(ax, series, look, seeds[series.name])
     elif kind == PAPER:
         strong = series.name.startswith("Dreamer")
         colour = THEIRS if strong else "#999999"
@@ -174,6 +197,22 @@ def _draw_series(ax, series, looks):
         ax.plot(x, y, look, color="white", mec="#666666", ms=5, label=series.name, zorder=3)
         if len(series.low):
             ax.vlines(x, series.low, series.high, color="#666666", lw=0.9, zorder=2)
+
+
+def _draw_mean(ax, series, look, count):
+    """Draws a mean over seeds: thinner and hollow where some of them have no bin.
+
+    There it may rise or fall by nothing else than that a seed is missing.
+    """
+    fewer = series.seeds < count
+    beside = fewer.copy()  # The points between which the line is thinner.
+    beside[1:] |= fewer[:-1]
+    beside[:-1] |= fewer[1:]
+    style = {"color": look[0], "ls": look[1], "zorder": 6}
+    style |= {"marker": "o", "markersize": 4} if len(series.x) < 25 else {}
+    for shown, own in ((beside, {"lw": THIN, "mfc": "white"}), (~fewer, {"lw": THICK})):
+        if shown.any():
+            ax.plot(series.x, np.where(shown, series.y, np.nan), **style, **own)
 
 
 def _draw_bins(ax, series):
@@ -218,7 +257,7 @@ def _label_axes(axes, panels, width):
         ax.xaxis.set_minor_formatter("")
     axes[0].set_ylabel("return")
     captions = [
-        f"thin: evaluations of a seed; thick: mean of seeds in bins of {_short(width)}",
+        f"thin: evaluations of a seed; thick: mean of seeds in bins of {_of_widths(width)}",
         "dashed: final scores in the paper; dotted, grey: policies that have learned nothing",
     ]
     if len(axes) == 1:
@@ -257,15 +296,12 @@ def _label_levels(ax, series, top):
         )
 
 
-def _top(series):
-    values = _finite(*(part for each in series for part in (each.y, each.high)))
-    top = values.max() if len(values) else 1.0
-    return top + 0.06 * abs(top) or 1.0
-
-
-def _bottom(series):
-    values = _finite(*(each.y for each in series))
-    return values.min() if len(values) else 0.0
+def _vertical(series):
+    """Returns the limits of y: 0 is the lower one unless something is below it."""
+    bottom = min([0.0, *_finite(*(each.y for each in series))])
+    top = _finite([bottom], *(part for each in series for part in (each.y, each.high))).max()
+    margin = 0.05 * (top - bottom) or 1.0
+    return bottom - margin * (bottom < 0), top + margin
 
 
 def _right(series):
@@ -277,6 +313,12 @@ def _finite(*arrays):
     """Returns the numbers of some arrays that can be drawn."""
     values = np.concatenate([[], *arrays])
     return values[np.isfinite(values)]
+
+
+def _of_widths(width):
+    """Returns the steps of bins in words, from the least to the most."""
+    widths = width.values() if isinstance(width, Mapping) else [width]
+    return " to ".join(dict.fromkeys((_short(min(widths)), _short(max(widths)))))
 
 
 def _short(steps, position=None):

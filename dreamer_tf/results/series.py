@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -45,22 +45,28 @@ class Series:
     seeds: np.ndarray = dataclasses.field(default_factory=lambda: np.array([]))
 
 
-def fitting_width(runs: Sequence[scores.Run]) -> int:
-    """Returns the steps of a bin: those of the author's, or tenths of it where all are short."""
-    longest = max(run.reached for run in runs)
+def fitting_width(runs: Sequence[scores.Run]) -> dict[str, int]:
+    """Returns {name: steps of a bin}: the author's, or tenths of it where its runs are short."""
+    return {name: _fitting_width(group) for (_, name), group in check.groups(runs).items()}
+
+
+def _fitting_width(group):
+    longest = max(run.reached for run in group)
     width = binning.WIDTH
-    while width > 100 and longest < binning.OFFSET + FEWEST_BINS * width:
+    while width > 100 and longest < binning.fitting_offset(group, width) + FEWEST_BINS * width:
         width //= 10
     return width
 
 
-def of_task(task: str, runs: Sequence[scores.Run], width: int, early: bool = False) -> list[Series]:
+def of_task(
+    task: str, runs: Sequence[scores.Run], width: int | Mapping[str, int], early: bool = False
+) -> list[Series]:
     """Returns the list of `Series` of a task's figure.
 
     Args:
         task: name of the task.
         runs: its `scores.Run`s.
-        width: environment steps in a bin of our means.
+        width: environment steps in a bin of our means, or those of each name.
         early: whether early points of other methods are shown.
     """
     series = []
@@ -69,7 +75,8 @@ def of_task(task: str, runs: Sequence[scores.Run], width: int, early: bool = Fal
         label = name
         if not any(len(run.curve(metric).steps) for run in group):
             metric, label = scores.TRAINING, f"{name} (training)"
-        series += _of_group(label, group, metric, width, binning.fitting_offset(runs, width))
+        steps = width[name] if isinstance(width, Mapping) else width
+        series += _of_group(label, group, metric, steps)
     # What is beyond both our own steps and the first known bin would only squeeze the rest.
     furthest = max(binning.OFFSET + binning.WIDTH, *(run.reached for run in runs))
     return series + _references(task, furthest, early) + _levels(task)
@@ -89,12 +96,13 @@ def to_csv(task: str, series: Iterable[Series]) -> str:
     return text.getvalue()
 
 
-def _of_group(label, group, metric, width, offset):
+def _of_group(label, group, metric, width):
     """Returns the curves of some seeds and their mean over complete bins, on both axes.
 
     A bin that is not finite is left out of the mean, as it is in `item_rows`; its curve shows it.
     """
     series, bins = [], {}
+    offset = binning.fitting_offset(group, width)
     for run in group:
         curve = run.curve(metric)
         series.append(Series(STEPS, SEED, label, curve.steps, curve.values, run.seed))

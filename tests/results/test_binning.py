@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from results_for_tests import write_run
 
-from dreamer_tf.results import binning
+from dreamer_tf.results import binning, scores
 
 POINTS = st.lists(
     st.tuples(st.integers(0, 700_000), st.floats(-1000, 1000)), min_size=0, max_size=40
@@ -89,3 +90,29 @@ def test_what_is_not_finite_spoils_its_bin_alone(value):
 def test_nothing_has_no_bins():
     assert binning.binned([], [], 0) == []
     assert binning.mean_within([3], [1.0], 5, 10, 20) is None
+
+
+@pytest.mark.parametrize(
+    "width, prefills, offset",
+    [
+        (100_000, [1000], 5000),  # The author's bins.
+        (10_000, [1000], 1000),
+        (10_000, [5000, 1000], 1000),
+        (10_000, [None], 5000),  # The author's runs do not say, and had his steps.
+        (10_000, [-1], 5000),
+        (10_000, [300_000], 0),
+    ],
+)
+def test_bins_begin_where_training_does(tmp_path, width, prefills, offset):
+    for seed, prefill in enumerate(prefills):
+        known = {} if prefill is None else {"train": f"{{prefill: {prefill}}}"}
+        write_run(tmp_path, "toy_reach", [1.0] * 20, seed, **known)
+    assert binning.fitting_offset(scores.find([tmp_path])[0], width) == offset
+
+
+def test_what_learns_at_once_has_no_steps_before_training(tmp_path):
+    """Older configurations of A3C have a prefill that means nothing to it."""
+    write_run(tmp_path, "toy_reach", [1.0] * 20, agent="a3c", train="{prefill: 5000}")
+    runs = scores.find([tmp_path])[0]
+    assert binning.fitting_offset(runs, 10_000) == 0
+    assert binning.fitting_offset(runs, 100_000) == 5000

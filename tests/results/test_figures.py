@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import math
 import xml.etree.ElementTree
 
@@ -73,13 +74,17 @@ def test_the_csv_holds_exactly_what_is_drawn(tmp_path, runs):
     figure = figures.draw(TASK, drawn, 100_000)
     for ax, panel in zip(figure.axes, ("steps", "minutes"), strict=True):
         curves = [line for line in ax.lines if len(line.get_xdata()) and not is_level(line)]
+        # Where the two parts of a mean meet, both have the point.
         shown = sorted(
-            (float(x), float(y))
-            for line in curves
-            for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+            {
+                (float(x), float(y))
+                for line in curves
+                for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+                if np.isfinite(y)
+            }
         )
         own = [row for row in rows if row["panel"] == panel]
-        told = sorted((float(row["x"]), float(row["y"])) for row in own if row["x"])
+        told = sorted({(float(row["x"]), float(row["y"])) for row in own if row["x"]})
         np.testing.assert_allclose(shown, told, rtol=1e-9)
         levels = sorted(float(line.get_ydata()[0]) for line in ax.lines if is_level(line))
         told = sorted(float(row["y"]) for row in own if not row["x"])
@@ -117,12 +122,69 @@ def test_references_are_those_of_the_tables(runs):
     assert not [row for row in rows if row["kind"] == "early"]
 
 
-def test_five_whole_bins_fit_into_the_longest_run(tmp_path, runs):
-    assert series.fitting_width(runs) == 100_000
+def test_five_whole_bins_fit_into_the_longest_run_of_a_name(tmp_path, runs):
+    assert series.fitting_width(runs) == {"ours": 100_000, "short": 1000}
     for reached, width in ((505_000, 100_000), (500_000, 10_000), (55_000, 10_000), (50_000, 1000)):
         found = [dataclasses.replace(run, reached=min(run.reached, reached)) for run in runs]
-        assert series.fitting_width(found) == width
-    assert series.fitting_width([dataclasses.replace(runs[0], reached=700)]) == 100
+        assert series.fitting_width(found)["ours"] == width
+    assert series.fitting_width([dataclasses.replace(runs[0], reached=700)]) == {"ours": 100}
+
+
+def test_one_long_run_takes_no_mean_from_others(tmp_path):
+    for seed in (0, 1):
+        write_run(tmp_path, TASK, [10.0 + seed] * 6, seed, name="control")
+    alone = scores.find([tmp_path])[0]
+    write_run(tmp_path, TASK, [1.0] * 60, name="long")
+    both = scores.find([tmp_path])[0]
+    found = series.of_task(TASK, both, series.fitting_width(both))
+    rows = list(csv.DictReader(series.to_csv(TASK, found).splitlines()))
+    wanted = series.of_task(TASK, alone, series.fitting_width(alone))
+    wanted = list(csv.DictReader(series.to_csv(TASK, wanted).splitlines()))
+    np.testing.assert_array_equal(
+        points(rows, "steps", "mean", "control"), points(wanted, "steps", "mean", "control")
+    )
+    means = [row for row in rows if (row["panel"], row["kind"]) == ("steps", "mean")]
+    assert {(row["name"], float(row["x"]) - float(row["left"])) for row in means} == {
+        ("control", 10_000),
+        ("long", 100_000),
+    }
+    title = figures.draw(TASK, found, series.fitting_width(both)).axes[0].get_title("left")
+    assert title.endswith("in bins of 10k to 100k")
+
+
+def test_means_begin_where_training_does(tmp_path):
+    """As runs of 10 000 steps with 1000 of random actions, evaluated every 1000, have it."""
+    for seed in (0, 1):
+        folder = tmp_path / "gym_InvertedPendulum-v5" / "vectors" / str(seed)
+        rows = [{"step": 1000 * n, "test/return": 10.0 * n + 2 * seed} for n in range(1, 11)]
+        write_lines(folder, rows)
+        (folder / "config.yaml").write_text("agent: dreamer\ntrain: {prefill: 1000}\n")
+    runs = scores.find([tmp_path])[0]
+    found = series.of_task("gym_InvertedPendulum-v5", runs, series.fitting_width(runs))
+    (mean,) = [each for each in found if each.kind == series.MEAN]
+    assert list(mean.x) == list(range(2000, 10_001, 1000))
+    assert list(mean.y) == [21, 31, 41, 51, 61, 71, 81, 91, 101]
+
+
+def test_a_mean_of_fewer_seeds_is_thinner_and_the_legend_says_of_how_many(tmp_path):
+    for seed, length in enumerate((10, 6, 4)):
+        write_run(tmp_path, TASK, [100.0 * (3 - seed)] * length, seed)
+    write_run(tmp_path, TASK, [20.0] * 10, name="second")
+    write_run(tmp_path, TASK, [20.0], name="without")
+    runs = scores.find([tmp_path])[0]
+    figure = figures.draw(TASK, series.of_task(TASK, runs, 10_000), 10_000)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    assert labels[:3] == ["ours (thinner: 1 to 2 of 3 seeds)", "second", "without"]
+    # A name without a mean has no thick line.
+    assert handles[0].get_lw() == handles[1].get_lw() > handles[2].get_lw()
+    for ax in figure.axes:
+        lines = [line for line in ax.lines if line.get_marker() == "o"]
+        thick = [line for line in lines if line.get_lw() == handles[0].get_lw()]
+        thin = [line for line in lines if line not in thick]
+        heights = [{float(y) for y in line.get_ydata() if y == y} for line in (*thick, *thin)]
+        # The thinner line begins at the last point of all seeds.
+        assert heights == [{200.0}, {20.0}, {200.0, 250.0, 300.0}]
+        assert thin[0].get_markerfacecolor() == "white" != thick[0].get_markerfacecolor()
 
 
 def test_short_runs_of_several_seeds_have_a_mean_and_stay_visible_beside_long_ones(tmp_path):
@@ -153,7 +215,8 @@ def test_negative_returns_are_inside_the_panel(tmp_path):
     write_run(tmp_path, "gym_Pendulum-v1", [-1500.0, -400.0, -101.0])
     drawn = series.of_task("gym_Pendulum-v1", scores.find([tmp_path])[0], 10_000)
     low, high = figures.draw("gym_Pendulum-v1", drawn, 10_000).axes[0].get_ylim()
-    assert low < -1500 and high > -101
+    # A mean's line is 2.2 points thick, and its points 4, of more than two hundred.
+    assert min(high - -101, -1500 - low) > 0.03 * (high - low)
 
 
 @pytest.mark.parametrize(
@@ -221,3 +284,12 @@ def test_names_are_drawn_as_they_are(tmp_path, recwarn):
     for name in (*names, "gym_a$x^$"):
         assert name in texts, name
     assert not recwarn.list
+
+
+def test_a_figure_looks_the_same_wherever_it_is_drawn(tmp_path):
+    """A report draws it without writing it."""
+    write_run(tmp_path, "gym_a", [100, 120], name="a$\\frac$")
+    drawn = series.of_task("gym_a", scores.find([tmp_path])[0], 1000)
+    figure = figures.draw("gym_a", drawn, 1000)
+    figure.savefig(io.BytesIO())  # As mathematics that name could not be drawn.
+    assert not figure.axes[0].spines["top"].get_visible()
