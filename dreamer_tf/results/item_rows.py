@@ -6,7 +6,8 @@ Everything that a figure shows is a `Row`; `item_figures` draws nothing else.
 import csv
 import dataclasses
 import io
-from collections.abc import Collection, Iterable, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from dreamer_tf.results.item_runs import (
     SCORES,
     SETTINGS,
     chosen,
+    method_in,
     method_of,
     other_input,
     sets,
@@ -33,6 +35,7 @@ CURVES = {"fig7": 7, "fig8": 8, "fig9": None, "fig10": 7, "fig11": 8}
 BEYOND = 1.5
 DEVIATION, BOOTSTRAP = BANDS = ("deviation", "bootstrap")
 ALL, COMMON = "mean of its tasks", "mean of common tasks"
+MOST_SETS = 8  # Of runs, that can be told apart in a figure, and the columns of a table.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Row:
         low, high: ends of a band, None without one.
         seeds: how many runs the value is the mean of, None where that is not known; of a mean
             over tasks, how many tasks.
+        least, most: of a final return, after how many steps its runs are; else None.
     """
 
     task: str
@@ -56,6 +60,8 @@ class Row:
     low: float | None = None
     high: float | None = None
     seeds: int | None = None
+    least: int | None = None
+    most: int | None = None
 
 
 def rows(
@@ -88,14 +94,75 @@ def rows(
         last, said = finals(group, width, until)
         remarks += said
         if last:
-            values = [each.value for each in last]
-            found.append(_row(task, label, setting, values, band))
-            ends.setdefault(label, []).extend(each.step for each in last)
+            row = _row(task, label, setting, [each.value for each in last], band)
+            steps = [each.step for each in last]
+            found.append(dataclasses.replace(row, least=min(steps), most=max(steps)))
+            ends.setdefault(label, []).extend(steps)
     remarks += [f"{label}: {words}" for label, words in unequal(ends).items()]
     furthest = {}
     for row in found:
         furthest[row.task] = max(row.x or 0, furthest.get(row.task, 0))
     return found + _references(item, furthest), remarks + _from_vectors(shown, furthest)
+
+
+def fitting(item: str, found: Sequence[Row]) -> tuple[list[Row], list[str]]:
+    """Returns the rows of as many sets of our runs as a figure has room for; see `widest`.
+
+    Where a setting is varied those with the most settings on a task come before those with the most
+    tasks: no figure loses what it compares.
+    """
+    settings = {}
+    for row in found:
+        if row.source == OURS:
+            tasks = settings.setdefault(row.method, {})
+            tasks.setdefault(row.task, set()).add(row.x if item in SETTINGS else None)
+    sizes = {
+        label: (max(map(len, tasks.values())), len(tasks)) for label, tasks in settings.items()
+    }
+    labels, remarks = widest(sizes)
+    kept = [row for row in found if row.source != OURS or row.method in labels]
+    # What others have on a task is shown beside ours.
+    tasks = {row.task for row in kept if row.source == OURS}
+    return [row for row in kept if row.task in tasks], remarks
+
+
+def widest(sizes: Mapping[str, int | tuple[int, ...]]) -> tuple[list[str], list[str]]:
+    """Returns the `MOST_SETS` labels that a figure shows, and a line about the others.
+
+    The largest of each method are the first, so that methods that are compared stay; then others.
+
+    Args:
+        sizes: {label of `item_runs.sets`: how many tasks it has, or another size}.
+    """
+    order = sorted(sorted(sizes), key=sizes.get, reverse=True)
+    first = {}
+    for label in order:
+        first.setdefault(method_in(label), label)
+    order.sort(key=lambda label: label not in first.values())
+    left = sorted(order[MOST_SETS:])
+    words = f"not in this figure, which has room for {MOST_SETS} sets of runs: {', '.join(left)}"
+    return order[:MOST_SETS], [words] if left else []
+
+
+def in_steps(rows: Iterable[Row]) -> str:
+    """Returns after how many steps some rows are, as "25k to 1.5e6"; "" where that is not known.
+
+    Those are steps of ours at their ends, or of the paper's final scores.
+    """
+    ends = [
+        end
+        for row in rows
+        for end in ((row.x, row.x) if row.source == TABLE else (row.least, row.most))
+        if end is not None
+    ]
+    return " to ".join(dict.fromkeys(map(_short, (min(ends), max(ends))))) if ends else ""
+
+
+def _short(steps):
+    steps = float(f"{steps:.3g}")
+    if steps >= 1e6:
+        return f"{steps:g}".replace("e+0", "e")
+    return f"{steps / 1e3:g}k" if steps >= 1e3 else f"{steps:g}"
 
 
 def averages(found: Iterable[Row]) -> list[Row]:
@@ -176,7 +243,24 @@ def _curve(task, label, group, width, offset, band):
         elif len(finite) < len(complete):
             remarks.append(f"{name}: bins that are not finite: {len(complete) - len(finite)}")
     points = [_row(task, label, high, values, band) for high, values in sorted(bins.items())]
-    return points, remarks
+    return points, remarks + _falls(task, label, points)
+
+
+def _falls(task, label, points):
+    """Returns a line about where seeds of a curve end before others, [] if none does.
+
+    The mean is of other seeds from there on, and may rise or fall for that alone.
+    """
+    # How many a point or one behind it has: a bin may be empty between two that are not.
+    counts = list(itertools.accumulate([point.seeds for point in points[::-1]], max))[::-1]
+    falls = [
+        f"{counts[number]} behind {points[number - 1].x} steps"
+        for number in range(1, len(points))
+        if counts[number] < counts[number - 1]
+    ]
+    if not falls:
+        return []
+    return [f"{task}, {label}: the mean is of {counts[0]} seeds, {', '.join(falls)}"]
 
 
 def _from_vectors(shown, tasks):

@@ -20,13 +20,15 @@ SWEPT_KEYS = {
     "fig4": ("behavior.horizon", "planner.horizon"),
     "fig12": ("env.action_repeat",),
 }
-SWEPT = re.compile(r"-([hr])(\d+)$")
+# What the ends of names say: those of the items' own runs, and those of tools/sweep.py.
+VARIED = {"h": "fig4", "horizon": "fig4", "r": "fig12", "action_repeat": "fig12"}
+SWEPT = re.compile(rf"-({'|'.join(VARIED)})(\d+)$")
 SCORES = ("fig6", "table")
 INPUTS = {"vector": "from vectors", "both": "from pixels and vectors"}
 SMOKE = "toy_reach"  # The task of the control suite's items at the scale smoke.
 # Keys that make no different set-up of runs of one name; a run that was prolonged has more steps.
 ALIKE = ("task", "seed", "steps")
-PAPERS_HORIZON = 15
+HORIZONS = {"Dreamer": 15, "No value": 15, "PlaNet": 12}  # The paper's, but for figure 4.
 MOST_KEYS = 3  # In a label.
 COMPARED = {
     **dict.fromkeys(("fig4", "fig7", "fig10"), ("Dreamer", "No value", "PlaNet")),
@@ -54,23 +56,37 @@ def method_of(run: scores.Run) -> str | None:
     return OBJECTIVES.get(objective if isinstance(objective, str) else "", "Dreamer")
 
 
+def method_in(label: str) -> str:
+    """Returns the method of a label of `sets`."""
+    return label.partition(" (")[0]
+
+
 def swept_by(run: scores.Run) -> str | None:
     """Returns the item that varies what the end of a run's name says, None for other names.
 
-    `dreamer-h5` is a part of figure 4 if 5 is the run's horizon, and of nothing else.
+    `dreamer-h5` and `dreamer-horizon5` are a part of figure 4 if 5 is the run's horizon, and of
+    nothing else.
     """
     found = SWEPT.search(run.name)
     if found is None:
         return None
-    item = {"h": "fig4", "r": "fig12"}[found[1]]
+    item = VARIED[found[1]]
     return item if str(_setting(item, run)) == found[2] else None
 
 
 def varied_by(run: scores.Run) -> str | None:
-    """Returns `swept_by` of a run, None where its value is the one that the paper has elsewhere."""
-    item = swept_by(run)
-    own = {"fig4": PAPERS_HORIZON, "fig12": default_repeat(run.task)}
-    return None if item is None or _setting(item, run) == own[item] else item
+    """Returns the item whose setting a run has another value of than the paper's, None if none.
+
+    That is what its configuration says, whatever the run's name. Tasks that the paper does not have
+    have no such value.
+    """
+    method = method_of(run)
+    paper = {"fig4": HORIZONS.get(method), "fig12": default_repeat(run.task)}
+    for item, value in paper.items():
+        if run.task in PAPER_TASKS and method in COMPARED[item]:
+            if _setting(item, run) not in (None, value):
+                return item
+    return None
 
 
 def other_input(run: scores.Run) -> str:
@@ -132,7 +148,7 @@ def sets(
         for (task, label), each in parts.items():
             words = _of_sweep(item, label, each[0])
             # Beside the run that the sweep shares, one of the same setting keeps its own name.
-            words = label if any(words == other for _, other in parts) else words
+            words = label if (task, words) in parts else words
             found[task, method, words, setting] = each
     if item in SETTINGS:
         said, unlike = _unlike(item, found, several)

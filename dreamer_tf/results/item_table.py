@@ -2,19 +2,28 @@
 
 from collections.abc import Iterable, Sequence
 
-from dreamer_tf.results.item_rows import ALL, COMMON, FLOOR, OURS, Row, averages, in_order
-
-MOST_COLUMNS = 8
+from dreamer_tf.results.item_rows import (
+    ALL,
+    COMMON,
+    FLOOR,
+    MOST_SETS,
+    OURS,
+    Row,
+    averages,
+    in_order,
+    in_steps,
+)
 
 
 def cells(found: Iterable[Row]) -> list[list[str]]:
     """Returns the table of the `Row`s of an item as lists of equally many strings.
 
-    The first list has the headings; then one for each task, the mean and, of several seeds, the
-    band's half and the number of seeds; in the end means over tasks with their number.
+    The first list has the headings, the second after how many steps the columns are, as far as that
+    is known; then one for each task, the mean and, of several seeds, the band's half and the number
+    of seeds; in the end means over tasks with their number.
 
-    With more methods than `MOST_COLUMNS` each number has a line of its own, without those means:
-    task, method, return.
+    With more methods than `MOST_SETS` each number has a line of its own, without those means: task,
+    method, steps, return.
 
     Args:
         found: `Row`s of one number for each task, method and source.
@@ -23,11 +32,14 @@ def cells(found: Iterable[Row]) -> list[list[str]]:
     columns = list(dict.fromkeys((row.method, row.source) for row in found if row.source != FLOOR))
     columns.sort(key=lambda column: column[1] == OURS)
     headings = [f"{method}, {'ours' if source == OURS else 'paper'}" for method, source in columns]
-    if len(columns) > MOST_COLUMNS:
+    if len(columns) > MOST_SETS:
         return _long(found, dict(zip(columns, headings, strict=True)))
     shown = {(row.task, row.method, row.source): row for row in [*found, *averages(found)]}
     floors = {row.task: row.value for row in found if row.source == FLOOR}
     table = [["task", *headings, *(["floor"] if floors else [])]]
+    steps = [in_steps(row for row in found if (row.method, row.source) == each) for each in columns]
+    if any(steps):
+        table.append(["after steps", *steps, *([""] if floors else [])])
     tasks = in_order("table", {row.task for row in found})
     for task in (*tasks, ALL, COMMON):
         rows = [shown.get((task, *column)) for column in columns]
@@ -43,13 +55,15 @@ def cells(found: Iterable[Row]) -> list[list[str]]:
 def _long(found, headings):
     """Returns the table with a line for each number; see `cells`."""
     order = list(headings)
-    table = [["task", "method", "return"]]
+    table = [["task", "method", "steps", "return"]]
     for task in in_order("table", {row.task for row in found}):
         floor = [row for row in found if row.task == task and row.source == FLOOR]
         others = [row for row in found if row.task == task and row.source != FLOOR]
         others.sort(key=lambda row: order.index((row.method, row.source)))
-        table += [[task, headings[row.method, row.source], _score(row)] for row in others]
-        table += [[task, "floor", f"{row.value:.1f}"] for row in floor]
+        table += [
+            [task, headings[row.method, row.source], in_steps([row]), _score(row)] for row in others
+        ]
+        table += [[task, "floor", "", f"{row.value:.1f}"] for row in floor]
     return table
 
 

@@ -59,17 +59,20 @@ def page(folders: Sequence[Path], width: int | None = None, band: str = item_row
 
     Args:
         folders: folders of runs.
-        width: environment steps in a bin; by default what fits the runs of each figure.
+        width: environment steps in a bin; by default what fits the runs of each figure of curves,
+            and all runs where it is what a final return covers.
         band: see `item_rows.rows`.
 
     Raises:
         UserError: there are no runs.
     """
     runs, skipped = scores.find(folders)
+    # One for all numbers: the same run has the same return everywhere on the page.
+    last = width or item_runs.fitting_width(item_runs.chosen("statistics", runs)[0] or runs)
     parts = {
-        "Figures": [*_figures(runs, width, band)],
-        "Scores": [*_scores(runs, width, band)],
-        "Statistics": [*_statistics(runs, width)],
+        "Figures": [*_figures(runs, width, last, band)],
+        "Scores": [*_scores(runs, last, band)],
+        "Statistics": [*_statistics(runs, last)],
         "Beside the author's runs": [*_verdicts(runs)],
         "Curves": [*_curves(runs, width)],
         "Videos": [*_videos(runs, folders)],
@@ -107,73 +110,57 @@ def _head(runs):
     return f"<p>{html.escape(text)}.</p>"
 
 
-def _figures(runs, width, band):
+def _figures(runs, width, last, band):
     for item, title in TITLES.items():
         shown, _ = item_runs.chosen(item, runs)
-        steps = width or item_runs.fitting_width(shown)
+        curves, number = item in item_rows.CURVES, item.replace("fig", "figure ")
+        steps = (width or item_runs.fitting_width(shown)) if curves else last
         found, remarks = item_rows.rows(item, shown, steps, band)
-        found, left = _widest(found)
-        remarks = [*remarks, *left]
+        found, left = item_rows.fitting(item, found)
         ours = [row for row in found if row.source == item_rows.OURS]
         if not ours or not _compares(item, ours):
             continue
-        words = f"{title}, as the paper's {item.replace('fig', 'figure ')}. "
-        if item in item_rows.CURVES:
+        words = f"{title}, as the paper's {number}. "
+        if curves:
             words += f"A point is the mean of the evaluations in a bin of {steps:,} steps"
         else:
             words += f"A run's return is the mean of its evaluations in its last {steps:,} steps"
         words += f", a band or line {BANDS[band]}."
         yield _image(item_figures.encoded(item_figures.draw(item, found, steps)), title, words)
-        yield _details(SHOWN, remarks)
-
-
-def _widest(found):
-    """Returns the rows without those methods of ours that have the fewest tasks, and what is told.
-
-    More than `item_table.MOST_COLUMNS` cannot be told apart in a figure.
-    """
-    tasks = {}
-    for row in found:
-        if row.source == item_rows.OURS:
-            tasks.setdefault(row.method, set()).add(row.task)
-    order = sorted(tasks, key=lambda method: (-len(tasks[method]), method))
-    left = order[item_table.MOST_COLUMNS :]
-    if not left:
-        return found, []
-    kept = [row for row in found if row.source != item_rows.OURS or row.method not in left]
-    return kept, [f"not in this figure, with the fewest tasks: {', '.join(left)}"]
+        yield _details(SHOWN, [*remarks, *left])
 
 
 def _compares(item, ours):
     """Tells whether a figure shows what it is about: what compares needs two of it."""
     if item in item_runs.SETTINGS:
-        return len({row.x for row in ours}) > 1
+        lines = {}
+        for row in ours:
+            lines.setdefault((row.task, row.method), set()).add(row.x)
+        return any(len(settings) > 1 for settings in lines.values())
     if item in ("fig7", "fig8"):
-        return len({row.method.partition(" (")[0] for row in ours}) > 1
+        return len({item_runs.method_in(row.method) for row in ours}) > 1
     return item != "fig9" or any(row.task.startswith("atari_") for row in ours)
 
 
-def _scores(runs, width, band):
+def _scores(runs, last, band):
     # Figure 6 has the numbers of the table, and also those of tasks that the paper does not have.
     shown, _ = item_runs.chosen("fig6", runs)
-    steps = width or item_runs.fitting_width(shown)
-    found, remarks = item_rows.rows("fig6", shown, steps, band)
+    found, remarks = item_rows.rows("fig6", shown, last, band)
     if any(row.source == item_rows.OURS for row in found):
-        yield f"<p class='note'>Mean of the evaluations in a run's last {steps:,} steps, over seeds"
-        yield f", ± {BANDS[band]} (number of seeds). The paper's are after 5e6 steps of Dreamer"
-        yield " and PlaNet, 1e8 of D4PG and A3C.</p>"
+        yield f"<p class='note'>Mean of the evaluations in a run's last {last:,} steps, over seeds"
+        yield f", ± {BANDS[band]} (number of seeds).</p>"
         yield table(item_table.cells(found))
         yield _details(SHOWN, remarks)
 
 
-def _statistics(runs, width):
-    suite = summary.of_suite(runs)
-    found, remarks = summary.scores_of(suite, width or item_runs.fitting_width(suite))
+def _statistics(runs, last):
+    found, remarks = summary.scores_of(runs, last)
     if not found:
         return
     numbers = summary.numbers(found)
-    yield "<p class='note'>Control suite, returns / 1000; 95 % intervals by stratified bootstrap "
-    yield "where every task has a second seed. Methods with other tasks cannot be compared.</p>"
+    yield "<p class='note'>Control suite, returns / 1000: means of the evaluations in a run's last "
+    yield f"{last:,} steps; 95 % intervals by stratified bootstrap where every task has a second "
+    yield "seed. Methods with other tasks cannot be compared.</p>"
     yield table(summary.table(numbers))
     yield _list(summary.improvements(numbers))
     yield _image(item_figures.encoded(summary_figure.draw(numbers)), "statistics", "")

@@ -105,13 +105,15 @@ def of_suite(runs: Iterable[Run]) -> list[Run]:
 
 
 def numbers(found: Mapping[str, Mapping[str, np.ndarray]]) -> list[Number]:
-    """Returns the `Number`s of `scores_of`: the statistics, profiles, and improvements."""
+    """Returns the `Number`s of `scores_of`: statistics, profiles of several runs, improvements."""
     result = []
     for label, tasks in found.items():
         size = len(tasks), sum(map(len, tasks.values()))
         for kind, statistic in statistics.STATISTICS.items():
             each = statistics.estimate(statistic, tasks)
             result.append(Number(kind, label, "", None, each.value, each.low, each.high, *size))
+        if size[1] == 1:
+            continue  # One run is above or not: no distribution.
         each = statistics.estimate(lambda scores: statistics.profile(scores, LEVELS), tasks)
         for level, *ends in zip(LEVELS, each.value, each.low, each.high, strict=True):
             result.append(Number(PROFILE, label, "", float(level), *map(float, ends), *size))

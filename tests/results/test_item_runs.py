@@ -1,12 +1,13 @@
 """Which runs a figure shows, and which of them it averages."""
 
+import argparse
 import dataclasses
 
 import pytest
-from results_for_tests import ours, rows_of, write_lines, write_run
+from results_for_tests import ours, program, rows_of, write_lines, write_run
 
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.results import finals, item_figures, item_rows, item_runs, scores
+from dreamer_tf.results import check, item_figures, item_rows, item_runs, scores
 from dreamer_tf.sweeps import items
 
 WALKER = "dmc_walker_walk"
@@ -66,6 +67,39 @@ def test_names_of_sweeps_are_those_that_the_plans_give(item, shared):
         run = scores.Run(None, plan.task, plan.name, "0", (), 0, None, config, ())
         found.append(item_runs.swept_by(run))
     assert found.count(None) == shared and set(found) == {None, item}
+
+
+@pytest.mark.parametrize("item, key", [("fig4", "horizon"), ("fig12", "action_repeat")])
+def test_a_sweep_of_the_program_is_in_its_own_figure_alone_too(item, key, tmp_path):
+    section = {"horizon": "behavior", "action_repeat": "env"}[key]
+    options = {"tasks": [WALKER], "methods": ["dreamer"], "presets": [], "seeds": [0], "name": None}
+    words = argparse.Namespace(**options, set=[], vary=[f"{section}.{key}=5,15"])
+    names = [plan.name for plan in program("sweep").plans(words)]
+    for name, value in zip(names, (5, 15), strict=True):
+        write_run(tmp_path, WALKER, [0, value], name=name, **{section: f"{{{key}: {value}}}"})
+    found, _ = rows_of(item, tmp_path)
+    points = {(row.method, row.x): row.value for row in ours(found)}
+    assert points == {("Dreamer", 5): 5, ("Dreamer", 15): 15}
+    found, remarks = rows_of("table", tmp_path)
+    assert not ours(found)
+    assert set(remarks) == {f"{WALKER}, {name}: a part of {item}" for name in names}
+
+
+@pytest.mark.parametrize("name", ["mine", "mine-h5", "mine-horizon5"])
+def test_what_is_varied_is_read_from_the_configuration_whatever_the_name(name, tmp_path):
+    for number, (horizon, repeat, words) in enumerate(
+        [(5, "auto", "horizon"), (15, 4, "action repeat"), (15, 2, ""), (15, "auto", "")]
+    ):
+        config = {"behavior": f"{{horizon: {horizon}}}", "env": f"{{action_repeat: {repeat}}}"}
+        run = scores.read(write_run(tmp_path, WALKER, [0], number, name, **config))
+        assert check.other_than_theirs(run) == (words and f"Dreamer with another {words}")
+    # PlaNet plans over 12 steps in the paper; what it does not have cannot be another.
+    for seed, (horizon, words) in enumerate(((12, ""), (15, " with another horizon"))):
+        config = PLANET | {"planner": f"{{horizon: {horizon}}}"}
+        run = scores.read(write_run(tmp_path, WALKER, [0], seed, "planet", **config))
+        assert check.other_than_theirs(run) == f"PlaNet{words}"
+    toy = scores.read(write_run(tmp_path, "toy_reach", [0], 0, name, behavior="{horizon: 5}"))
+    assert check.other_than_theirs(toy) == ""
 
 
 def test_the_run_that_a_sweep_shares_with_other_items_is_a_part_of_its_line(tmp_path):
@@ -273,62 +307,6 @@ def test_auto_is_the_same_as_what_it_means(tmp_path):
     write_run(tmp_path, "gym_CartPole-v1", [0, 300], 1, "mine", env=meant)
     runs = [run for run in scores.find([tmp_path])[0] if run.task.startswith("gym")]
     assert len(item_runs.apart(runs)[0]) == 2
-
-
-def finals_of(logdir, width=10_000):
-    """Returns {seed: (value, step)} of the runs in a folder, and the remarks."""
-    found, remarks = finals.finals(scores.find([logdir])[0], width)
-    return {each.run.seed: (each.value, each.step) for each in found}, remarks
-
-
-def test_an_evaluation_behind_the_last_planned_step_counts(tmp_path):
-    """Steps go on by as many as environments make at once."""
-    rows = [{"step": step, "test/return": value} for step, value in ((15_000, 1), (20_016, 9))]
-    write_lines(write_run(tmp_path, WALKER, [0], steps=20_000), rows)
-    assert finals_of(tmp_path) == ({"0": (5, 20_000)}, [])
-    assert finals_of(tmp_path, 1000) == ({"0": (9, 20_000)}, [])
-    # Of others that go on further as well.
-    write_lines(
-        write_run(tmp_path, WALKER, [0], 1, steps=40_000), [*rows, rows[0] | {"step": 30_000}]
-    )
-    found, _ = finals_of(tmp_path, 1000)
-    assert found == {"0": (9, 20_000), "1": (9, 20_000)}
-
-
-def test_a_run_of_unknown_length_counts_only_as_far_as_others_end(tmp_path):
-    write_run(tmp_path, WALKER, [0, 500], 0, steps=15_000)
-    for seed, values in ((1, [10]), (2, [10, 300, 900])):
-        write_lines(
-            write_run(tmp_path, WALKER, [0], seed),
-            [
-                {"step": 5000 + 10_000 * number, "test/return": value}
-                for number, value in enumerate(values)
-            ],
-        )
-    found, remarks = finals_of(tmp_path)
-    assert found == {"0": (500, 15_000), "2": (300, 15_000)}
-    assert remarks == [
-        f"{WALKER}, ours, seed 1: at 5000 of an unknown number of steps, others are further",
-        f"{WALKER}, ours, seed 2: shown as it was at 15000 of an unknown number of steps, where "
-        "others end",
-    ]
-
-
-def test_where_none_is_known_to_be_at_its_end_each_counts_as_it_is(tmp_path):
-    write_run(tmp_path, WALKER, [5], 0)
-    write_run(tmp_path, WALKER, [0, 0, 0, 300], 1, steps=100_000)
-    found, remarks = finals_of(tmp_path)
-    assert found == {"0": (5, 5000), "1": (300, 35_000)}
-    assert remarks == [f"{WALKER}, ours, seed 1: shown as it is at 35000 of 100000 steps"]
-
-
-def test_a_run_without_an_evaluation_where_others_end_is_said_to_have_none(tmp_path):
-    write_run(tmp_path, WALKER, [1], 0, steps=5000)
-    rows = [{"step": step, "test/return": 7.0} for step in (10_000, 30_000)]
-    write_lines(write_run(tmp_path, WALKER, [0], 1, steps=30_000), rows)
-    found, (line,) = finals_of(tmp_path)
-    assert found == {"0": (1, 5000)}
-    assert line == f"{WALKER}, ours, seed 1: no evaluation up to 5000 steps, where others end"
 
 
 def test_what_is_cut_is_not_averaged_over_its_beginning(tmp_path):

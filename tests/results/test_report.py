@@ -251,16 +251,58 @@ def test_of_many_methods_the_page_keeps_figures_and_tables_that_can_be_read(tmp_
         write_run(tmp_path, task, [100.0, 333.0], name="wide")
     runs = scores.find([tmp_path])[0]
     found, _ = item_rows.rows("fig6", item_runs.chosen("fig6", runs)[0], 10_000)
-    kept, told = report._widest(found)
+    kept, told = item_rows.fitting("fig6", found)
     methods = {row.method for row in kept if row.source == item_rows.OURS}
     assert len(methods) == 8 and any("wide" in method for method in methods)
     assert (
         len(told) == 1 and told[0].startswith("not in this figure") and told[0].count("trial") == 5
     )
     few = [row for row in found if row.source != item_rows.OURS or "wide" in row.method]
-    assert report._widest(few) == (few, [])
+    assert item_rows.fitting("fig6", few) == (few, [])
     cells = item_table.cells(found)
-    assert cells[0] == ["task", "method", "return"]
-    assert [TASK, "Dreamer (wide), ours", "333.0"] in cells
-    assert [TASK, "floor", "95.6"] in cells and [TASK, "Dreamer, paper", "833.7"] in cells
+    assert cells[0] == ["task", "method", "steps", "return"]
+    assert [TASK, "Dreamer (wide), ours", "15k", "333.0"] in cells
+    assert [TASK, "floor", "", "95.6"] in cells
+    assert [TASK, "Dreamer, paper", "5e6", "833.7"] in cells
     assert len([line for line in cells if ", ours" in line[1]]) == 14
+    assert told[0] in Page(report.page([tmp_path])).text
+
+
+def test_a_comparison_of_methods_stays_beside_many_trials_of_one(tmp_path):
+    for number in range(9):
+        for task in (TASK, WALKER):
+            write_run(tmp_path, task, [10.0 * number, 20.0], name=f"trial{number}")
+    write_run(tmp_path, TASK, [5.0, 60.0], name="no_value", agent="no_value")
+    text = report.page([tmp_path])
+    assert f"alt='{report.TITLES['fig7']}'" in text
+    assert "not in this figure, which has room for 8 sets of runs: Dreamer (trial7)" in text
+
+
+def test_a_figure_of_settings_needs_two_of_one_method_on_one_task(tmp_path):
+    """Dreamer imagines 15 steps and PlaNet plans 12: that compares no horizons."""
+    image = f"alt='{report.TITLES['fig4']}'"
+    write_run(tmp_path, TASK, [1, 10], name="dreamer", behavior="{horizon: 15}")
+    write_run(tmp_path, TASK, [1, 10], name="planet", agent="planet", planner="{horizon: 12}")
+    write_run(tmp_path, WALKER, [1, 10], name="dreamer", behavior="{horizon: 5}")
+    assert image not in report.page([tmp_path])
+    write_run(tmp_path, TASK, [1, 10], name="dreamer-h5", behavior="{horizon: 5}")
+    assert image in report.page([tmp_path])
+    # Nor do many trials of more tasks, each of one horizon, take it from the page.
+    for number in range(9):
+        for task in (TASK, WALKER, "dmc_cup_catch"):
+            write_run(tmp_path, task, [1, 10], name=f"trial{number}", behavior="{horizon: 15}")
+    assert image in report.page([tmp_path])
+
+
+def test_all_numbers_of_a_page_are_of_as_many_last_steps(tmp_path):
+    """Short runs of a method that the scores do not have change no number of the statistics."""
+    write_run(tmp_path, TASK, [0.0, *[100.0 * number for number in range(1, 8)]], name="dreamer")
+    for task in (TASK, WALKER):
+        rows = [{"step": step, "test/return": 1.0} for step in range(100, 2000, 100)]
+        for seed in range(3):
+            run = write_run(tmp_path, task, [0], seed, name="no_value", agent="no_value")
+            write_lines(run, rows)
+    text = re.sub(r"\s+", " ", Page(report.page([tmp_path])).text)
+    widths = re.findall(r"last ([\d,]+) steps", text)
+    # Figure 6, scores, statistics.
+    assert len(widths) == 3 and len(set(widths)) == 1

@@ -3,10 +3,11 @@
 import csv
 
 import numpy as np
+import pytest
 from PIL import Image
 from results_for_tests import program, write_run
 
-from dreamer_tf.results import scores, summary
+from dreamer_tf.results import scores, summary, summary_figure
 
 TASKS = ("dmc_walker_walk", "dmc_cup_catch")
 PLANET = {"agent": "planet"}
@@ -132,3 +133,66 @@ def test_scores_are_shares_of_the_most_that_an_episode_can_have(tmp_path):
     assert {label: list(tasks[TASKS[0]]) for label, tasks in found.items()} == {
         f"Dreamer (limit{name})": [0.5] for name in limits
     }
+
+
+def test_the_figure_shows_exactly_the_numbers(tmp_path):
+    write_methods(tmp_path)
+    write_run(tmp_path, TASKS[0], [0, 70], name="no_value", agent="no_value")
+    numbers = summary.numbers(summary.scores_of(scores.find([tmp_path])[0], 10_000)[0])
+    *panels, profiles, pairs = summary_figure.draw(numbers).axes
+    methods = ["Dreamer", "PlaNet", "No value"]
+    labels = [label.get_text() for label in panels[0].get_yticklabels()]
+    assert sorted(labels) == [
+        "Dreamer (2 tasks, 4 runs)",
+        "No value (1 task, 1 run)",
+        "PlaNet (2 tasks, 4 runs)",
+    ]
+    at = {label.partition(" (")[0]: number for number, label in enumerate(labels)}
+    for panel in panels:
+        of_kind = {each.method: each for each in numbers if each.kind == panel.get_title()}
+        assert list(of_kind) and set(of_kind) == set(methods)
+        lines = {round(np.mean(line.get_ydata())): line.get_xdata() for line in panel.lines}
+        assert {number: list(x) for number, x in lines.items()} == {
+            at[method]: [each.value] * 2 for method, each in of_kind.items()
+        }
+        bars = {
+            round(bar.get_y() + bar.get_height() / 2): (bar.get_x(), bar.get_width())
+            for bar in panel.patches
+        }
+        assert bars == {
+            at[method]: pytest.approx((each.low, each.high - each.low))
+            for method, each in of_kind.items()
+            if np.isfinite(each.low)
+        }
+    words = [panel.get_xlabel() for panel in panels]
+    assert words == ["higher is better"] * 3 + ["lower is better"]
+    assert [panel.get_title() for panel in panels][-1] == "optimality gap"
+    # Nothing is known of how a single run is distributed.
+    steps = {line.get_label().partition(",")[0]: list(line.get_ydata()) for line in profiles.lines}
+    assert set(steps) == {"Dreamer", "PlaNet"}
+    for method, values in steps.items():
+        told = [each for each in numbers if (each.kind, each.method) == (summary.PROFILE, method)]
+        assert values == [each.value for each in told]
+    (pair,) = [each for each in numbers if each.kind == summary.IMPROVEMENT]
+    point, interval, _ = pairs.lines
+    assert list(point.get_xdata()) == [pair.value]
+    assert list(interval.get_xdata()) == [pair.low, pair.high]
+
+
+def test_single_runs_alone_have_no_profile(tmp_path):
+    write_run(tmp_path, TASKS[0], [0, 70], name="dreamer")
+    numbers = summary.numbers(summary.scores_of(scores.find([tmp_path])[0], 10_000)[0])
+    assert summary.PROFILE not in {each.kind for each in numbers}
+    assert len(summary_figure.draw(numbers).axes) == 4
+
+
+def test_of_many_methods_the_figure_has_room_for_some_and_names_the_others(tmp_path):
+    for number in range(10):
+        write_run(tmp_path, TASKS[0], [0, 10 * number], name=f"trial{number}")
+    write_run(tmp_path, TASKS[0], [0, 70], name="planet", **PLANET)
+    numbers = summary.numbers(summary.scores_of(scores.find([tmp_path])[0], 10_000)[0])
+    figure = summary_figure.draw(numbers)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(labels) == 8 and "PlaNet (1 task, 1 run)" in labels
+    words = figure.get_supxlabel().replace("\n", " ")
+    assert words.endswith("Dreamer (trial7), Dreamer (trial8), Dreamer (trial9)")
