@@ -45,6 +45,9 @@ def train(
     presets = [str(preset) for preset in _listed(configs, "configs", (str, Path))]
     loggers = _listed(loggers, "loggers", RunLogger)
     overrides = list(_flat(keys)) + ([] if task is None else [("task", task)])
+    for option, value in (("fresh", fresh), ("extend", extend)):
+        if not isinstance(value, bool):
+            raise UserError(f"{option} must be True or False, not {value!r}")
     if fresh and extend:
         raise UserError("fresh and extend exclude each other: start again or continue")
     arguments = command_line.Arguments(

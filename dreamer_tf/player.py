@@ -108,10 +108,11 @@ class Player:
             (action float32 [A], state).
 
         Raises:
-            UserError: the observation is not of the agent's names and shapes.
+            UserError: the observation is not of the agent's names and shapes, or not finite; or
+                the state is none.
         """
         begins = state is None
-        state = self.start() if begins else state
+        state = self.start() if begins else self._checked_state(state)
         if getattr(record, "dtype", None) is not None and record.dtype.names:
             observation = {name: record[name][None] for name in self.spec.observations}
             is_first = np.array([record["is_first"]])
@@ -181,6 +182,14 @@ class Player:
     def _checked(self, action):
         """Returns an action as float32 [A]; raises a UserError if it is none."""
         return as_array("an action", action, (self.spec.action_size,), np.float32)
+
+    def _checked_state(self, state):
+        """Returns a state; raises a UserError if it is none of this agent."""
+        wanted = self.start()
+        if not isinstance(state, dict) or state.keys() != wanted.keys():
+            names = ", ".join(wanted) or "nothing"
+            raise UserError(f"a state is what act or start returned, a dict of {names}")
+        return state
 
     def _checked_all(self, actions, steps):
         """Returns the first `steps` of actions, checked."""
@@ -275,7 +284,8 @@ def observed(
         expected: {name: (shape, dtype name)}, `EnvSpec.observations`.
 
     Raises:
-        UserError: other names or shapes than expected, or an image that is not uint8.
+        UserError: other names or shapes than expected, an image that is not uint8, or numbers that
+            are not finite.
     """
     if not isinstance(given, dict):
         if len(expected) > 1:
@@ -298,7 +308,7 @@ def as_array(name: str, given: ArrayLike, shape: tuple[int, ...], dtype: DTypeLi
             floats could be from 0 to 1 or to 255.
 
     Raises:
-        UserError: it is something else.
+        UserError: it is something else, or not finite.
     """
     wanted = np.dtype(dtype)  # Its name may be "|u1" or "uint8".
     try:
@@ -312,7 +322,10 @@ def as_array(name: str, given: ArrayLike, shape: tuple[int, ...], dtype: DTypeLi
     if array.shape != shape or not fits:
         what = f"{array.dtype} {list(array.shape)}"
         raise UserError(f"{name} is {what}, it must be {wanted} {list(shape)}")
-    return array.astype(wanted)
+    array = array.astype(wanted)
+    if not np.isfinite(array).all():
+        raise UserError(f"{name} is not finite")
+    return array
 
 
 def load(

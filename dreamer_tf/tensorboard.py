@@ -12,6 +12,8 @@ from dreamer_tf.reports import terminal
 @terminal.guarded
 def main(words: list[str]) -> int:
     """Becomes TensorBoard, which knows the options; --logdir is runs unless it is given."""
+    if words and not words[0].startswith("-"):
+        raise UserError(f"{words[0]}: name the folder with --logdir {words[0]}")
     asked = any(word.startswith(("--logdir", "--help", "-h", "--version")) for word in words)
     if not asked and not Path("runs").is_dir():
         raise UserError("there is no folder runs here: name one with --logdir")

@@ -106,6 +106,14 @@ def test_what_is_no_action_observation_or_seed_is_refused_in_one_line():
         for seed in (-1, 0.5, "a", 2**32):
             with pytest.raises(UserError, match="a seed is a whole number from 0"):
                 environment.reset(seed)
+        for state in ("x", {}, [1]):
+            with pytest.raises(UserError, match="a state is what act or start returned"):
+                player.act(record, state)
+        for wrong in (np.nan, np.inf):
+            with pytest.raises(UserError, match="vector is not finite"):
+                player.act(np.full(5, wrong, np.float32))
+        with pytest.raises(UserError, match="an action is not finite"):
+            environment.step([np.nan])
         # As Gymnasium's reset returns it.
         with pytest.raises(UserError, match="is a tuple of several shapes, it must be"):
             player.act((record["vector"], {}))

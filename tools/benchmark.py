@@ -239,6 +239,15 @@ def parse(words: list[str]) -> argparse.Namespace:
     for name in ("rounds", "episodes"):
         if getattr(options, name) < 1:
             parser.error(f"--{name} {getattr(options, name)}: give at least 1")
+    named = options.sections or ([] if options.peer else list(SECTIONS))
+    for option, given, section in (
+        ("--trace", options.trace, "trace"),
+        ("--episodes", options.episodes != parser.get_default("episodes"), "scale"),
+    ):
+        if given and section not in named:
+            parser.error(f"{option} is of the section {section}, which is not measured")
+    if options.peer_python != sys.executable and not options.peer:
+        parser.error("--peer-python is of --peer, which is not given")
     _check_outputs(options)
     if options.peer:
         if not _can_import(options.peer_python, options.peer):

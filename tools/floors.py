@@ -125,6 +125,9 @@ def parse(words: list[str]) -> tuple[argparse.Namespace, dict[str, int]]:
     given = {name: value for name, value in given.items() if value is not None}
     if any(value < 1 for value in given.values()):
         parser.error("--action_repeat and --time_limit must be at least 1")
+    repeat, limit = given.get("action_repeat"), given.get("time_limit")
+    if repeat and limit and limit % repeat:
+        parser.error(f"--time_limit {limit} is not a multiple of --action_repeat {repeat}")
     return arguments, given
 
 

@@ -26,6 +26,10 @@ def plans(arguments: argparse.Namespace) -> list[Plan]:
     """Returns the `Plan`s of the options."""
     fixed = program.overrides(arguments.set)
     varied = program.overrides(arguments.vary, "--vary")
+    keys = [key for key, _ in (*fixed, *varied)]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice:
+        raise UserError(f"--set and --vary name {twice} more than once: which value is meant?")
     choices = [[(key, value) for value in values.split(",")] for key, values in varied]
     found = []
     for task, method, keys in itertools.product(

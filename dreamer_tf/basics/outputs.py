@@ -6,6 +6,13 @@ from pathlib import Path
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.paths import expanded
 
+# What a run is made of, and where its `RUN` is.
+RUN, OWN_FILES, OWN_FOLDERS = (
+    "config.yaml",
+    ("meta.json", "metrics.jsonl"),
+    ("checkpoints", "episodes"),
+)
+
 
 def file(path: str | os.PathLike[str], option: str) -> Path:
     """Returns the path, with a home folder for `~`, of a file that can be written.
@@ -17,12 +24,16 @@ def file(path: str | os.PathLike[str], option: str) -> Path:
         option: what the user typed it after, such as `--out`.
 
     Raises:
-        UserError: there is something else than a file, or no file can be there.
+        UserError: there is something else than a file, a part of a run, or no file can be there.
     """
     found = expanded(path, option)
     if found.exists() and not found.is_file():
         what = "a folder" if found.is_dir() else "no ordinary file"
         raise UserError(f"{option} {path} is {what}: give the name of a file")
+    if found.exists() and _is_of_a_run(found.resolve()):
+        raise UserError(
+            f"{option} {path} is a part of a run, which would be lost: name another file"
+        )
     _check_way(found.parent, path, option)
     return found
 
@@ -34,6 +45,15 @@ def folder(path: str | os.PathLike[str], option: str) -> Path:
         raise UserError(f"{option} {path} is a file: give a folder")
     _check_way(found, path, option)
     return found
+
+
+def _is_of_a_run(path):
+    """Returns whether a run would be damaged if a file of its folder were another one."""
+    folder = path.parent
+    if folder.name in OWN_FOLDERS and (folder.parent / RUN).exists():
+        return True
+    own = path.name in (RUN, *OWN_FILES) or path.name.startswith("events.")
+    return own and (folder / RUN).exists()
 
 
 def _check_way(wanted, path, option):

@@ -1,6 +1,7 @@
 """Action repeat and time limit for environments that bring neither, or only their own limit."""
 
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -9,6 +10,10 @@ from gymnasium.wrappers import TimeLimit
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.tasks import PAPERS_LIMIT
+
+# What an environment returns, see `gymnasium.Env`.
+RESULT = ("observation", "info")
+STEP_RESULT = ("observation", "reward", "terminated", "truncated", "info")
 
 
 class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
@@ -49,13 +54,14 @@ class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
     ) -> tuple[Any, dict[str, Any]]:
         """Starts an episode; see `gymnasium.Env.reset`."""
         self._elapsed = 0
-        return self.env.reset(seed=seed, **optional(options=options))
+        return whole(self.env.reset(seed=seed, **optional(options=options)), "reset", RESULT)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Steps `action_repeat` times or up to the end; the reward is the sum."""
         total = 0.0
         for _ in range(self.action_repeat):
-            observation, reward, terminated, truncated, info = self.env.step(action)
+            found = whole(self.env.step(action), "step", STEP_RESULT)
+            observation, reward, terminated, truncated, info = found
             total += np.asarray(reward, np.float64).item()
             self._elapsed += 1
             truncated = bool(truncated) or self._elapsed >= self.time_limit
@@ -64,6 +70,23 @@ class RepeatAndLimit(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
             if terminated or truncated:
                 break
         return observation, total, bool(terminated), truncated and not terminated, info
+
+
+def whole(returned: Any, method: str, wanted: Sequence[str]) -> tuple[Any, ...]:
+    """Returns what an environment's method returned.
+
+    Args:
+        returned: by the method.
+        method: its name.
+        wanted: what its parts are.
+
+    Raises:
+        UserError: it is not as many parts, as in the days of Gym.
+    """
+    if isinstance(returned, tuple | list) and len(returned) == len(wanted):
+        return tuple(returned)
+    what = f"{len(returned)} values" if isinstance(returned, tuple) else type(returned).__name__
+    raise UserError(f"{method}() of the environment must return {', '.join(wanted)}, not {what}")
 
 
 def optional(**arguments: Any) -> dict[str, Any]:

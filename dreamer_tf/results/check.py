@@ -16,10 +16,10 @@ The rules, all on bins of 100 000 environment steps that the run has completed:
   clearly left at that bin or at an earlier one, so that a run that forgets everything is found
   between the bins that are known, too. Where every seed is above the limits that is not below,
   wherever the floors are. Or not a finite number.
-* **Not comparable.** Another method, one that observes vectors, or a part of a sweep over horizons
-  or repeats is not expected to be where Dreamer from pixels is at as many steps: only the floors
-  count. It is below if it is at one of them in the bin in which one of its seeds ends; it may take
-  longer than the author's runs to leave them.
+* **Not comparable.** Another method, one that observes vectors, or with another horizon or repeat
+  than the paper's is not expected to be where Dreamer from pixels is at as many steps: only the
+  floors count. It is below if it is at one of them in the bin in which one of its seeds ends; it
+  may take longer than the author's runs to leave them.
 """
 
 import dataclasses

@@ -239,8 +239,9 @@ def _needed(arguments):
         value = getattr(arguments, name)
         if value is None or (value == 0 and name == "gpus"):
             continue
-        if not (value >= LEAST and math.isfinite(value)):
-            raise UserError(f"--{name} must be {LEAST:g} or more, not {value:g}")
+        least = 1 if name == "attempts" else LEAST
+        if not (value >= least and math.isfinite(value)):
+            raise UserError(f"--{name} must be {least:g} or more, not {value:g}")
     cpus = min(machine.cores(), 4) if arguments.cpus is None else arguments.cpus
     gpus = arguments.gpus
     if gpus is None:

@@ -47,6 +47,24 @@ def test_what_cannot_be_written_is_named_as_it_was_typed(
     assert (tmp_path / "text").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["config.yaml", "meta.json", "metrics.jsonl", "events.out.1", "checkpoints/3.npz", "link"],
+)
+def test_no_part_of_a_run_is_written_over(name, tmp_path):
+    run = tmp_path / "0"
+    (run / "checkpoints").mkdir(parents=True)
+    for each in ("config.yaml", "meta.json", "metrics.jsonl", "events.out.1", "checkpoints/3.npz"):
+        (run / each).write_text("mine")
+    (run / "link").symlink_to(run / "checkpoints" / "3.npz")
+    with pytest.raises(UserError, match=f"{name} is a part of a run, which would be lost: name"):
+        outputs.file(run / name, "--json")
+    # What a run is not made of, and the same names elsewhere.
+    for other in (run / "evaluation.json", tmp_path / "meta.json"):
+        other.write_text("old")
+        assert outputs.file(other, "--json") == other
+
+
 def test_a_folder_that_may_not_be_written_in(tmp_path, monkeypatch):
     # Root may write everywhere, so that a mode alone shows nothing.
     monkeypatch.setattr(os, "access", lambda path, mode: False)

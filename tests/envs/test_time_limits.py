@@ -10,6 +10,7 @@ from gymnasium.spaces import Box
 from dreamer_tf.agents.dreamer import Dreamer
 from dreamer_tf.agents.random import RandomPolicy
 from dreamer_tf.basics import seeding
+from dreamer_tf.basics.errors import UserError
 from dreamer_tf.envs.observing import Observing
 from dreamer_tf.envs.recording import RecordingEnv
 from dreamer_tf.envs.repeat import RepeatAndLimit
@@ -33,6 +34,40 @@ SETTINGS = {
     "behavior.discount": DISCOUNT,
     "behavior.value_learning_rate": 3e-3,
 }
+
+
+class Gym(gymnasium.Env):
+    """Returns what the days before Gymnasium did, or nothing."""
+
+    observation_space = action_space = Box(-1, 1, (2,), np.float32)
+
+    def __init__(self, result, transition):
+        self.result, self.transition = result, transition
+
+    def reset(self, *, seed=None, options=None):
+        return self.result
+
+    def step(self, action):
+        return self.transition
+
+
+@pytest.mark.parametrize(
+    ("result", "transition", "message"),
+    [
+        (np.zeros(2), None, r"reset\(\) of .* must return observation, info, not ndarray"),
+        (None, None, r"reset\(\) of .* must return observation, info, not NoneType"),
+        (
+            (np.zeros(2), {}),
+            (np.zeros(2), 0.0, False, {}),
+            r"step\(\) .* observation, reward, terminated, truncated, info, not 4 values",
+        ),
+    ],
+)
+def test_an_interface_of_old_is_told_what_is_wanted(result, transition, message):
+    env = Observing(RepeatAndLimit(Gym(result, transition), 1, 10), "vector")
+    with pytest.raises(UserError, match=message):
+        env.reset(seed=0)
+        env.step(np.zeros(2, np.float32))
 
 
 class Candle(gymnasium.Env):

@@ -82,6 +82,12 @@ def test_mistakes_are_told(capsys, floors, words, message):
     assert message in capsys.readouterr().err
 
 
+def test_a_set_up_that_no_run_can_have_is_refused(capsys, floors):
+    with pytest.raises(SystemExit):
+        floors.main(["--task", "toy_reach", "--action_repeat", "3", "--time_limit", "40"])
+    assert "--time_limit 40 is not a multiple of --action_repeat 3" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("task", "status", "message"),
     [

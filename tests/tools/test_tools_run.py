@@ -116,6 +116,8 @@ def test_one_file_is_tested_without_workers(venv):
 def test_tensorboard_wants_runs(venv, tmp_path):
     result = start(["tensorboard"], venv, tmp_path)
     assert result.returncode == 2 and "there is no folder runs here" in result.stderr
+    result = start(["tensorboard", "runs"], venv, tmp_path)
+    assert result.returncode == 2 and "name the folder with --logdir runs" in result.stderr
     (tmp_path / "runs").mkdir()
     result = start(["tensorboard", "--version"], venv, tmp_path)
     assert result.returncode == 0 and result.stdout[0].isdigit()

@@ -231,6 +231,8 @@ def test_in_another_thread_it_trains_too_and_a_logger_stops_it(tmp_path):
         ("toy_reach", {"train": {"evry": 3}}, "train.every"),
         ("toy_reach", {"steps": "many"}, "steps"),
         ("toy_reach", {"steps": np.array([1, 2])}, r"a single value, not an array \[2\]"),
+        ("toy_reach", {"fresh": "no"}, "fresh must be True or False, not 'no'"),
+        ("toy_reach", {"extend": 1}, "extend must be True or False, not 1"),
         ("toy_reach", {"name": 5}, "5 cannot be the name of a run"),
         ("toy_raech", {}, "toy_reach"),
         (7, {}, "7 is no environment"),
