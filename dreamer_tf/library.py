@@ -58,6 +58,7 @@ def train(
         extend=extend,
         configs=tuple(presets),
         config=load_config(presets, overrides),
+        given=tuple(key for key, _ in overrides),
     )
     try:
         with _state_of_the_caller():

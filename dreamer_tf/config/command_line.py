@@ -34,7 +34,10 @@ PLAIN_NAME = re.compile(r"\w[\w.+-]{0,99}", re.ASCII)
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    """A command line as understood: where the run goes and its resolved configuration."""
+    """A command line as understood: where the run goes and its resolved configuration.
+
+    `given` are the keys that were set by themselves, not by a preset.
+    """
 
     logdir: Path
     name: str
@@ -43,6 +46,7 @@ class Arguments:
     extend: bool
     configs: tuple[str, ...]
     config: Config
+    given: tuple[str, ...] = ()
     wandb: str | None = None
     dry_run: bool = False
 
@@ -71,6 +75,7 @@ def parse(argv: Sequence[str]) -> Arguments:
         extend="--extend" in options,
         configs=tuple(presets),
         config=config,
+        given=tuple(dict.fromkeys(key for key, _ in overrides)),
         wandb=options.get("--wandb"),
         dry_run="--dry_run" in options,
     )

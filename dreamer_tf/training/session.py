@@ -34,7 +34,7 @@ from dreamer_tf.reports.means import Means
 from dreamer_tf.runs import checkpoint, going_on, resume, run_directory, saved_agent, versions
 from dreamer_tf.runs.checkpoint import Checkpoint
 from dreamer_tf.runs.run_directory import RunDirectory
-from dreamer_tf.training import helping, outlook
+from dreamer_tf.training import helping, idle, outlook
 from dreamer_tf.training.evaluator import Evaluator
 
 if TYPE_CHECKING:
@@ -238,7 +238,8 @@ def train(
     describe(display.say, config, run, agent, described, device, resolved, backend)
     unlimited = [] if workers[0].limited else [UNLIMITED.format(agent.spec.time_limit)]
     alone = cluster.notes(config.devices, "devices" not in AGENTS[config.agent].unused)
-    for text in (*run.changes, *workers[0].notes, *unlimited, *alone):
+    unused = idle.notes(config, agent.spec, arguments.given)
+    for text in (*run.changes, *workers[0].notes, *unlimited, *alone, *unused):
         display.say(f"note: {text}")
     session = {
         "device": device,

@@ -1,0 +1,81 @@
+"""What is said of keys that mean nothing in an environment, and that they do mean nothing."""
+
+import pytest
+
+from dreamer_tf.config.files import load_config
+from dreamer_tf.config.schema import schema
+from dreamer_tf.envs.spec import EnvSpec
+from dreamer_tf.training import idle
+
+IMAGE = {"image": ((64, 64, 3), "|u1")}
+VECTOR = {"vector": ((3,), "<f4")}
+
+
+def notes(spec, *keys, task="toy_reach", preset="dreamer", **values):
+    overrides = [
+        ("task", task),
+        *((key.replace("__", "."), value) for key, value in values.items()),
+    ]
+    config = load_config([preset], overrides)
+    return idle.notes(config, spec, (*keys, *(key for key, _ in overrides)))
+
+
+def spec(observations=IMAGE, discrete=False, terminates=False):
+    return EnvSpec(observations, 2, discrete, 1, 100, terminates)
+
+
+@pytest.mark.parametrize(
+    ("seen", "key", "reason"),
+    [
+        (spec(discrete=True), "exploration.noise", "actions are choices"),
+        (spec(discrete=True), "behavior.init_std", "actions are choices"),
+        (spec(), "exploration.epsilon_final", "actions are no choices"),
+        (spec(), "behavior.onehot_gradient", "actions are no choices"),
+        (spec(VECTOR), "model.cnn_depth", "no image is observed"),
+        (spec(IMAGE), "model.vector_scale", "no vector is observed"),
+        (spec(), "env.render", "the task is not of the control suite"),
+        (spec(), "env.life_loss", "the task is no Atari game"),
+        (spec(), "model.contrast", "model.objective reconstruction"),
+        (spec(), "model.discount_scale", "there is no discount head"),
+    ],
+)
+def test_a_key_without_effect_is_named_with_the_reason(seen, key, reason):
+    assert key in schema()
+    assert notes(seen, key) == [f"without effect here: {key} ({reason})"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "key"),
+    [
+        (spec(discrete=True), "exploration.epsilon"),
+        (spec(), "behavior.init_std"),
+        (spec(IMAGE | VECTOR), "model.vector_scale"),
+        (spec(IMAGE | VECTOR), "model.cnn_depth"),
+        (spec(terminates=True), "model.discount_scale"),
+        (spec(VECTOR), "train.every"),
+    ],
+)
+def test_of_what_has_an_effect_nothing_is_said(seen, key):
+    assert notes(seen, key) == []
+
+
+def test_several_keys_share_a_line_and_switches_count():
+    (line,) = notes(spec(VECTOR), "model.cnn_depth", "model.dither")
+    assert line == "without effect here: model.cnn_depth, model.dither (no image is observed)"
+    assert notes(spec(), "model.discount_layers", model__discount_head="on") == []
+    assert notes(spec(), "model.contrast", preset="contrastive") == []
+    assert notes(spec(), "env.render", task="dmc_cup_catch") == []
+    assert notes(spec(), "env.life_loss", task="atari_pong") == []
+
+
+def test_every_key_that_is_named_exists():
+    configs = [load_config([name], [("task", "toy_reach")]) for name in ("dreamer", "contrastive")]
+    specs = [spec(seen, choice) for seen in (IMAGE, VECTOR) for choice in (True, False)]
+    named = {
+        key
+        for config in configs
+        for each in specs
+        for _, keys in idle._reasons(config, each)
+        for key in keys
+    }
+    assert len(named) > 15 and named <= schema().keys()
