@@ -149,6 +149,7 @@ class Player:
             raise UserError(f"a dream of {steps!r} steps: give a whole number from 1")
         if actions is not None:
             actions = self._checked_all(actions, steps)
+        state = self._checked_state(state)
         dream = []
         for t in range(steps):
             if actions is not None:
@@ -162,16 +163,19 @@ class Player:
     def best_action(self, state: dict[str, np.ndarray]) -> np.ndarray:
         """Returns the actor's action float32 [A] in a state."""
         self.check_dreams()
+        state = self._checked_state(state)
         return self.agent.dreams.act(state, self._seed(), self.config.evaluate.action)[0]
 
     def dream_step(self, state: dict[str, np.ndarray], action: ArrayLike) -> dict[str, np.ndarray]:
         """Returns the state that the world model expects after an action [A]."""
         self.check_dreams()
+        state = self._checked_state(state)
         return self.agent.dreams.step(state, self._checked(action)[None], self._seed())
 
     def look(self, state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Returns what the model expects in a state, see `Dreams.look`."""
         self.check_dreams()
+        state = self._checked_state(state)
         return self.agent.dreams.look(state)
 
     def check_dreams(self) -> None:

@@ -109,6 +109,9 @@ def test_what_is_no_action_observation_or_seed_is_refused_in_one_line():
         for state in ("x", {}, [1]):
             with pytest.raises(UserError, match="a state is what act or start returned"):
                 player.act(record, state)
+            for method in (player.look, player.best_action, lambda each: player.imagine(each, 1)):
+                with pytest.raises(UserError, match="a state is what act or start returned"):
+                    method(state)
         for wrong in (np.nan, np.inf):
             with pytest.raises(UserError, match="vector is not finite"):
                 player.act(np.full(5, wrong, np.float32))

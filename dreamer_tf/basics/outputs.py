@@ -3,15 +3,9 @@
 import os
 from pathlib import Path
 
+from dreamer_tf.basics import run_files
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.paths import expanded
-
-# What a run is made of, and where its `RUN` is.
-RUN, OWN_FILES, OWN_FOLDERS = (
-    "config.yaml",
-    ("meta.json", "metrics.jsonl"),
-    ("checkpoints", "episodes"),
-)
 
 
 def file(path: str | os.PathLike[str], option: str) -> Path:
@@ -50,10 +44,9 @@ def folder(path: str | os.PathLike[str], option: str) -> Path:
 def _is_of_a_run(path):
     """Returns whether a run would be damaged if a file of its folder were another one."""
     folder = path.parent
-    if folder.name in OWN_FOLDERS and (folder.parent / RUN).exists():
-        return True
-    own = path.name in (RUN, *OWN_FILES) or path.name.startswith("events.")
-    return own and (folder / RUN).exists()
+    if folder.name in (run_files.CHECKPOINTS, run_files.EPISODES):
+        return (folder.parent / run_files.CONFIG).exists()
+    return run_files.is_own(path.name) and (folder / run_files.CONFIG).exists()
 
 
 def _check_way(wanted, path, option):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from dreamer_tf.basics import atomic
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.run_files import META
 from dreamer_tf.results import scores
 
-META = "meta.json"
 RETURNS = (scores.TRAINING, scores.EVALUATION, f"{scores.EVALUATION}_error")
 HEALTH = ("action_ent", "actor_grad_norm", "div")
 COLUMNS = ("step", "update", "wall_time", *RETURNS, *HEALTH)

@@ -23,17 +23,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from dreamer_tf.basics import atomic, child, machine, processor
+from dreamer_tf.basics import atomic, child, machine, processor, run_files
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.basics.run_files import CHECKPOINTS, CONFIG, EPISODES, META, METRICS
 from dreamer_tf.config.command_line import Arguments
 from dreamer_tf.config.files import to_yaml
 from dreamer_tf.config.schema import Config
-from dreamer_tf.runs.going_on import CHECKPOINTS, EPISODES, changes
+from dreamer_tf.runs.going_on import changes
 
-CONFIG = "config.yaml"
-META = "meta.json"
 DAMAGED = "meta.json.damaged"
-METRICS = "metrics.jsonl"
 # The status of a command that may work later.
 BUSY = os.EX_TEMPFAIL
 PACKAGES = (
@@ -317,7 +315,7 @@ def _is_own(path):
     if path.name in (EPISODES, CHECKPOINTS):
         return path.is_dir() and all(_is_data(each) for each in path.iterdir())
     name = path.name.removesuffix(atomic.TEMPORARY)
-    own = name in (CONFIG, META, DAMAGED, METRICS) or name.startswith("events.")
+    own = name == DAMAGED or run_files.is_own(name)
     return own and path.is_file()
 
 

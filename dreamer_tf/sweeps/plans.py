@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 from dreamer_tf.basics import child
+from dreamer_tf.basics.run_files import CHECKPOINTS
 from dreamer_tf.config.command_line import check_name
 from dreamer_tf.config.files import from_yaml, load_config
 from dreamer_tf.config.schema import Config, flatten
 from dreamer_tf.envs import check_task
 from dreamer_tf.runs import checkpoint, versions
 from dreamer_tf.runs.counters import Counters
-from dreamer_tf.runs.going_on import CHECKPOINTS, differences
+from dreamer_tf.runs.going_on import differences
 from dreamer_tf.runs.run_directory import CONFIG, METRICS, run_path
 from dreamer_tf.training.schedule import Schedule
 
