@@ -4,7 +4,6 @@ The operating system's page cache is the memory that episodes take. Steps reach 
 whoever draws from them, a stretch at a time, also while their episode goes on.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ import numpy as np
 
 from dreamer_tf.basics import atomic
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.experience import episode_file, growing_file
+from dreamer_tf.experience import episode_file, folder, growing_file
 from dreamer_tf.experience.episode_file import DamagedFile, Episode
 from dreamer_tf.experience.growing_file import GrowingFile
 from dreamer_tf.experience.known import Known, Sources
@@ -81,7 +80,7 @@ class Episodes:
         # Dropped since the last checkpoint, and before it.
         self._dropped, self._condemned = [], []
         atomic.remove_leftovers(self.directory, episode_file.NAME)
-        found, self._left_over = self._search()
+        found, self._left_over = folder.search(self.directory, self.dtype, warn)
         for episode in sorted(found):
             self._take(episode)
 
@@ -276,7 +275,7 @@ class Episodes:
         if isinstance(source, Visible):
             # This process writes it, and cannot go on without it.
             raise UserError(f"{source.growing.path} cannot be read: {error}", status=1) from None
-        self._warn_of(self.directory / source.name, error)
+        folder.warn_of(self._warn, self.directory / source.name, error)
         self._known.remove(source)
         # A damaged file is nobody's to delete.
         self._dropped = [each for each in self._dropped if each != source]
@@ -300,7 +299,7 @@ class Episodes:
 
     def delete_all(self) -> None:
         """Deletes the files of all episodes, unfinished ones too; none is known any more."""
-        remove_all(self.directory)
+        folder.remove_all(self.directory)
         self.growing.clear()
         self._known.clear()
         self._dropped, self._condemned = [], []
@@ -311,48 +310,7 @@ class Episodes:
     def _visible(self, growing):
         return growing.stored // self.stretch * self.stretch
 
-    def _search(self):
-        """Returns the whole episodes of the folder and the files of unfinished ones."""
-        episodes, left_over = {}, []
-        with os.scandir(self.directory) as entries:
-            names = sorted(entry.name for entry in entries)
-        for name in names:
-            path = self.directory / name
-            try:
-                if growing_file.NAME.fullmatch(name):
-                    left_over.append(GrowingFile.open(path, self.dtype))
-                    continue
-                episode = episode_file.examine(path, self.dtype)
-                if episode.index in episodes:
-                    raise DamagedFile(f"{episodes[episode.index].name} has the same index")
-                episodes[episode.index] = episode
-            except (DamagedFile, OSError) as error:
-                self._warn_of(path, error)
-        for growing in left_over:
-            if not growing.stored:
-                growing.remove()  # A process was killed before it had written a record.
-        return list(episodes.values()), [growing for growing in left_over if growing.stored]
-
     def _take(self, episode):
         environment = episode.index % self.environments
         self.newest[environment] = max(episode, self.newest.get(environment, episode))
         self._dropped += self._known.add(episode)
-
-    def _warn_of(self, path, error):
-        reason = getattr(error, "strerror", None) or episode_file.one_line(error)
-        self._warn(f"skipped {path}: {reason}")
-
-
-def files_of(folder: Path) -> list[Path]:
-    """Returns the paths of all episodes in a folder, finished or not; [] where there is none."""
-    kinds = episode_file.NAME, growing_file.NAME
-    paths = folder.iterdir() if folder.is_dir() else ()
-    return [path for path in paths if any(kind.fullmatch(path.name) for kind in kinds)]
-
-
-def remove_all(folder: Path) -> int:
-    """Deletes the files of all episodes in a folder; returns how many there were."""
-    paths = files_of(folder)
-    for path in paths:
-        path.unlink(missing_ok=True)
-    return len(paths)

@@ -1,6 +1,6 @@
 """The numbers behind the paper's figures: ours from runs, theirs from `references`.
 
-Everything that a figure shows is a `Row`; `item_figures` draws nothing else.
+Everything that a figure shows is a `Row`; `item_drawings` draws nothing else.
 """
 
 import csv

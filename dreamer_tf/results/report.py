@@ -11,6 +11,7 @@ from dreamer_tf.reports.duration import in_words
 from dreamer_tf.results import (
     check,
     figures,
+    item_drawings,
     item_figures,
     item_rows,
     item_runs,
@@ -126,7 +127,7 @@ def _figures(runs, width, last, band):
         else:
             words += f"A run's return is the mean of its evaluations in its last {steps:,} steps"
         words += f", a band or line {BANDS[band]}."
-        yield _image(item_figures.encoded(item_figures.draw(item, found, steps)), title, words)
+        yield _image(item_figures.encoded(item_drawings.draw(item, found, steps)), title, words)
         yield _details(SHOWN, [*remarks, *left])
 
 

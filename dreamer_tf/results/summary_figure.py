@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dreamer_tf.basics import atomic
-from dreamer_tf.results import item_figures, item_rows, statistics, summary
+from dreamer_tf.results import item_drawings, item_figures, item_rows, statistics, summary
 from dreamer_tf.results.figures import STYLE
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _comparisons(figure, profiles, pairs, methods):
 
 def _intervals(panel, rows, methods):
     for row in rows:
-        at, colour = methods.index(row.method), item_figures.colour(row.method, methods)
+        at, colour = methods.index(row.method), item_drawings.colour(row.method, methods)
         if np.isfinite(row.low):
             panel.barh(at, row.high - row.low, 0.6, row.low, color=colour, alpha=0.35)
         panel.plot([row.value] * 2, [at - 0.3, at + 0.3], color=colour, lw=2)
@@ -95,7 +95,7 @@ def _count(number, word):
 def _profiles(panel, found, methods):
     for method in dict.fromkeys(each.method for each in found):
         rows = [each for each in found if each.method == method]
-        x, colour = [row.level for row in rows], item_figures.colour(method, methods)
+        x, colour = [row.level for row in rows], item_drawings.colour(method, methods)
         label = f"{method}, {_count(rows[0].tasks, 'task')}"
         panel.step(x, [row.value for row in rows], where="post", color=colour, lw=1.4, label=label)
         ends = [row.low for row in rows], [row.high for row in rows]

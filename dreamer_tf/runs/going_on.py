@@ -9,7 +9,7 @@ from dreamer_tf.basics.run_files import CHECKPOINTS, EPISODES
 from dreamer_tf.config.command_line import Arguments
 from dreamer_tf.config.files import from_yaml
 from dreamer_tf.config.schema import flatten
-from dreamer_tf.experience.episodes import files_of
+from dreamer_tf.experience.folder import files_of
 from dreamer_tf.runs import checkpoint, versions
 
 # Keys that change nothing of what is learned: a run may go on with other values of them.

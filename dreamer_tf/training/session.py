@@ -5,37 +5,29 @@ TensorFlow is imported late, inside functions: a wrong command line or task is a
 
 import contextlib
 import dataclasses
-import functools
 import signal
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from dreamer_tf import agents
-from dreamer_tf.agents.acting import Acting
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.basics import atomic, cluster, stopping
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.catalog import AGENTS
 from dreamer_tf.config.command_line import Arguments
 from dreamer_tf.config.files import to_yaml
-from dreamer_tf.config.schema import Config, check_environment, flatten
+from dreamer_tf.config.schema import Config, check_environment
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
-from dreamer_tf.envs.process.remote import RemoteEnv, close_all
+from dreamer_tf.envs.process.remote import close_all
 from dreamer_tf.envs.tasks import is_atari
-from dreamer_tf.experience.collector import Collector
-from dreamer_tf.experience.episodes import Episodes, remove_all
-from dreamer_tf.experience.sources import make_source
+from dreamer_tf.experience.folder import remove_all
 from dreamer_tf.reports import summary, terminal
 from dreamer_tf.reports.display import Display
-from dreamer_tf.reports.loggers import RunLogger
-from dreamer_tf.reports.means import Means
 from dreamer_tf.runs import checkpoint, going_on, resume, run_directory, saved_agent, versions
 from dreamer_tf.runs.checkpoint import Checkpoint
 from dreamer_tf.runs.run_directory import RunDirectory
-from dreamer_tf.training import helping, idle, outlook
-from dreamer_tf.training.evaluator import Evaluator
+from dreamer_tf.training import assembly, helping, idle, outlook
+from dreamer_tf.training.assembly import Machine, Ready
 
 if TYPE_CHECKING:
     from dreamer_tf.training.trainer import Trainer
@@ -74,14 +66,6 @@ class Outcome:
 
     path: Path
     stop_signal: int | None = None
-
-
-class Machine(NamedTuple):
-    """What a session runs on: device for people, resolved precision, GL back end or None."""
-
-    device: str
-    precision: str
-    gl: str | None
 
 
 def run_to_end(arguments: Arguments, extras: Extras = Extras()) -> Outcome:  # noqa: B008 - it cannot be changed
@@ -162,7 +146,8 @@ def _run_with(arguments, extras, opened):
         for text in saved_agent.other_meanings(arguments.init_from, arguments.config):
             display.say(f"note: {text}")
     machine = machine_of(arguments.config, backend, display)
-    return train(arguments, run, display, start_worker, workers, machine, weights, extras, opened)
+    ready = Ready(machine, display, start_worker, workers, weights)
+    return train(arguments, extras, run, ready, opened)
 
 
 def machine_of(config: Config, backend: str | None, display: Display) -> Machine:
@@ -210,52 +195,36 @@ def initial_weights(source: Path | None, run: RunDirectory | None) -> Checkpoint
 
 def train(
     arguments: Arguments,
-    run: RunDirectory | None,
-    display: Display,
-    start_worker: Callable[..., RemoteEnv],
-    workers: list[RemoteEnv],
-    machine: Machine,
-    weights: Checkpoint | None,
     extras: Extras,
+    run: RunDirectory | None,
+    ready: Ready,
     opened: contextlib.ExitStack,
 ) -> Outcome:
-    """Makes or restores the parts of a run and trains; returns the `Outcome`."""
-    config, (device, resolved, backend) = arguments.config, machine
+    """Makes or restores the parts of a run and trains; returns the `Outcome`.
+
+    Args:
+        arguments: `Arguments`.
+        extras: `Extras`.
+        run: the opened `RunDirectory` that is continued, None for a new run.
+        ready: `Ready`.
+        opened: closes at the session's end what is opened here.
+    """
+    config, display, weights = arguments.config, ready.display, ready.weights
     display.doing("making the networks")
     with terminal.quiet_start():
-        from dreamer_tf.networks import precision
-        from dreamer_tf.training.startup import describe
-
-        agent, team = helping.make_agent(config, workers[0].spec, resolved, display.say)
+        resolved = ready.machine.precision
+        agent, team = helping.make_agent(config, ready.workers[0].spec, resolved, display.say)
         opened.enter_context(helping.leading(agent, team))
     if run is None:  # Now --fresh deletes the earlier one: what could fail at the start has not.
         run = RunDirectory.open(arguments)
         opened.callback(run.close)
-    described = agent.describe()
-    display.describe(described.progress)
     saved = versions.to_current(checkpoint.load_newest(run.checkpoints, display.warn))
     resume.check_fits(saved, agent.spec, resolved)
-    describe(display.say, config, run, agent, described, device, resolved, backend)
-    unlimited = [] if workers[0].limited else [UNLIMITED.format(agent.spec.time_limit)]
-    alone = cluster.notes(config.devices, "devices" not in AGENTS[config.agent].unused)
-    unused = idle.notes(config, agent.spec, arguments.given)
-    for text in (*run.changes, *workers[0].notes, *unlimited, *alone, *unused):
-        display.say(f"note: {text}")
-    session = {
-        "device": device,
-        "precision": resolved,
-        "onednn": precision.uses_onednn(),
-        "gl": backend,
-        "render": config.env.render,
-        "init_from": None if weights is None else str(weights.path),
-    }
-    run_directory.write_meta(run, session, display.warn)
+    introduce(arguments, run, agent, ready)
     if weights is not None:
         saved_agent.put_variables(agent, weights, weights_only=True)
         display.say(f"weights    from {weights.path}")
-    trainer = make_trainer(
-        config, run, agent, resolved, display, start_worker, workers, saved, extras.loggers
-    )
+    trainer = assembly.make_trainer(config, run, agent, ready, saved, extras.loggers)
     try:
         if saved is not None:
             display.doing("restoring the run")
@@ -273,6 +242,38 @@ def train(
     finally:
         trainer.close()
     return say_end(arguments, run, trainer, complete, agent.dreams is not None, extras)
+
+
+def introduce(arguments: Arguments, run: RunDirectory, agent: Agent, ready: Ready) -> None:
+    """Prints what begins or goes on, and what a person should know of it; writes meta.json.
+
+    Args:
+        arguments: `Arguments`.
+        run: `RunDirectory`.
+        agent: the `Agent`.
+        ready: `Ready`.
+    """
+    from dreamer_tf.networks import precision
+    from dreamer_tf.training.startup import describe
+
+    config, display = arguments.config, ready.display
+    worker, described = ready.workers[0], agent.describe()
+    display.describe(described.progress)
+    describe(display.say, config, run, agent, described, ready.machine)
+    unlimited = [] if worker.limited else [UNLIMITED.format(agent.spec.time_limit)]
+    alone = cluster.notes(config.devices, "devices" not in AGENTS[config.agent].unused)
+    unused = idle.notes(config, agent.spec, arguments.given)
+    for text in (*run.changes, *worker.notes, *unlimited, *alone, *unused):
+        display.say(f"note: {text}")
+    session = {
+        "device": ready.machine.device,
+        "precision": ready.machine.precision,
+        "onednn": precision.uses_onednn(),
+        "gl": ready.machine.gl,
+        "render": config.env.render,
+        "init_from": None if ready.weights is None else str(ready.weights.path),
+    }
+    run_directory.write_meta(run, session, display.warn)
 
 
 def say_end(
@@ -315,50 +316,3 @@ def say_end(
         print(line)
     print(f"{run.path} is complete")
     return Outcome(run.path)
-
-
-def make_trainer(
-    config: Config,
-    run: RunDirectory,
-    agent: Agent,
-    precision: str,
-    display: Display,
-    start_worker: Callable[..., RemoteEnv],
-    workers: list[RemoteEnv],
-    saved: Checkpoint | None,
-    loggers: Iterable[RunLogger] = (),
-) -> "Trainer":
-    """Returns the `Trainer` of a run whose newest checkpoint is `saved` or None."""
-    from dreamer_tf.reports.logger import Logger
-    from dreamer_tf.reports.loggers import Loggers
-    from dreamer_tf.training.trainer import Parts, Reports, Trainer
-
-    state = None if saved is None else saved.state
-    capacity = None if config.replay.capacity == "all" else config.replay.capacity
-    floor = -1 if state is None else state["replay_floor"]
-    dtype = agent.spec.record_dtype
-    initial = agent.initial_state(config.envs)
-    start_training = functools.partial(start_worker, training=True)
-    logger = Logger(run.metrics, run.path, state["metrics_offset"] if state else 0)
-    logger.describe(config, agent.describe(), "-".join(run.path.parts[-3:]))
-    episodes = Episodes(run.episodes, dtype, display.warn, config.envs, capacity, floor)
-    parts = Parts(
-        agent=agent,
-        source=make_source(agent.experience, episodes, config.seed, agent.to_device),
-        collector=Collector(start_training, workers, config.seed, initial, episodes, display.warn),
-        episodes=episodes,
-        evaluator=Evaluator(start_worker, agent, config.seed, display.warn, config.evaluate.action),
-        acting=make_acting(config, agent, precision),
-    )
-    counters, means = resume.counters(state), Means(state["means"] if state else None)
-    logger = Loggers(logger, loggers, display.warn)
-    logger.begin(run.path, flatten(config), counters.step)
-    reports = Reports(logger, display)
-    return Trainer(config, counters, means, parts, reports, run.checkpoints, precision)
-
-
-def make_acting(config: Config, agent: Agent, precision: str) -> Acting | None:
-    """Returns the `Acting` of a run that collects while it learns, else None."""
-    if not config.train.overlap:
-        return None
-    return Acting(agent, agents.make(config, agent.spec, precision))

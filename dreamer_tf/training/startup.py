@@ -11,6 +11,7 @@ from dreamer_tf.envs.tasks import is_suite
 from dreamer_tf.reports.duration import in_words
 from dreamer_tf.runs.run_directory import RunDirectory
 from dreamer_tf.training import cost
+from dreamer_tf.training.assembly import Machine
 
 # Less work than this many seconds of updates is not worth a warning.
 LONG_RUN = 2 * 86400
@@ -26,9 +27,7 @@ def describe(
     run: RunDirectory,
     agent: Agent,
     described: Description,
-    device: str,
-    precision: str,
-    backend: str | None,
+    machine: Machine,
 ) -> None:
     """Prints what runs where, how large it is, and what it will need.
 
@@ -38,10 +37,9 @@ def describe(
         run: `RunDirectory`.
         agent: an `Agent`.
         described: its `Description`.
-        device: description of the device.
-        precision: resolved compute precision.
-        backend: GL back end or None.
+        machine: `Machine`.
     """
+    device, precision, backend = machine
     say(f"run        {run.path}" + (" (continued)" if run.resuming else ""))
     say(f"task       {config.task}, {config.steps} steps, {_timing(agent.spec)}")
     say(f"observes   {_observations(agent.spec)}")

@@ -5,23 +5,15 @@ import math
 import signal
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from dreamer_tf.agents.acting import Acting
-from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.agents.random import RandomPolicy
 from dreamer_tf.basics import seeding, stopping
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.schema import Config
 from dreamer_tf.envs.process.remote import WorkerError
-from dreamer_tf.experience.collector import Collector
-from dreamer_tf.experience.episodes import Episodes
-from dreamer_tf.experience.sources import Source
 from dreamer_tf.reports import pictures, predictions
-from dreamer_tf.reports.display import Display
-from dreamer_tf.reports.loggers import Loggers
 from dreamer_tf.reports.means import Means
 from dreamer_tf.reports.stopwatch import Stopwatch
 from dreamer_tf.reports.watch import Watch
@@ -29,31 +21,8 @@ from dreamer_tf.runs.checkpoint import Checkpoint
 from dreamer_tf.runs.counters import Counters
 from dreamer_tf.runs.snapshots import Kept, Snapshots
 from dreamer_tf.training import evaluator, overlap
-from dreamer_tf.training.evaluator import Evaluator
+from dreamer_tf.training.parts import Parts, Reports, stateful
 from dreamer_tf.training.schedule import Schedule
-
-
-class Parts(NamedTuple):
-    """What learns, from what, and what makes and measures it."""
-
-    agent: Agent
-    source: Source
-    collector: Collector
-    episodes: Episodes
-    evaluator: Evaluator
-    acting: Acting | None = None
-
-
-def stateful(parts: Parts) -> dict[str, Any]:
-    """Returns {name: part} of the `Parts` whose state a checkpoint holds."""
-    return {name: part for name, part in parts._asdict().items() if name in Kept._fields}
-
-
-class Reports(NamedTuple):
-    """What the run tells: to files and to the terminal."""
-
-    logger: Loggers
-    display: Display
 
 
 class Trainer:

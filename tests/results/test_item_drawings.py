@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from results_for_tests import rows_of, write_run
 
-from dreamer_tf.results import item_figures, item_rows, item_table
+from dreamer_tf.results import item_drawings, item_figures, item_rows, item_table
 
 WALKER = "dmc_walker_walk"
 NO_VALUE = {"agent": "no_value"}
@@ -50,7 +50,7 @@ def drawn_in(panel):
 def test_panels_show_exactly_the_rows(item, tmp_path):
     write_seeds(tmp_path)
     found, _ = rows_of(item, tmp_path)
-    figure = item_figures.draw(item, found, 10_000)
+    figure = item_drawings.draw(item, found, 10_000)
     for panel in figure.axes:
         task = f"dmc_{panel.get_title().replace(' ', '_')}"
         points, levels, corners = set(), set(), set()
@@ -70,7 +70,7 @@ def test_panels_show_exactly_the_rows(item, tmp_path):
 def test_bars_are_exactly_the_rows_and_the_papers_are_told_from_ours(tmp_path):
     write_seeds(tmp_path)
     found, _ = rows_of("fig6", tmp_path)
-    (panel,) = item_figures.draw("fig6", found, 10_000).axes
+    (panel,) = item_drawings.draw("fig6", found, 10_000).axes
     names = [label.get_text().replace(" ", "_") for label in panel.get_xticklabels()]
     shown, bands = {}, {}
     for bar in panel.patches:
@@ -105,7 +105,7 @@ def test_bars_and_columns_say_of_how_many_seeds_and_steps_they_are(tmp_path):
         write_run(tmp_path, WALKER, values, seed, name="dreamer")
     write_run(tmp_path, "dmc_cup_catch", [0, 10], name="dreamer")
     found, _ = rows_of("fig6", tmp_path)
-    figure = item_figures.draw("fig6", found, 10_000)
+    figure = item_drawings.draw("fig6", found, 10_000)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels[0] == "Dreamer, ours (1 to 2 seeds, after 15k to 25k steps)"
     assert {"PlaNet, paper after 5e6 steps", "A3C, paper after 1e8 steps"} < set(labels)
@@ -142,7 +142,7 @@ def test_where_seeds_end_a_curve_is_dashed_and_that_is_said(tmp_path):
     found, remarks = rows_of("fig7", tmp_path)
     line = f"{WALKER}, Dreamer: the mean is of 3 seeds, 2 behind 15000 steps, 1 behind 35000 steps"
     assert line in remarks and len([each for each in remarks if "the mean is of" in each]) == 1
-    figure = item_figures.draw("fig7", found, 10_000)
+    figure = item_drawings.draw("fig7", found, 10_000)
     (panel,) = [each for each in figure.axes if each.get_title() == "walker walk"]
     whole, fewer = panel.lines[:2]
     assert (whole.get_linestyle(), fewer.get_linestyle()) == ("-", "--")
@@ -158,7 +158,7 @@ def test_where_seeds_end_a_curve_is_dashed_and_that_is_said(tmp_path):
 def test_ours_are_first_in_the_legend_and_long_curves_have_no_marks(tmp_path):
     write_run(tmp_path, "dmc_cup_catch", [0, 100], name="planet", **PLANET)
     write_run(tmp_path, WALKER, [7] * 30, name="dreamer")
-    figure = item_figures.draw("fig7", rows_of("fig7", tmp_path)[0], 10_000)
+    figure = item_drawings.draw("fig7", rows_of("fig7", tmp_path)[0], 10_000)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert [", ours" in label for label in labels] == [True] * 2 + [False] * (len(labels) - 2)
     marks = {
@@ -171,7 +171,7 @@ def test_settings_have_whole_numbers_on_their_axis(tmp_path):
     for horizon in (2, 3):
         behavior = f"{{horizon: {horizon}}}"
         write_run(tmp_path, "toy_reach", [0, 1], name=f"dreamer-h{horizon}", behavior=behavior)
-    figure = item_figures.draw("fig4", rows_of("fig4", tmp_path)[0], 10_000)
+    figure = item_drawings.draw("fig4", rows_of("fig4", tmp_path)[0], 10_000)
     figure.draw_without_rendering()
     assert all(tick == int(tick) for tick in figure.axes[0].get_xticks())
 

@@ -9,7 +9,14 @@ from PIL import Image
 from programs_for_tests import run_python
 from results_for_tests import ours, program, rows_of, write_run
 
-from dreamer_tf.results import item_figures, item_rows, item_table, references, scores
+from dreamer_tf.results import (
+    item_drawings,
+    item_figures,
+    item_rows,
+    item_table,
+    references,
+    scores,
+)
 from dreamer_tf.sweeps import items
 
 WALKER = "dmc_walker_walk"
@@ -82,7 +89,7 @@ def test_short_runs_stand_beside_the_authors_bins_and_the_papers_final_scores(
 
 def test_lines_say_after_how_many_steps_and_bins_are_as_wide_as_they_are(tmp_path):
     write_run(tmp_path, "dmc_cartpole_swingup", [100] * 15, name="cpu")
-    figure = item_figures.draw("fig10", rows_of("fig10", tmp_path)[0], 10_000)
+    figure = item_drawings.draw("fig10", rows_of("fig10", tmp_path)[0], 10_000)
     lines = {}
     for line in figure.axes[0].lines:
         lines.setdefault(line.get_label(), []).append(line)
@@ -197,7 +204,7 @@ def test_a_legend_with_long_labels_is_as_wide_as_its_figure(tmp_path):
         for seed, limit in enumerate((-1, -1, -3)):
             behavior = f"{{entropy_limit: {limit}, start_every: {seed}}}"
             write_run(tmp_path, task, [100] * 3, seed, name="control", behavior=behavior)
-    figure = item_figures.draw("fig10", rows_of("fig10", tmp_path)[0], 10_000)
+    figure = item_drawings.draw("fig10", rows_of("fig10", tmp_path)[0], 10_000)
     figure.draw_without_rendering()
     extent = figure.legends[0].get_window_extent()
     assert 0 <= extent.x0 and extent.x1 <= figure.bbox.x1
@@ -279,7 +286,7 @@ def test_bands_below_zero_are_inside_the_panel(tmp_path):
     for seed, value in enumerate((-900.0, 300.0)):
         write_run(tmp_path, "gym_Pendulum-v1", [0, value, value], seed, name="dreamer")
     found, _ = rows_of("fig7", tmp_path)
-    (panel,) = item_figures.draw("fig7", found, 10_000).axes
+    (panel,) = item_drawings.draw("fig7", found, 10_000).axes
     least = min(row.low for row in ours(found))
     assert least == -900 and panel.get_ylim()[0] < least - 30
     # And the highest point is not cut by the upper edge.

@@ -11,7 +11,8 @@ from dreamer_tf.config.files import load_config
 from dreamer_tf.envs.process import starting
 from dreamer_tf.reports.display import Display
 from dreamer_tf.runs import checkpoint
-from dreamer_tf.training import session
+from dreamer_tf.training import assembly
+from dreamer_tf.training.assembly import Machine, Ready
 
 SETTINGS = [("env.observation", "vector"), ("checkpoint.minutes", "100")]
 
@@ -44,9 +45,8 @@ def make_trainer(tmp_path):
         saved = checkpoint.load_newest(run.checkpoints, pytest.fail)
         display = Display(config.steps)
         display.warn = lambda text: None
-        trainer = session.make_trainer(
-            config, run, agent, "float32", display, start_worker, workers, saved
-        )
+        ready = Ready(Machine("CPU", "float32", None), display, start_worker, workers)
+        trainer = assembly.make_trainer(config, run, agent, ready, saved)
         made.append(trainer)
         trainer.acting = Acting()
         trainer.snapshots._kept = trainer.snapshots._kept._replace(acting=trainer.acting)

@@ -10,7 +10,8 @@ from dreamer_tf.config.files import load_config
 from dreamer_tf.envs.process import starting
 from dreamer_tf.experience.sources import Sequences
 from dreamer_tf.reports.display import Display
-from dreamer_tf.training import session
+from dreamer_tf.training import assembly
+from dreamer_tf.training.assembly import Machine, Ready
 
 # Without a joystick, the towers of Assault fall one after the other, within 700 frames.
 SETTINGS = [("task", "atari_assault"), ("env.observation", "vector")]
@@ -49,9 +50,8 @@ def trainer(tmp_path):
     start_worker = starting.worker_starter(config, None)
     workers = [start_worker(training=True)]
     agent, display = Idler(workers[0].spec), Display(config.steps)
-    trainer = session.make_trainer(
-        config, run, agent, "float32", display, start_worker, workers, None
-    )
+    ready = Ready(Machine("CPU", "float32", None), display, start_worker, workers)
+    trainer = assembly.make_trainer(config, run, agent, ready, None)
     yield trainer
     trainer.close()
 

@@ -18,7 +18,8 @@ from dreamer_tf.envs.process import starting
 from dreamer_tf.experience.sources import Rollouts, Windows
 from dreamer_tf.reports.display import Display
 from dreamer_tf.runs import checkpoint
-from dreamer_tf.training import session
+from dreamer_tf.training import assembly
+from dreamer_tf.training.assembly import Machine, Ready
 from dreamer_tf.training.schedule import Schedule
 
 WANTED = {
@@ -131,9 +132,8 @@ def run_once(folder, kind, on_update=lambda update: None, **changes):
     display, warnings = Display(config.steps), []
     display.warn = warnings.append
     saved = checkpoint.load_newest(run.checkpoints, pytest.fail)
-    trainer = session.make_trainer(
-        config, run, agent, "float32", display, start_worker, workers, saved
-    )
+    ready = Ready(Machine("CPU", "float32", None), display, start_worker, workers)
+    trainer = assembly.make_trainer(config, run, agent, ready, saved)
     trainer.episodes.stretch = 16  # Of 26 records of an episode.
     try:
         trainer.resume(saved)

@@ -6,22 +6,17 @@ import json
 import os
 import select
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
-from dreamer_tf.basics import child
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.nameless import nameless_file
-from dreamer_tf.envs.gl import rendering_variables, requires_gl
-from dreamer_tf.envs.process import wire
+from dreamer_tf.envs.gl import requires_gl
+from dreamer_tf.envs.process import wire, worker_process
 from dreamer_tf.envs.spec import EnvSpec
-from dreamer_tf.envs.tasks import is_suite
 
 # What a worker's libraries print is kept for error messages, up to this many bytes.
 LOG_BYTES = 1 << 20
@@ -92,7 +87,8 @@ class RemoteEnv:
             self._log = nameless_file()
             # Appending keeps the log's end where it is when the log is cut.
             fcntl.fcntl(self._log, fcntl.F_SETFL, os.O_APPEND)
-            self._process = _start(self._log, _variables(self._task, self._renders, gl))
+            variables = worker_process.variables(self._task, self._renders, gl)
+            self._process = worker_process.start(self._log, variables)
         except OSError as error:
             raise UserError(
                 f"no process can be started for an environment ({error.strerror}): end other "
@@ -318,41 +314,3 @@ def close_all(workers: Sequence[RemoteEnv]) -> None:
     """Ends workers, all at the same time."""
     with ThreadPoolExecutor(min(len(workers), MOST_THREADS) or 1) as threads:
         list(threads.map(lambda worker: worker.close(), workers))
-
-
-def _start(log, variables):
-    """Starts the program with Ctrl-C and SIGTERM blocked: they cannot hit it while it starts.
-
-    It leads a process group of its own, in which all that its environment starts is found.
-    """
-    # The worker imports what this process would import.
-    package = str(Path(__file__).resolve().parents[3])
-    paths = dict.fromkeys([*(path or os.getcwd() for path in sys.path), package])
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, wire.LEFT_TO_TRAINER)
-    try:
-        return subprocess.Popen(
-            child.python("dreamer_tf.envs.process.worker", paths, ["-P"]),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            bufsize=0,
-            env=variables,
-            start_new_session=True,
-        )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _variables(task, renders, gl):
-    """Returns the worker's environment variables; this process's own stay as they are."""
-    backend = gl or os.environ.get("MUJOCO_GL") or "egl"
-    if is_suite(task) and not renders:
-        backend = "off"  # Importing dm_control would load an OpenGL library otherwise.
-    variables = rendering_variables(backend)
-    # pygame greets on stdout otherwise, which is not for warnings.
-    variables.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    if not renders:
-        # Keeps other people's libraries off the GPU that the agent uses. Not for MuJoCo, which
-        # has no CUDA to hide, but whose EGL may render on that GPU.
-        variables["CUDA_VISIBLE_DEVICES"] = ""
-    return variables
