@@ -66,8 +66,6 @@ def parse(words: list[str]) -> argparse.Namespace:
         if path is None:
             continue
         found = outputs.file(path, f"--{option}")
-        if not found.parent.is_dir():
-            raise UserError(f"--{option} {path}: give a file in a folder that can be written")
         # Of a link the file that it leads to is written.
         setattr(arguments, option, found.resolve() if found.is_symlink() else found)
         if option != "json":
@@ -158,6 +156,8 @@ def main(words: list[str]) -> int:
         episodes = runner.run(arguments.episodes, recorded=int(arguments.predict is not None))
     finally:
         runner.close()
+    for path in filter(None, (arguments.json, arguments.video, arguments.predict)):
+        path.parent.mkdir(parents=True, exist_ok=True)
     tell(episodes, results(episodes, arguments, settings, saved), arguments)
     if arguments.predict is not None:
         show_prediction(agent.dreams, episodes[0].records, arguments)

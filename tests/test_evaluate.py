@@ -29,7 +29,7 @@ def test_no_output_is_written_over_another(words, tmp_path, monkeypatch):
 def test_only_ordinary_files_are_written_and_of_a_link_what_it_leads_to(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "file").write_text("")
-    for place in ("fifo", ".", "file/x.json", "missing/x.json"):
+    for place in ("fifo", ".", "file/x.json"):
         with pytest.raises(UserError, match="--json"):
             evaluate.parse(["run", "--json", str(tmp_path / place)])
     (tmp_path / "target.json").write_text("old")

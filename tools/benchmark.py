@@ -189,6 +189,19 @@ def conditions() -> dict[str, str | int | list[str]]:
 
 
 def parse(words: list[str]) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(words)
+    _check_sections(parser, options)
+    _check_outputs(options)
+    if options.peer and not _can_import(options.peer_python, options.peer):
+        parser.error(
+            f"{options.peer_python} cannot import {options.peer}: install it there, or give "
+            "another --peer-python"
+        )
+    return options
+
+
+def _parser():
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0],
         epilog="Leave the machine alone meanwhile; everything takes about half an hour on 2 cores.",
@@ -230,7 +243,11 @@ def parse(words: list[str]) -> argparse.Namespace:
         default=sys.executable,
         help="Python interpreter that the peer is installed for (default: this one)",
     )
-    options = parser.parse_args(words)
+    return parser
+
+
+def _check_sections(parser, options):
+    """Ends with a message where sections, or options of sections, do not go together."""
     for name in options.sections:
         if name in PEER_SECTIONS and not options.peer:
             parser.error(f"the section {name} needs --peer")
@@ -248,14 +265,6 @@ def parse(words: list[str]) -> argparse.Namespace:
             parser.error(f"{option} is of the section {section}, which is not measured")
     if options.peer_python != sys.executable and not options.peer:
         parser.error("--peer-python is of --peer, which is not given")
-    _check_outputs(options)
-    if options.peer:
-        if not _can_import(options.peer_python, options.peer):
-            parser.error(
-                f"{options.peer_python} cannot import {options.peer}: install it there, or give "
-                "another --peer-python"
-            )
-    return options
 
 
 def _check_outputs(options):

@@ -157,7 +157,7 @@ def test_evaluate_repeats_itself_and_writes_json(whole, tmp_path):
     run, _ = whole
     before = fingerprint(run)
     found = []
-    for name in ("first.json", "second.json"):
+    for name in ("first.json", "missing/folder/second.json"):
         words = ["--episodes", "3", "--seed", "100", "--json", tmp_path / name]
         result = run_program("dreamer_tf.evaluate", run, *words)
         assert result.returncode == 0, result.stderr
