@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 import weakref
+from multiprocessing import forkserver
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,16 +34,18 @@ class Program:
         environment: {name: value} of all its environment variables. `/proc/<pid>/environ` has the
             fork server's instead, see `has`.
         together: whether standard error goes where standard output goes.
+        folder: where it starts.
     """
 
-    def __init__(self, module, *words, environment=ENVIRONMENT, together=False):
+    def __init__(self, module, *words, environment=ENVIRONMENT, together=False, folder=ROOT):
         self.args = [module, *map(str, words)]
-        folder = tempfile.mkdtemp()
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self._files = [Path(folder, name) for name in ("stdout", "stderr")[: 1 if together else 2]]
+        written = tempfile.mkdtemp()
+        weakref.finalize(self, shutil.rmtree, written, ignore_errors=True)
+        self._files = [Path(written, name) for name in ("stdout", "stderr")[: 1 if together else 2]]
         for path in self._files:
             path.touch()
-        arguments = (self.args, dict(environment), str(ROOT), self._files)
+        arguments = (self.args, dict(environment), str(folder), self._files)
+        _start_server()
         # A daemon ends with the tests, whatever they have left running.
         self._process = _context.Process(target=_be, args=arguments, daemon=True)
         self._process.start()
@@ -82,9 +85,9 @@ class Program:
         self._process.kill()
 
 
-def run_program(module, *words, environment=ENVIRONMENT, timeout=250):
+def run_program(module, *words, environment=ENVIRONMENT, timeout=250, folder=ROOT):
     """Runs a program to its end; returns a `subprocess.CompletedProcess`."""
-    program = Program(module, *words, environment=environment)
+    program = Program(module, *words, environment=environment, folder=folder)
     try:
         output = program.communicate(timeout)
     except subprocess.TimeoutExpired:
@@ -96,6 +99,23 @@ def run_program(module, *words, environment=ENVIRONMENT, timeout=250):
 def has(number, mark):
     """Returns whether a process is a program whose environment holds the text NAME=value."""
     return mark in _environments.get(number, [])
+
+
+def _start_server():
+    """Starts the fork server where none runs, such that it finds what it shall import.
+
+    Python 3.11 to 3.13 tell it this process's `sys.path` but do not use that, and a module that is
+    not found is left out without a word.
+    """
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = ENVIRONMENT["PYTHONPATH"]
+    try:
+        forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def _leads(number):
