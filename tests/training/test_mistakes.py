@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 from episodes_for_tests import Bomb
+from programs_for_tests import run_program
 from runs_for_tests import ENVIRONMENT, ROOT
 
 from dreamer_tf.config.files import load_config, to_yaml
@@ -192,10 +193,8 @@ REFERENCE = [
 # Without a verb it shows its whole usage: tests/tools/test_tools_run.py.
 TOOLS = [(["trian"], ["trian", "train", "help"])]
 
-PROGRAMS = {
-    "train": [sys.executable, "-m", "dreamer_tf.train"],
-    "evaluate": [sys.executable, "-m", "dreamer_tf.evaluate"],
-    "dream": [sys.executable, "-m", "dreamer_tf.dream"],
+# The others are programs of the package.
+SCRIPTS = {
     "check_reference": [sys.executable, str(ROOT / "tools" / "check_reference.py")],
     "tools/run": [str(ROOT / "tools" / "run")],
 }
@@ -211,15 +210,19 @@ ROWS = [(program, *row) for program, rows in TABLES.items() for row in rows]
 
 def answer(program, words, folder, **variables):
     """Returns (exit status, what was printed on stderr) of a command in a folder."""
-    begin = time.monotonic()
-    result = subprocess.run(
-        [*PROGRAMS[program], *words],
-        cwd=folder,
-        env={**ENVIRONMENT, **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    begin, environment = time.monotonic(), {**ENVIRONMENT, **variables}
+    if program in SCRIPTS:
+        result = subprocess.run(
+            [*SCRIPTS[program], *words],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    else:
+        module = f"dreamer_tf.{program}"
+        result = run_program(module, *words, environment=environment, folder=folder, timeout=60)
     assert time.monotonic() - begin < 30, "too long to wait for a typing error"
     assert "Traceback" not in result.stdout + result.stderr, result.stderr
     return result.returncode, result.stderr
@@ -273,7 +276,5 @@ def test_a_broken_choice_of_opengl(tmp_path):
 
 def test_help_helps_wherever_it_is_written(tmp_path):
     for words in (["-h"], ["--steps", "12", "--help", "--nonsense"]):
-        result = subprocess.run(
-            [*PROGRAMS["train"], *words], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True
-        )
+        result = run_program("dreamer_tf.train", *words)
         assert result.returncode == 0 and "--train.batch_size" in result.stdout
