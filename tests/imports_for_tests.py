@@ -11,5 +11,9 @@ kernels.choose()
 
 import tensorflow_probability  # noqa: E402, F401
 
+import dreamer_tf.agents.d4pg  # noqa: E402
 import dreamer_tf.agents.dreamer  # noqa: E402
-import dreamer_tf.training.session  # noqa: E402, F401
+import dreamer_tf.reports.logger  # noqa: E402
+import dreamer_tf.training.session  # noqa: E402
+import dreamer_tf.training.startup  # noqa: E402
+import dreamer_tf.training.trainer  # noqa: E402, F401

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import runpy
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -129,6 +130,7 @@ def _leads(number):
 def _be(words, environment, folder, files):
     """Becomes the program: the target of a forked process."""
     os.setsid()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # Also where the tests run under nohup.
     os.chdir(folder)
     streams = [os.open(os.devnull, os.O_RDONLY)]
     streams += [os.open(path, os.O_WRONLY | os.O_APPEND) for path in (files[0], files[-1])]

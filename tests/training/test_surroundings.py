@@ -7,7 +7,17 @@ import subprocess
 import sys
 
 import pytest
-from runs_for_tests import BRIEF, ENVIRONMENT, ROOT, command, metrics, run_path, train, wait_for
+from runs_for_tests import (
+    BRIEF,
+    ENVIRONMENT,
+    ROOT,
+    command,
+    metrics,
+    run_path,
+    start,
+    train,
+    wait_for,
+)
 
 # What learns does not matter here, except to Keras.
 DREAMER = ("--env.observation", "vector", "--steps", "600")
@@ -57,27 +67,22 @@ def test_output_that_cannot_be_written_stops_nothing(script, whole, tmp_path):
         assert result.stderr.count("warning: standard output cannot be written any more") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1, signal.SIGXCPU])
-def test_what_asks_a_run_to_end_has_it_save_and_go_on_exactly(number, whole, tmp_path):
-    process = subprocess.Popen(
-        command(tmp_path, small=BRIEF),
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        # Also where the tests themselves run under nohup.
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
-    )
+def test_what_asks_a_run_to_end_has_it_save_and_go_on_exactly(whole, tmp_path):
+    """One after the other, in sessions of one run."""
+    asking = [signal.SIGHUP, signal.SIGUSR1, signal.SIGXCPU]
     file = run_path(tmp_path) / "metrics.jsonl"
-    wait_for(lambda: file.exists() and file.stat().st_size)
-    process.send_signal(number)
-    output, _ = process.communicate(timeout=100)
-    assert process.returncode == 0, output
-    assert f"stopped by {number.name}; the same command continues the run" in output
+    for number in asking:
+        before = file.stat().st_size if file.exists() else 0
+        process = start(tmp_path, small=BRIEF)
+        wait_for(lambda before=before: file.exists() and file.stat().st_size > before)
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=100)
+        assert process.returncode == 0, output
+        assert f"stopped by {number.name}; the same command continues the run" in output
     assert train(tmp_path, small=BRIEF).returncode == 0
     assert metrics(run_path(tmp_path)) == whole
-    assert ends(run_path(tmp_path)) == [f"stopped by {number.name}", "complete"]
+    stops = [f"stopped by {number.name}" for number in asking]
+    assert ends(run_path(tmp_path)) == [*stops, "complete"]
 
 
 def test_nohup_is_left_as_it_is():
