@@ -1,14 +1,14 @@
 """Agents by name: a second one in the table, without a world model, in the real commands."""
 
 import math
-import subprocess
-import sys
 from collections import defaultdict
 
 import pytest
 import yaml
 from agents_for_tests import tiny_config, tiny_spec
-from runs_for_tests import ENVIRONMENT, ROOT, metrics, run_path
+from programs_for_tests import run_program
+from runs_for_tests import ROOT, metrics, run_path
+from still_for_tests import STILL
 
 from dreamer_tf import agents
 from dreamer_tf.basics.errors import UserError
@@ -16,20 +16,9 @@ from dreamer_tf.config import catalog
 from dreamer_tf.config.command_line import help_text
 from dreamer_tf.config.files import from_yaml, load_config, to_yaml
 from dreamer_tf.config.schema import flatten, shaping_keys
-from dreamer_tf.config.sections import ExplorationConfig
 from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.sources import make_source
 from dreamer_tf.runs import versions
-
-STILL = catalog.Entry("agents_for_tests:Still", "does nothing", {"exploration": ExplorationConfig})
-WITH_STILL = """
-import importlib, sys
-from dreamer_tf.config import catalog
-from dreamer_tf.config.sections import ExplorationConfig
-sections = {"exploration": ExplorationConfig}
-catalog.AGENTS["still"] = catalog.Entry("agents_for_tests:Still", "does nothing", sections)
-sys.exit(importlib.import_module(f"dreamer_tf.{sys.argv[1]}").main(sys.argv[2:]))
-"""
 
 
 @pytest.fixture
@@ -39,14 +28,7 @@ def still(monkeypatch):
 
 def program(*words):
     """Runs a program of the package with `Still` in the catalogue."""
-    return subprocess.run(
-        [sys.executable, "-c", WITH_STILL, *map(str, words)],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
+    return run_program("still_for_tests", *words)
 
 
 @pytest.fixture(scope="module")
