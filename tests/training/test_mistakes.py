@@ -170,10 +170,10 @@ EVALUATE = [
     ([RUN, "--episodes", "0"], ["--episodes", "at least 1"], a_run()),
     ([RUN, "--episodes", "some"], ["--episodes", "some"], a_run()),
     ([RUN, "--seed", "-1"], ["--seed", "at least 0"], a_run()),
-    ([RUN, "--json", "nowhere/out.json"], ["nowhere/out.json", "--json"], a_run()),
+    ([RUN, "--json", "file/out.json"], ["file/out.json", "--json"], a_run(), text("file", "")),
     ([RUN, "--vidoe", "out.gif"], ["--vidoe"], a_run()),
     ([RUN, "--video", "out.mp4"], ["--video", "out.mp4", ".gif"], a_run()),
-    ([RUN, "--predict", "nowhere/out.gif"], ["--predict", "nowhere/out.gif"], a_run()),
+    ([RUN, "--predict", "file/a.gif"], ["--predict", "file/a.gif"], a_run(), text("file", "")),
 ]
 
 DREAM = [
