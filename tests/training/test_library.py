@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from environments_for_tests import StrictVector
-from runs_for_tests import ENVIRONMENT, assert_same_run, command, metrics, wait_for
+from runs_for_tests import ENVIRONMENT, assert_same_run, metrics, train, wait_for
 
 import dreamer_tf
 from dreamer_tf.basics.errors import UserError
@@ -90,9 +90,7 @@ def run(tmp_path_factory):
 def test_the_run_is_the_programs(run, tmp_path):
     folder, *_ = run
     task = "environments_for_tests:StrictVector"
-    result = subprocess.run(
-        command(tmp_path, "--task", task, small=words()), env=ENVIRONMENT, capture_output=True
-    )
+    result = train(tmp_path, "--task", task, small=words())
     assert result.returncode == 0, result.stderr
     assert_same_run(folder, tmp_path / "environments_for_tests-StrictVector" / "small" / "0")
 
