@@ -1,11 +1,10 @@
 """Every method through the programs: trained, interrupted, resumed, evaluated, dreamt."""
 
 import json
-import subprocess
-import sys
 
 import pytest
-from runs_for_tests import ENVIRONMENT, ROOT, assert_same_run, metrics
+from programs_for_tests import run_program
+from runs_for_tests import assert_same_run, metrics
 
 SMALL = {
     "steps": 320,
@@ -39,37 +38,6 @@ METHODS = {
         "env.observation": "vector",
     },
 }
-# One process for all that happens to a method: TensorFlow is loaded once.
-PROGRAM = """
-import json, os, pathlib, signal, sys, threading, time
-from dreamer_tf import evaluate, load
-from dreamer_tf.train import main as train
-
-words, folder, task, name = json.loads(sys.argv[1]), pathlib.Path(sys.argv[2]), *sys.argv[3:]
-run = folder / "part" / task / name / "0"
-
-def stop_after(lines):
-    path = run / "metrics.jsonl"
-    while not path.exists() or path.read_bytes().count(b"\\n") < lines:
-        time.sleep(0.002)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-assert train(["--logdir", str(folder / "whole"), *words]) == 0
-threading.Thread(target=stop_after, args=[6], daemon=True).start()
-assert train(["--logdir", str(folder / "part"), *words]) == 0
-print("INTERRUPTED", (run / "metrics.jsonl").read_bytes().count(b"\\n"))
-assert train(["--logdir", str(folder / "part"), *words]) == 0
-assert evaluate.main([str(run), "--episodes", "1", "--json", str(folder / "found.json")]) == 0
-player = load(run)
-with player.environment() as environment:
-    record = environment.reset(seed=1)
-    state = player.start()
-    for _ in range(3):
-        action, state = player.act(record, state)
-        record = environment.step(action)
-dream = player.imagine(state, steps=4)
-print("DREAM", sorted(dream), dream["reward"].shape)
-"""
 
 
 # Those whose parts the others have as well only run with --all.
@@ -90,14 +58,7 @@ def test_a_method_is_trained_stopped_continued_evaluated_and_dreamt(preset, tmp_
     if "task" not in settings:
         words += ["--task", "toy_reach"]
     words = json.dumps(["--configs", preset, *words])
-    result = subprocess.run(
-        [sys.executable, "-c", PROGRAM, words, str(tmp_path), task, preset],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
+    result = run_program("methods_for_tests", words, tmp_path, task, preset, timeout=400)
     assert result.returncode == 0, result.stdout + result.stderr
     whole, part = (tmp_path / each / task / preset / "0" for each in ("whole", "part"))
     assert_same_run(part, whole)
