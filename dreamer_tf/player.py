@@ -111,13 +111,14 @@ class Player:
             UserError: the observation is not of the agent's names and shapes, or not finite; or
                 the state is none.
         """
-        begins = state is None
-        state = self.start() if begins else self._checked_state(state)
+        is_first = state is None
+        state = self.start() if is_first else self._checked_state(state)
         if getattr(record, "dtype", None) is not None and record.dtype.names:
-            observation = {name: record[name][None] for name in self.spec.observations}
-            is_first = np.array([record["is_first"]])
-        else:
-            observation, is_first = observed(record, self.spec.observations), np.array([begins])
+            if record.dtype != self.spec.record_dtype or record.shape:
+                raise UserError("a record is a single one, as the environment of this agent has it")
+            is_first = bool(record["is_first"])
+            record = {name: record[name] for name in self.spec.observations}
+        observation, is_first = observed(record, self.spec.observations), np.array([is_first])
         mode = self.config.evaluate.action
         action, state = self.agent.policy(observation, is_first, state, self._seed(), mode)
         return action[0], state
@@ -133,7 +134,8 @@ class Player:
         Args:
             state: where the dream begins; its action is the first to be taken.
             steps: length H of the dream.
-            actions: float32 [H, A] to take instead of the actor's own.
+            actions: float32 [H, A] to take instead of the actor's own, as an environment takes
+                them: cut to [-1, 1], or of choices the largest entry.
 
         Returns:
             {"action": [H, A], "reward": [H], "value": [H], ...}, see `Dreams.look`: what is
@@ -145,7 +147,7 @@ class Player:
                 are no steps, or fewer actions than steps, or they are no actions of this agent.
         """
         self.check_dreams()
-        if not isinstance(steps, numbers.Integral) or steps < 1:
+        if not isinstance(steps, numbers.Integral) or isinstance(steps, bool) or steps < 1:
             raise UserError(f"a dream of {steps!r} steps: give a whole number from 1")
         if actions is not None:
             actions = self._checked_all(actions, steps)
@@ -167,7 +169,7 @@ class Player:
         return self.agent.dreams.act(state, self._seed(), self.config.evaluate.action)[0]
 
     def dream_step(self, state: dict[str, np.ndarray], action: ArrayLike) -> dict[str, np.ndarray]:
-        """Returns the state that the world model expects after an action [A]."""
+        """Returns the state that the world model expects after an action [A], see `imagine`."""
         self.check_dreams()
         state = self._checked_state(state)
         return self.agent.dreams.step(state, self._checked(action)[None], self._seed())
@@ -184,8 +186,9 @@ class Player:
             raise UserError(without_dreams(self.config.agent))
 
     def _checked(self, action):
-        """Returns an action as float32 [A]; raises a UserError if it is none."""
-        return as_array("an action", action, (self.spec.action_size,), np.float32)
+        """Returns an action as environments take it; raises a UserError if it is none."""
+        given = as_array("an action", action, (self.spec.action_size,), np.float32)
+        return self.spec.performed(given)
 
     def _checked_state(self, state):
         """Returns a state; raises a UserError if it is none of this agent."""
@@ -193,12 +196,17 @@ class Player:
         if not isinstance(state, dict) or state.keys() != wanted.keys():
             names = ", ".join(wanted) or "nothing"
             raise UserError(f"a state is what act or start returned, a dict of {names}")
-        return state
+        return {
+            name: as_array(f"{name} of the state", state[name], value.shape, value.dtype)
+            for name, value in wanted.items()
+        }
 
     def _checked_all(self, actions, steps):
         """Returns the first `steps` of actions, checked."""
-        if not hasattr(actions, "__len__") or len(actions) < steps:
-            given = f"{len(actions)}" if hasattr(actions, "__len__") else f"{actions!r} as"
+        array = hasattr(actions, "__array__") and np.ndim(actions) > 0
+        listed = array or isinstance(actions, Sequence)
+        if not listed or len(actions) < steps:
+            given = f"{len(actions)}" if listed else f"a {type(actions).__name__} as"
             raise UserError(
                 f"a dream of {steps} steps with {given} actions: give one for each step"
             )
@@ -222,35 +230,36 @@ class Environment:
     def __init__(self, worker: RemoteEnv, frames: bool = True):
         self.worker = worker
         self._frames = frames
-        self._begun = False
+        self._lacking = "no episode has begun"
 
     def reset(self, seed: int | np.integer = 0) -> np.ndarray:
         """Starts the episode of a seed in [0, 2**32); returns its first record."""
         if not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**32):
             raise UserError(f"a seed is a whole number from 0 to 2**32 - 1, not {seed!r}")
         self.worker.send_reset(int(seed))
-        self._begun = True
-        return self.worker.receive()
+        return self.receive()
 
     def step(self, action: ArrayLike) -> np.ndarray:
         """Takes an action float32 [A]; returns the next record.
 
         Raises:
-            UserError: it is no action of this environment, or no episode has begun.
+            UserError: it is no action of this environment, or no episode is under way.
         """
         self.send_step(action)
         return self.receive()
 
     def send_step(self, action: ArrayLike) -> None:
         """Begins a step, see `step`; `receive` waits for its record."""
-        if not self._begun:
-            raise UserError("no episode has begun: call reset before step")
+        if self._lacking:
+            raise UserError(f"{self._lacking}: call reset before step")
         action = as_array("an action", action, (self.worker.spec.action_size,), np.float32)
         self.worker.send_step(action)
 
     def receive(self) -> np.ndarray:
         """Returns the record of the step begun last."""
-        return self.worker.receive()
+        record = self.worker.receive()
+        self._lacking = "the episode is over" if record["is_last"] else ""
+        return record
 
     @property
     def can_render(self) -> bool:

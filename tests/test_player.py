@@ -10,6 +10,7 @@ from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import load_config
 from dreamer_tf.envs import gl
 from dreamer_tf.envs.process import starting
+from dreamer_tf.envs.spec import EnvSpec
 from dreamer_tf.player import Player, observed
 
 TASK = [("task", "dmc_cartpole_balance")]
@@ -120,6 +121,53 @@ def test_what_is_no_action_observation_or_seed_is_refused_in_one_line():
         # As Gymnasium's reset returns it.
         with pytest.raises(UserError, match="is a tuple of several shapes, it must be"):
             player.act((record["vector"], {}))
+
+
+def test_states_and_records_are_those_of_the_agent():
+    player = player_of(load_config(["control"], TASK))
+    player.start = lambda: {"deter": np.zeros((1, 4), np.float32), "flag": np.zeros(1, bool)}
+    state = player._checked_state({"deter": np.ones((1, 4)), "flag": np.ones(1, bool)})
+    assert state["deter"].dtype == np.float32 and state["flag"].dtype == bool
+    for wrong in (np.zeros((2, 4)), np.zeros(4), np.full((1, 4), np.nan), [["a"] * 4], None):
+        with pytest.raises(UserError, match="deter of the state is"):
+            player.act(np.zeros(5, np.float32), {"deter": wrong, "flag": np.zeros(1, bool)})
+    record = np.zeros((), player.spec.record_dtype)
+    for wrong in (record[None], np.zeros((), [("vector", "<f4", (5,)), ("is_first", "?")])):
+        with pytest.raises(UserError, match="a record is a single one"):
+            player.act(wrong)
+    record["vector"] = np.nan
+    with pytest.raises(UserError, match="vector is not finite"):
+        player.act(record)
+
+
+def test_dreams_take_actions_as_environments_do():
+    taken = []
+    player = player_of(load_config(["control"], TASK))
+    player.agent.dreams = SimpleNamespace(
+        step=lambda state, action, seed: taken.append(action) or state, look=lambda state: {}
+    )
+    player.imagine(player.start(), 3, [[2.0], [-1e6], [0.5]])
+    np.testing.assert_array_equal(np.concatenate(taken), [[1.0], [-1.0], [0.5]])
+    assert EnvSpec({}, 3, True, 1, 10, False).performed(np.float32([0.2, 0.9, 0.3])).tolist() == [
+        0,
+        1,
+        0,
+    ]
+    for steps, actions in ((2, {"x": 1}), (2, "ab"), (True, None)):
+        with pytest.raises(UserError):
+            player.imagine(player.start(), steps, actions)
+
+
+def test_after_its_end_an_episode_is_begun_anew():
+    task = [("task", "environments_for_tests:Walk"), ("env.observation", "vector")]
+    with player_of(load_config([], task)).environment() as environment:
+        for seed in (1, 2):
+            record, steps = environment.reset(seed=seed), 0
+            while not record["is_last"]:
+                record, steps = environment.step(np.float32([0, 1])), steps + 1
+            assert steps < 30
+            with pytest.raises(UserError, match="the episode is over: call reset before step"):
+                environment.step(np.float32([0, 1]))
 
 
 def test_an_environment_that_renders_nothing_survives_being_asked(capsys):

@@ -50,11 +50,12 @@ class Networks:
             self.actor_embed = NormedPerceptron(make("actor_embed"), *embed)
             inputs += settings.embed
         size = spec.action_size
+        units = numbers(settings.critic_units), numbers(settings.actor_units)
         self.critic = NormedPerceptron(
-            make("critic"), inputs + size, numbers(settings.critic_units), settings.atoms
+            make("critic"), inputs + size, units[0], settings.atoms, observing=True
         )
         self.actor = NormedPerceptron(
-            make("actor"), inputs, numbers(settings.actor_units), size, limit=SMALL
+            make("actor"), inputs, units[1], size, limit=SMALL, observing=True
         )
         critic, actor = (self.trunk, self.critic_embed, self.critic), (self.actor_embed, self.actor)
         self.critic_models = [model for model in critic if model is not None]
@@ -84,14 +85,12 @@ class Networks:
     def logits(self, seen: Sequence[tf.Tensor | None], action: tf.Tensor) -> tf.Tensor:
         """Returns the logits [N, K] of the returns after actions [N, A]."""
         joined = _join(self.critic_embed, *seen)
-        return self.critic(tf.concat([joined, tf.cast(action, joined.dtype)], -1))
+        return self.critic(tf.concat([joined, tf.cast(action, tf.float32)], -1))
 
 
 def _join(embed, features, vectors):
-    """Returns embedded features and vectors as one, [N, inputs]."""
+    """Returns embedded features and vectors as one, float32 [N, inputs]."""
     if features is None:
         return vectors
-    embedded = embed(features)
-    return (
-        embedded if vectors is None else tf.concat([embedded, tf.cast(vectors, embedded.dtype)], -1)
-    )
+    embedded = tf.cast(embed(features), tf.float32)
+    return embedded if vectors is None else tf.concat([embedded, vectors], -1)

@@ -1,5 +1,6 @@
 """Environments made by a user's own function: named `package.module:factory`, or given as such."""
 
+import functools
 import importlib
 import re
 from collections.abc import Callable
@@ -47,6 +48,8 @@ def named(
         place, factory = type(given.unwrapped), Returning(given)
     elif callable(given):
         place = factory = given
+        while isinstance(place, functools.partial):
+            place = place.func
     else:
         raise UserError(
             f"{given!r} is no environment: give a task's name, a gymnasium.Env, or a function "

@@ -97,11 +97,9 @@ class RecordingEnv:
         """Returns the action as the environment wants it and as it is recorded."""
         if action.shape != (self._spec.action_size,) or not np.isfinite(action).all():
             raise ValueError(f"action {action} is not {self._spec.action_size} finite numbers")
-        space = self._env.action_space
+        space, clipped = self._env.action_space, self._spec.performed(action)
         if self._spec.discrete:
-            choice = int(np.argmax(action))
-            return choice + int(space.start), np.arange(self._spec.action_size) == choice
-        clipped = np.clip(action, -1.0, 1.0)
+            return int(np.argmax(clipped)) + int(space.start), clipped
         low, high = space.low.astype(np.float64), space.high.astype(np.float64)
         performed = (high + low) / 2 + (high - low) / 2 * clipped
         return np.clip(performed.astype(space.dtype), space.low, space.high), clipped

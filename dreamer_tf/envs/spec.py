@@ -59,6 +59,15 @@ class EnvSpec:
         fields = self.record_dtype.fields.items()
         return np.dtype([(name, field[0]) for name, field in fields if name != "image"])
 
+    def performed(self, action: np.ndarray) -> np.ndarray:
+        """Returns a finite action [A] as it is taken and recorded.
+
+        That is the largest entry of a choice, one-hot; of others what is left of it in [-1, 1].
+        """
+        if self.discrete:
+            return np.eye(self.action_size, dtype=np.float32)[np.argmax(action)]
+        return np.clip(action, -1.0, 1.0)
+
     def to_json(self) -> str:
         """Returns the description as a JSON text."""
         return json.dumps(asdict(self))

@@ -42,7 +42,8 @@ class WindowSource:
     a time limit there is something: the last record, fewer than N steps away.
 
     Positions are drawn, and priorities changed, by the caller's thread; another one reads the
-    files ahead. Memory: 8 bytes a transition for priorities, and two batches.
+    files ahead. Memory: 8 bytes a transition for priorities, and two batches beside the
+    one that is learned from.
 
     Args:
         wanted: `Windows`.

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from dreamer_tf.networks import distributions
 from dreamer_tf.networks.layers import LayerFactory
-from dreamer_tf.networks.perceptrons import build_stack
+from dreamer_tf.networks.perceptrons import OBSERVING, build_stack
 
 # Bounds of the standard deviation: it is LEAST_STD + STD_RANGE * sigmoid.
 LEAST_STD, STD_RANGE = 0.01, 2.0
@@ -18,6 +18,8 @@ SMALL = 1e-2
 class ActorCritic(keras.Model):
     """Shared ReLU layers that end in a policy's parameters and a linear value.
 
+    The first one takes observed vectors as they are, in float32.
+
     Args:
         make: `LayerFactory` whose scope names it.
         inputs: size V of the vector.
@@ -26,8 +28,11 @@ class ActorCritic(keras.Model):
     """
 
     def __init__(self, make: LayerFactory, inputs: int, sizes: Sequence[int], outputs: int):
-        super().__init__(name=make.scope, dtype=make.dtype)
-        self.shared = [make.dense(f"h{i}", size, "relu") for i, size in enumerate(sizes)]
+        super().__init__(name=make.scope, dtype=make.dtype, autocast=False)
+        self.shared = [
+            make.dense(f"h{i}", size, "relu", **({} if i else OBSERVING))
+            for i, size in enumerate(sizes)
+        ]
         self.policy = make.dense("policy", outputs, limit=SMALL, dtype="float32")
         self.value = make.dense("value", 1, dtype="float32")
         self.build((None, inputs))

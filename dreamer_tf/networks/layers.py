@@ -13,7 +13,7 @@ import tensorflow as tf
 from dreamer_tf.basics import seeding
 
 # Whatever Keras is set to in the caller's process.
-IMAGES = "channels_last"
+DATA_FORMAT = "channels_last"
 
 
 class LayerFactory:
@@ -74,7 +74,7 @@ class LayerFactory:
     ) -> "Convolution":
         """Returns a convolution without padding."""
         keywords = self._keywords(name, activation)
-        return Convolution(channels, kernel, stride, data_format=IMAGES, **keywords)
+        return Convolution(channels, kernel, stride, data_format=DATA_FORMAT, **keywords)
 
     def transposed(
         self,
@@ -89,7 +89,9 @@ class LayerFactory:
         It is a `TransposedConvolution` unless another one is faster.
         """
         form = form or TransposedConvolution
-        return form(channels, kernel, 2, data_format=IMAGES, **self._keywords(name, activation))
+        return form(
+            channels, kernel, 2, data_format=DATA_FORMAT, **self._keywords(name, activation)
+        )
 
     def gru_cell(self, name: str, units: int) -> "GRUCell":
         """Returns a GRU cell in Keras' form: reset gate after the matrix product."""

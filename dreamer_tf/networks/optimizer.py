@@ -116,7 +116,7 @@ class Optimizer:
         scale_loss: bool,
     ):
         self.name = name
-        self.targets = variables
+        self.trained = variables
         self.method = method
         self.scaler = keras.optimizers.LossScaleOptimizer(method) if scale_loss else None
         (self.scaler or method).build(variables)
@@ -141,11 +141,11 @@ class Optimizer:
         They are zero where the loss does not depend on a variable.
         """
         scale = self.scale
-        gradients = tape.gradient(loss, self.targets, output_gradients=scale)
+        gradients = tape.gradient(loss, self.trained, output_gradients=scale)
         # TensorFlow's own zeros for them are not made for Keras' variables.
         return [
             tf.zeros(target.shape) if gradient is None else gradient / scale
-            for target, gradient in zip(self.targets, gradients, strict=True)
+            for target, gradient in zip(self.trained, gradients, strict=True)
         ]
 
     def faulty(self, norm: tf.Tensor) -> tf.Tensor:
@@ -161,9 +161,9 @@ class Optimizer:
     def apply(self, gradients: list[tf.Tensor]) -> None:
         """Clips the gradients and makes one step, or skips it where float16 overflowed."""
         if self.scaler is None:
-            self.method.apply(gradients, self.targets)
+            self.method.apply(gradients, self.trained)
         else:
             scale = self.scale
-            self.scaler.apply([gradient * scale for gradient in gradients], self.targets)
+            self.scaler.apply([gradient * scale for gradient in gradients], self.trained)
             highest = tf.minimum(self.scale, LARGEST_LOSS_SCALE)
             self.scaler.dynamic_scale.assign(highest)

@@ -9,13 +9,22 @@ import tensorflow as tf
 from dreamer_tf.networks import distributions
 from dreamer_tf.networks.layers import LayerFactory
 
+# Of a layer that takes observed vectors as they are.
+OBSERVING = {"dtype": "float32"}
+
 
 class VectorEncoder(keras.Model):
-    """A perceptron with ELU units from all vectors of an observation to an embedding."""
+    """A perceptron with ELU units from all vectors of an observation to an embedding.
+
+    What is observed may be large, or differ by little: the first layer is float32 in every
+    precision.
+    """
 
     def __init__(self, make: LayerFactory, size: int, layers: int, units: int):
-        super().__init__(name=make.scope, dtype=make.dtype)
-        self.hidden = [make.dense(f"h{i}", units, "elu") for i in range(layers)]
+        super().__init__(name=make.scope, dtype=make.dtype, autocast=False)
+        self.hidden = [
+            make.dense(f"h{i}", units, "elu", **({} if i else OBSERVING)) for i in range(layers)
+        ]
         self.embed_size = units
         self.build((None, size))
 
@@ -29,7 +38,7 @@ class VectorEncoder(keras.Model):
         hidden = vector
         for layer in self.hidden:
             hidden = layer(hidden)
-        return hidden
+        return tf.cast(hidden, self.compute_dtype)
 
 
 class DenseHead(keras.Model):

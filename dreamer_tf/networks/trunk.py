@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from dreamer_tf.config.baseline_sections import CHANNELS
 from dreamer_tf.networks.layers import LayerFactory
-from dreamer_tf.networks.perceptrons import build_stack
+from dreamer_tf.networks.perceptrons import OBSERVING, build_stack
 
 
 class Trunk(keras.Model):
@@ -47,6 +47,8 @@ class NormedPerceptron(keras.Model):
         sizes: units of the hidden layers, at least one.
         outputs: number of outputs, 0 for none: then it ends in its last hidden layer.
         limit: bound of the output's uniform initial weights, None for Glorot's.
+        observing: whether vectors as they were observed are among the inputs, which are float32
+            then, as is the first layer.
     """
 
     def __init__(
@@ -56,9 +58,10 @@ class NormedPerceptron(keras.Model):
         sizes: Sequence[int],
         outputs: int = 0,
         limit: float | None = None,
+        observing: bool = False,
     ):
-        super().__init__(name=make.scope, dtype=make.dtype)
-        self.first = make.dense("h0", sizes[0])
+        super().__init__(name=make.scope, dtype=make.dtype, autocast=False)
+        self.first = make.dense("h0", sizes[0], **(OBSERVING if observing else {}))
         self.norm = make.normalization("norm")
         self.hidden = [make.dense(f"h{i + 1}", size, "relu") for i, size in enumerate(sizes[1:])]
         self.out = make.dense("hout", outputs, limit=limit, dtype="float32") if outputs else None

@@ -39,6 +39,11 @@ def _reasons(config: Config, spec: EnvSpec) -> Iterator[tuple[str, tuple[str, ..
             "no vector is observed",
             tuple(f"model.vector_{end}" for end in ("layers", "transform", "scale")),
         )
+    if spec.discrete or config.behavior is None:
+        yield "there is one best action", ("evaluate.action",)
+    limit = config.env.time_limit
+    if limit != "auto" and spec.time_limit < limit:
+        yield f"the environment's own limit is {spec.time_limit} steps", ("env.time_limit",)
     if not is_suite(config.task):
         yield "the task is not of the control suite", ("env.render",)
     if not is_atari(config.task):

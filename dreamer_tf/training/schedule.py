@@ -69,6 +69,12 @@ class Schedule:
         due = self._evaluations(counters.evaluated_at) < self._evaluations(counters.step)
         return due or (self.collected(counters) and counters.evaluated_at < counters.step)
 
+    def filmed(self, counters: Counters) -> bool:
+        """Returns whether the evaluation that comes next, for all that are due, has videos."""
+        every, made = self.config.evaluate.videos, counters.evaluations
+        due = max(made + 1, self.evaluations_due(counters))
+        return bool(every) and any(number % every == 0 for number in range(made, due))
+
     def collected(self, counters: Counters) -> bool:
         """Returns whether all environment steps have been made."""
         return counters.step >= self.config.steps

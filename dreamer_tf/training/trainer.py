@@ -113,6 +113,7 @@ class Trainer:
             if self.acting is not None and self._evaluation_comes_first():
                 self.evaluate()
             elif not ready and not self.schedule.at_once:
+                self._check_learnable()
                 self.collect()
             elif ready and self.counters.update < self.schedule.updates_due(self.counters):
                 self.train_block()
@@ -121,6 +122,17 @@ class Trainer:
             else:
                 self.collect()
             self._save_if_due()
+
+    def _check_learnable(self):
+        """Raises a UserError where all steps are made, and nothing can be drawn from them."""
+        if self.schedule.collected(self.counters):
+            raise UserError(
+                f"all {self.config.steps} steps are made, and no episode has ended or has "
+                f"{self.episodes.stretch} of an agent's steps, so there is nothing to learn from: "
+                "give more --steps with --extend, or a shorter --env.time_limit under another "
+                "--name",
+                status=1,
+            )
 
     def _evaluation_comes_first(self):
         """Where steps are made beside updates, more updates are due until all steps are made."""
@@ -261,9 +273,8 @@ class Trainer:
     def evaluate(self) -> None:
         """Measures the agent; given up without a trace when the run is asked to stop."""
         self.display.doing("evaluating")
-        every = self.config.evaluate.videos
-        filming = bool(every) and self.counters.evaluations % every == 0
-        filming = filming and ("image" in self.spec.observations or self.agent.dreams is not None)
+        shows = "image" in self.spec.observations or self.agent.dreams is not None
+        filming = shows and self.schedule.filmed(self.counters)
         with self.stopwatch("evaluate"):
             episodes = self.evaluator.run(
                 self.config.evaluate.episodes,

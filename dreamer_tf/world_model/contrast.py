@@ -21,6 +21,8 @@ def log_densities(mean: tf.Tensor, std: tf.Tensor, states: tf.Tensor) -> tf.Tens
     """Returns the log density of every state under every observation's normal, [N, M] in nats.
 
     One matrix product: the squares are multiplied out, so that nothing of size N x M x F exists.
+    The sharper the normals, the more digits that costs: of 230 features 2e-4 nats at a deviation of
+    1, 0.02 at 0.1, 1.4 at the least one, 0.011.
 
     Args:
         mean, std: [M, F] float32, the state model's normals.

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from agents_for_tests import BOTH, VECTORS, random_batch, tiny_agent, weights
+from agents_for_tests import (
+    BOTH,
+    VECTORS,
+    random_batch,
+    tiny_agent,
+    tiny_config,
+    tiny_spec,
+    weights,
+)
+
+from dreamer_tf import agents
 
 SEED = np.array([3, 4], np.int32)
 POLICY = np.array([5, 6], np.int32)
@@ -116,3 +126,31 @@ def test_vector_likelihood_is_a_unit_variance_normals():
     np.testing.assert_allclose(
         losses["model"], parts, rtol=1e-4, err_msg="3 free nats stand for the KL"
     )
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    ("name", "observations"),
+    [("dreamer", VECTORS), ("dreamer", BOTH), ("a3c", VECTORS), ("d4pg", VECTORS), ("d4pg", BOTH)],
+)
+def test_what_is_observed_is_not_rounded(name, precision, observations):
+    """10 and 10.03 are one number in bfloat16, 1e5 is infinite in float16."""
+    agent = agents.make(tiny_config(agent=name), tiny_spec(observations=observations), precision)
+
+    def output(number):
+        seen = {
+            "image": tf.zeros([1, 64, 64, 3], tf.uint8),
+            "position": tf.constant([[number, 0.5, -0.5]]),
+            "velocity": tf.zeros([1, 2]),
+        }
+        seen = {name: seen[name] for name in observations}
+        if name == "dreamer":
+            return agent.world_model.embed(seen)
+        if name == "a3c":
+            return agent.network(agent._vector(seen))[0]
+        if "image" in seen:
+            seen["image"] = tf.tile(seen["image"], [1, 1, 1, agent.config.d4pg.stack])
+        return agent.networks.act(agent.networks.see(seen))
+
+    assert np.any(output(10.0) != output(10.03))
+    assert np.isfinite(output(1e5)).all()

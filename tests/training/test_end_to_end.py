@@ -181,6 +181,22 @@ def test_a_longer_run_is_extended_on_request_only(tmp_path):
     assert metrics(run_path(tmp_path))[-1]["step"] == 350
 
 
+def test_a_run_that_could_never_learn_ends_with_its_steps_and_may_be_prolonged(tmp_path):
+    # Episodes of 200 steps, none of which has ended.
+    words = [*BRIEF, "--task", "gym_Pendulum-v1", "--env.time_limit", "auto"]
+    result = train(tmp_path, "--steps", "150", "--train.prefill", "100", small=words)
+    assert result.returncode == 1
+    assert "all 150 steps are made, and no episode has ended" in result.stderr
+    run = run_path(tmp_path, task="gym_Pendulum-v1")
+    assert final_arrays(run)[0]["counters"]["step"] == 150
+    again = train(tmp_path, "--steps", "150", "--train.prefill", "100", small=words)
+    assert again.returncode == 1 and "to learn from" in again.stderr
+    longer = train(tmp_path, "--steps", "250", "--train.prefill", "100", "--extend", small=words)
+    assert longer.returncode == 0, longer.stderr
+    counters = final_arrays(run)[0]["counters"]
+    assert (counters["step"], counters["update"]) == (250, 20)
+
+
 def test_a_run_starts_from_another_ones_weights(whole, tmp_path):
     source, _ = whole
     before = fingerprint(source)

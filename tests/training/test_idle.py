@@ -29,6 +29,7 @@ def spec(observations=IMAGE, discrete=False, terminates=False):
     [
         (spec(discrete=True), "exploration.noise", "actions are choices"),
         (spec(discrete=True), "behavior.init_std", "actions are choices"),
+        (spec(discrete=True), "evaluate.action", "there is one best action"),
         (spec(), "exploration.epsilon_final", "actions are no choices"),
         (spec(), "behavior.onehot_gradient", "actions are no choices"),
         (spec(VECTOR), "model.cnn_depth", "no image is observed"),
@@ -49,6 +50,7 @@ def test_a_key_without_effect_is_named_with_the_reason(seen, key, reason):
     [
         (spec(discrete=True), "exploration.epsilon"),
         (spec(), "behavior.init_std"),
+        (spec(), "evaluate.action"),
         (spec(IMAGE | VECTOR), "model.vector_scale"),
         (spec(IMAGE | VECTOR), "model.cnn_depth"),
         (spec(terminates=True), "model.discount_scale"),
@@ -66,6 +68,13 @@ def test_several_keys_share_a_line_and_switches_count():
     assert notes(spec(), "model.contrast", preset="contrastive") == []
     assert notes(spec(), "env.render", task="dmc_cup_catch") == []
     assert notes(spec(), "env.life_loss", task="atari_pong") == []
+    assert "one best" in notes(spec(), "evaluate.action", preset="planet")[0]
+
+
+def test_a_limit_beyond_the_environments_own_is_told():
+    (line,) = notes(spec(), env__time_limit=5000)
+    assert line == "without effect here: env.time_limit (the environment's own limit is 100 steps)"
+    assert notes(spec(), env__time_limit=100) == []
 
 
 def test_every_key_that_is_named_exists():

@@ -1,5 +1,6 @@
 """Training and acting from Python: the same run as the program's, and the caller left as it was."""
 
+import functools
 import json
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from runs_for_tests import ENVIRONMENT, assert_same_run, metrics, train, wait_fo
 
 import dreamer_tf
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs import factories
 from dreamer_tf.reports.loggers import StopRun
 from dreamer_tf.runs import checkpoint
 
@@ -67,6 +69,11 @@ class Impatient(Notes):
     def write(self, group, counters, measured):
         if counters["step"] >= 160:
             raise StopRun
+
+
+def test_what_fixes_arguments_is_known_by_the_function():
+    fixed = functools.partial(functools.partial(StrictVector), 1)
+    assert factories.named(fixed)[0] == factories.named(StrictVector)[0]
 
 
 @pytest.fixture(scope="module")

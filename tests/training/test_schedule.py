@@ -1,5 +1,7 @@
 """What is due when, against the order of the author's TF2 code."""
 
+import pytest
+
 from dreamer_tf.config import files
 from dreamer_tf.runs.counters import Counters
 from dreamer_tf.training.schedule import Schedule
@@ -79,6 +81,31 @@ def test_overdue_updates_come_in_blocks():
         update = schedule.block_end(update)
         ends.append(update)
     assert ends == [200, 300, 400, 500]
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2, 3, 7])
+@pytest.mark.parametrize("videos", [0, 1, 3, 9])
+def test_every_so_manieth_evaluation_is_filmed_also_where_several_are_due_at_once(
+    videos, at_a_time
+):
+    schedule = Schedule(
+        files.load_config([], [("steps", "1000000"), ("evaluate.videos", str(videos))])
+    )
+    filmed, counters = [], Counters(step=5000)
+    for made in range(0, 60, at_a_time):
+        counters.step = 5000 + 10000 * (made + at_a_time - 1)
+        assert (counters.evaluations, schedule.evaluations_due(counters)) == (
+            made,
+            made + at_a_time,
+        )
+        filmed.append(schedule.filmed(counters))
+        counters.evaluations = made + at_a_time
+    wanted = set(range(0, 60, videos)) if videos else set()
+    batches = [set(range(made, made + at_a_time)) for made in range(0, 60, at_a_time)]
+    assert filmed == [bool(batch & wanted) for batch in batches]
+    # The one at the end of a run, which the schedule does not count.
+    counters.evaluations = schedule.evaluations_due(counters)
+    assert schedule.filmed(counters) == (bool(videos) and counters.evaluations % videos == 0)
 
 
 def test_rollouts_are_learned_from_at_once_and_logged_in_blocks():
