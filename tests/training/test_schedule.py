@@ -85,9 +85,7 @@ def test_overdue_updates_come_in_blocks():
 
 @pytest.mark.parametrize("at_a_time", [1, 2, 3, 7])
 @pytest.mark.parametrize("videos", [0, 1, 3, 9])
-def test_every_so_manieth_evaluation_is_filmed_also_where_several_are_due_at_once(
-    videos, at_a_time
-):
+def test_every_nth_evaluation_is_filmed_also_where_several_are_due_at_once(videos, at_a_time):
     schedule = Schedule(
         files.load_config([], [("steps", "1000000"), ("evaluate.videos", str(videos))])
     )
