@@ -1,6 +1,7 @@
 """What the rest of the program knows of an agent."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -37,6 +38,10 @@ class Agent(Protocol):
 
     experience: Sequences | Windows | Rollouts
     """What it wants to learn from: the form of the batches that `update` gets."""
+
+    together: Callable[[], AbstractContextManager]
+    """Called for what `update` has to happen in; replaced where several processes share a run.
+    `CompiledAgent` has it."""
 
     def initial_state(self, count: int) -> dict[str, np.ndarray]:
         """Returns the state of `count` environments before their first observation."""
