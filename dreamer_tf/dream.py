@@ -265,6 +265,7 @@ def main(words: list[str]) -> int:
     settings = saved_agent.load_config(arguments.run)  # A wrong folder is answered at once.
     named = arguments.trust or arguments.task
     saved_agent.check_trust(arguments.run, settings, named, "give --task with it, or --trust")
+    bound(arguments.port).close()
     with terminal.quiet_start():
         from dreamer_tf.networks import precision
 
@@ -278,6 +279,19 @@ def main(words: list[str]) -> int:
     return 0
 
 
+def bound(port: int) -> socket.socket:
+    """Returns a socket at a port of this machine; raises a UserError where the port is taken."""
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        place.bind(("127.0.0.1", port))
+    except OSError as error:
+        place.close()
+        reason = f"--port {port} cannot be used ({error.strerror})"
+        raise UserError(f"{reason}: give another one, or 0", status=1) from None
+    return place
+
+
 def serve(app: "flask.Flask", port: int) -> None:
     """Serves an application on this machine until Ctrl-C.
 
@@ -287,13 +301,7 @@ def serve(app: "flask.Flask", port: int) -> None:
     from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with socket.socket() as place:
-        place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            place.bind(("127.0.0.1", port))
-        except OSError as error:
-            reason = f"--port {port} cannot be used ({error.strerror})"
-            raise UserError(f"{reason}: give another one, or 0", status=1) from None
+    bound(port).close()
     server = make_server("127.0.0.1", port, app, threaded=True)
     # Also where both were ignored when this started, as in the background of a script.
     for number in (signal.SIGINT, signal.SIGTERM):

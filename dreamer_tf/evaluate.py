@@ -32,7 +32,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m dreamer_tf.evaluate",
         usage="%(prog)s RUN [--episodes N] [--seed N] "
-        "[--action mode|mean] [--task TASK | --trust] [--json FILE] [--video GIF] [--predict GIF]",
+        "[--action mode|mean] [--task TASK | --trust] [--json FILE] [--video FILM] "
+        "[--predict FILM]",
         description="Runs episodes with a run's newest checkpoint, without exploration.",
     )
     parser.add_argument("run", metavar="RUN", help="a run's folder: runs/<task>/<name>/<seed>")
@@ -153,7 +154,8 @@ def main(words: list[str]) -> int:
         if filming and not runner.can_render:
             named = f"--video {arguments.video}"
             raise UserError(f"{named}: this environment renders no frames; leave it out")
-        episodes = runner.run(arguments.episodes, recorded=int(arguments.predict is not None))
+        recorded = int(arguments.predict is not None)
+        episodes = runner.run(arguments.episodes, recorded=recorded, tell=tell_episode)
     finally:
         runner.close()
     for path in filter(None, (arguments.json, arguments.video, arguments.predict)):
@@ -164,18 +166,22 @@ def main(words: list[str]) -> int:
     return 0
 
 
+def tell_episode(number: int, episode: evaluator.Episode) -> None:
+    """Prints what an episode returned, at once: the next one may take minutes."""
+    line = f"episode {number}: return {episode.total:.2f}, {episode.length} agent steps"
+    print(line, flush=True)
+
+
 def tell(
     episodes: list[evaluator.Episode], summary: dict[str, Any], arguments: argparse.Namespace
 ) -> None:
-    """Prints the returns and writes what `--json` and `--video` ask for.
+    """Prints the mean return and writes what `--json` and `--video` ask for.
 
     Args:
         episodes: `Episode`s.
         summary: their `results`.
         arguments: the command line's.
     """
-    for number, episode in enumerate(episodes):
-        print(f"episode {number}: return {episode.total:.2f}, {episode.length} agent steps")
     spread = "" if len(episodes) < 2 else f" +- {summary['standard_error']:.2f} (standard error)"
     print(
         f"{summary['task']}, step {summary['step']}: mean return {summary['mean']:.2f}{spread}, "
@@ -216,6 +222,8 @@ def show_prediction(
         atomic.write(lines, video.encode_png(found["vectors"]))
         written.append(lines)
     atomic.write(errors, found["csv"])
+    if "images" not in found:
+        print(f"{path}: not made, the agent sees no images")
     names = ", ".join(map(str, [*written, errors]))
     print(f"{names}: {predictions.CONTEXT} steps seen, the others predicted")
 

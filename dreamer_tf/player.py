@@ -349,8 +349,9 @@ def load(
     """See `dreamer_tf.load`."""
     config = saved_agent.load_config(run)
     factory = None if env is None else factories.packed(factories.named(env)[1])
-    how = "load(run, trust=True), or env=, which is the environment itself,"
-    saved_agent.check_trust(run, config, trust or env is not None or None, how)
+    if env is None:
+        how = "load(run, trust=True), or env=, which is the environment itself,"
+        saved_agent.check_trust(run, config, trust or None, how)
     saved = saved_agent.load_checkpoint(
         run, lambda text: print(f"warning: {text}", file=sys.stderr)
     )

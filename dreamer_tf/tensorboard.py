@@ -20,7 +20,7 @@ def main(words: list[str]) -> int:
     words = list(words) if asked else ["--logdir", "runs", *words]
     for word, following in itertools.zip_longest(words, words[1:], fillvalue=""):
         folder = following if word == "--logdir" else word.partition("--logdir=")[2]
-        if folder and "://" not in folder and not Path(folder).is_dir():
+        if folder and "://" not in folder and not Path(os.path.expanduser(folder)).is_dir():
             # It may be made while TensorBoard runs.
             print(f"warning: there is no folder {folder} yet", file=sys.stderr)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

@@ -120,6 +120,8 @@ COMMANDS = (add_curves, add_check, add_statistics, add_report, add_export)
 
 def reproduce(arguments: argparse.Namespace) -> int:
     """Makes the runs of an item and draws them; returns the exit status."""
+    if arguments.plan and arguments.plot is not None:
+        raise UserError("--plan shows the runs that would be made, --plot makes none: give one")
     status = 0
     plans = items.plans(
         arguments.item, arguments.scale, program.overrides(arguments.set, instead=FIXED)
@@ -178,8 +180,8 @@ def draw_curves(arguments: argparse.Namespace) -> int:
 
 def check_runs(arguments: argparse.Namespace) -> int:
     """Prints a verdict for each bin that can be judged; returns 1 if one of them failed."""
-    runs = find(arguments.runs)
     peers = None if arguments.peers is None else references.read_peers(arguments.peers)
+    runs = find(arguments.runs)
     verdicts, remarks = check.judge(runs, peers)
     for line in remarks:
         print(line)

@@ -37,16 +37,23 @@ def folder(path: str | os.PathLike[str], option: str) -> Path:
     found = expanded(path, option)
     if found.exists() and not found.is_dir():
         raise UserError(f"{option} {path} is a file: give a folder")
+    if _is_within_a_run(found.resolve()):
+        raise UserError(f"{option} {path} is a part of a run: give another folder")
     _check_way(found, path, option)
     return found
 
 
 def _is_of_a_run(path):
     """Returns whether a run would be damaged if a file of its folder were another one."""
-    folder = path.parent
-    if folder.name in (run_files.CHECKPOINTS, run_files.EPISODES):
-        return (folder.parent / run_files.CONFIG).exists()
-    return run_files.is_own(path.name) and (folder / run_files.CONFIG).exists()
+    if _is_within_a_run(path.parent):
+        return True
+    return run_files.is_own(path.name) and (path.parent / run_files.CONFIG).exists()
+
+
+def _is_within_a_run(folder):
+    """Returns whether a folder is one of those in which a run keeps its files."""
+    kept = folder.name in (run_files.CHECKPOINTS, run_files.EPISODES)
+    return kept and (folder.parent / run_files.CONFIG).exists()
 
 
 def _check_way(wanted, path, option):

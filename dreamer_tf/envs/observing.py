@@ -109,6 +109,10 @@ class Observing(gymnasium.Wrapper, gymnasium.utils.RecordConstructorArgs):
 
     def _observe(self, observation):
         parts = {"vector": observation} if self._lone else observation
+        images = [] if self._image is None else [self._image]
+        for name in [*(name for name, _ in self._vectors.values()), *images]:
+            if name not in parts:
+                raise UserError(f"the observation has no {name!r}, which observation_space names")
         found = {
             shown: np.asarray(spaces.flatten(space, parts[name]), np.float32)
             for shown, (name, space) in self._vectors.items()
@@ -156,7 +160,8 @@ def _usable(parts, images, choice):
         if strange:
             notes.append(f"the observation {name!r} is left out: it is {strange}")
         elif not _is_flattenable(space):
-            what = "text among its numbers" if _has_text(space) else "no numbers"
+            alone = isinstance(space, spaces.Text)
+            what = "text among its numbers" if _has_text(space) and not alone else "no numbers"
             notes.append(f"the observation {name!r} is left out: {what} ({_described(space)})")
         else:
             usable.append(name)

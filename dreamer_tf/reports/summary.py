@@ -13,7 +13,13 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def lines(
-    run: str | Path, task: str, prefill: int, dreams: bool, lives: bool = False, given: bool = False
+    run: str | Path,
+    task: str,
+    prefill: int,
+    dreams: bool,
+    lives: bool = False,
+    given: bool = False,
+    renders: bool = True,
 ) -> list[str]:
     """Returns the lines for the end of a run.
 
@@ -24,15 +30,15 @@ def lines(
         dreams: whether the agent has a world model to play in.
         lives: whether the loss of a life ended training's episodes, but not evaluation's.
         given: whether the environment came from Python, where alone it can be had again.
+        renders: whether the environment can be filmed.
     """
     measured = read(Path(run) / "metrics.jsonl")
     folder = shlex.quote(str(run))
     start = "tools/run " if (CHECKOUT / "tools" / "run").exists() else "python -m dreamer_tf."
-    board = "tools/run tensorboard" if start == "tools/run " else "python -m tensorboard.main"
-    evaluate = f"{start}evaluate {named(run, task)} --video episode.gif"
+    evaluate = f"{start}evaluate {named(run, task)}" + " --video episode.gif" * renders
     if given:
         evaluate = f"player = dreamer_tf.load({str(run)!r}, env=...) with the same environment"
-    commands = [f"evaluate   {evaluate}", f"curves     {board} --logdir {folder}"]
+    commands = [f"evaluate   {evaluate}", f"curves     {start}tensorboard --logdir {folder}"]
     if dreams and not given:
         commands.append(f"dream      {start}dream {named(run, task)}")
     return [f"learned    {_learned(measured, prefill, lives)}", *commands]

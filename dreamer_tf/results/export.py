@@ -45,11 +45,25 @@ def export(run: scores.Run, folder: str | Path, written: set[Path]) -> Path:
     for name, change in ((scores.CONFIG, _unchanged), (META, without_paths)):
         if (run.folder / name).is_file():
             texts[name] = change((run.folder / name).read_text(encoding="utf-8", errors="replace"))
+    if not _goes_on(target / scores.CURVE, texts[scores.CURVE]):
+        raise UserError(
+            f"{target} has another curve, or more of this one: move it away, or choose "
+            "another --out"
+        )
     target.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         atomic.write(target / name, text.encode())
     written.add(target)
     return target
+
+
+def _goes_on(path, text):
+    """Returns whether a curve begins with what a file holds of it, if there is one."""
+    if not path.exists():
+        return True
+    # Its last line is what came after the last return until then.
+    before = path.read_text(encoding="utf-8", errors="replace").splitlines()[:-1]
+    return text.splitlines()[: len(before)] == before
 
 
 def as_name(text: str) -> str:

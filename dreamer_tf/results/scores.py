@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from dreamer_tf.basics.errors import UserError
-from dreamer_tf.basics.run_files import CONFIG, METRICS
+from dreamer_tf.basics.run_files import CONFIG, CURVE, METRICS
 from dreamer_tf.results import logs
 from dreamer_tf.results.logs import EVALUATION, TRAINING
 
-CURVE = "curve.csv"
 TASK = re.compile(r"(dmc|gym|atari|toy)_\w")
 DEEPEST = 4  # Folders below the one that was named.
 

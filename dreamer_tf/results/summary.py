@@ -146,7 +146,8 @@ def table(found: Iterable[Number]) -> list[list[str]]:
 def improvements(found: Iterable[Number]) -> list[str]:
     """Returns a line for each pair of methods that can be compared."""
     return [
-        f"P({each.method} > {each.other}), {each.tasks} common tasks: {_cell(each)}"
+        f"P({each.method} > {each.other}), {each.tasks} common task{'s' * (each.tasks > 1)}: "
+        f"{_cell(each)}"
         for each in found
         if each.kind == IMPROVEMENT
     ]

@@ -11,6 +11,7 @@ from dreamer_tf import agents
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.paths import expanded
+from dreamer_tf.basics.run_files import CURVE
 from dreamer_tf.config import files, schema
 from dreamer_tf.config.schema import Config
 from dreamer_tf.envs import tasks
@@ -21,7 +22,6 @@ from dreamer_tf.runs import checkpoint, run_directory, versions
 from dreamer_tf.runs.checkpoint import Checkpoint
 
 PREFIX = "agent/"
-CURVE = "curve.csv"
 # Keys that change no weight's shape, but what the networks' inputs or outputs mean.
 MEANINGS = (
     *("env.action_repeat", "model.vector_transform", "model.reward_transform", "model.min_std"),
@@ -184,8 +184,14 @@ def check_trust(
         how: how to name it.
 
     Raises:
-        UserError: the task names a module and the person does not, or names another task.
+        UserError: the task names a module and the person does not, or names another task; or it
+            was in a script, which no name finds.
     """
+    if config.task.startswith("__main__:"):
+        raise UserError(
+            f"{run} was made from Python, of an environment that a script has: open it there, with "
+            f"dreamer_tf.load({str(run)!r}, env=...)"
+        )
     if named not in (None, True, config.task):
         raise UserError(f"--task {named}: the task of {run} is {config.task}")
     if named is None and tasks.is_code(config.task):

@@ -17,6 +17,8 @@ def write(
 ) -> tuple[list[Path], list[str]]:
     """Writes OUT/fig5-<task>.png, .pdf, .gif and .csv of every run that has a checkpoint.
 
+    Of vectors that are observed there are fig5-<task>_vectors.png and .pdf.
+
     Args:
         plans: `Plan`s.
         logdir: folder of all runs.
@@ -37,12 +39,17 @@ def write(
             continue
         out.mkdir(parents=True, exist_ok=True)
         movie = out / f"fig5-{plan.task}.gif"
+        pictures = movie.with_suffix(".png"), movie.with_name(f"{movie.stem}_vectors.png")
+        for path in (movie, *pictures):
+            path.unlink(missing_ok=True)  # What is there afterwards was made now.
         error = _predict(folder, movie)
         if error:
             remarks.append(f"{folder}: {error}")
-        else:
-            item_figures.picture_to_pdf(movie.with_suffix(".png"))
-            paths += [movie.with_suffix(f".{kind}") for kind in ("png", "pdf", "gif", "csv")]
+            continue
+        for picture in filter(Path.exists, pictures):
+            item_figures.picture_to_pdf(picture)
+            paths += [picture, picture.with_suffix(".pdf")]
+        paths += [path for path in (movie, movie.with_suffix(".csv")) if path.exists()]
     if not paths:
         raise UserError(f"nothing to draw for fig5: {'; '.join(remarks[:3])}", status=1)
     return paths, remarks

@@ -125,7 +125,7 @@ def check_folder(plans: Iterable[Plan], logdir: str | Path) -> None:
         if different:
             raise UserError(
                 f"{plan.folder(logdir)} holds a run with another {different[0]}"
-                f"{' (and more)' if len(different) > 1 else ''}: take another --logdir or --name"
+                f"{' (and more)' if len(different) > 1 else ''}: take another --logdir"
             )
 
 

@@ -77,7 +77,11 @@ class Evaluator:
         return bool(self.spec) and self.worker.can_render
 
     def run(
-        self, count: int, should_stop: Callable[[], bool] = lambda: False, recorded: int = 0
+        self,
+        count: int,
+        should_stop: Callable[[], bool] = lambda: False,
+        recorded: int = 0,
+        tell: Callable[[int, Episode], None] = lambda number, episode: None,
     ) -> list[Episode] | None:
         """Returns `count` `Episode`s, or None as soon as `should_stop()` is true.
 
@@ -85,6 +89,7 @@ class Evaluator:
             count: number of episodes.
             should_stop: asked before every step.
             recorded: how many episodes, the first ones, keep their records.
+            tell: called with the number of each episode and itself when it has ended.
 
         Raises:
             WorkerError: the worker failed several times on one episode.
@@ -97,6 +102,7 @@ class Evaluator:
             if episode is None:
                 return None
             episodes.append(episode)
+            tell(number, episode)
         return episodes
 
     def _attempt(self, number, should_stop, recorded):

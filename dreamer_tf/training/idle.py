@@ -41,6 +41,8 @@ def _reasons(config: Config, spec: EnvSpec) -> Iterator[tuple[str, tuple[str, ..
         )
     if spec.discrete or config.behavior is None:
         yield "there is one best action", ("evaluate.action",)
+    if config.behavior is not None and config.behavior.entropy_scale == 0:
+        yield "behavior.entropy_scale is 0", ("behavior.entropy_limit",)
     limit = config.env.time_limit
     if limit != "auto" and spec.time_limit < limit:
         yield f"the environment's own limit is {spec.time_limit} steps", ("env.time_limit",)

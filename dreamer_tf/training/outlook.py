@@ -40,6 +40,8 @@ def plan(arguments: Arguments) -> str:
         how = "is complete"
     else:
         how = f"goes on at step {state['counters']['step']}"
+    if arguments.fresh and (path / run_directory.CONFIG).exists():
+        changes = ["--fresh deletes the run that is there"]
     lines = [f"the run in {path} {how}", *changes, "nothing was started"]
     return "".join(f"# {line}\n" for line in lines) + to_yaml(config).rstrip()
 

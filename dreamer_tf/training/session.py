@@ -19,7 +19,7 @@ from dreamer_tf.config.schema import Config, check_environment
 from dreamer_tf.envs import check_task
 from dreamer_tf.envs.process import starting
 from dreamer_tf.envs.process.remote import close_all
-from dreamer_tf.envs.tasks import is_atari
+from dreamer_tf.envs.tasks import is_atari, is_code
 from dreamer_tf.experience.folder import remove_all
 from dreamer_tf.reports import summary, terminal
 from dreamer_tf.reports.display import Display
@@ -224,6 +224,8 @@ def train(
     if weights is not None:
         saved_agent.put_variables(agent, weights, weights_only=True)
         display.say(f"weights    from {weights.path}")
+    # Of its own tasks the program knows how each is rendered.
+    renders = ready.workers[0].can_render or not is_code(config.task)
     trainer = assembly.make_trainer(config, run, agent, ready, saved, extras.loggers)
     try:
         if saved is not None:
@@ -241,7 +243,7 @@ def train(
         raise
     finally:
         trainer.close()
-    return say_end(arguments, run, trainer, complete, agent.dreams is not None, extras)
+    return say_end(arguments, run, trainer, complete, agent.dreams is not None, extras, renders)
 
 
 def introduce(arguments: Arguments, run: RunDirectory, agent: Agent, ready: Ready) -> None:
@@ -283,6 +285,7 @@ def say_end(
     complete: bool,
     dreams: bool,
     extras: Extras,
+    renders: bool,
 ) -> Outcome:
     """Writes and prints why a session ended and, of a complete run, what was learned.
 
@@ -293,6 +296,7 @@ def say_end(
         complete: whether nothing is left to do.
         dreams: whether the agent has a world model to dream in.
         extras: `Extras`.
+        renders: whether the environment can be filmed.
 
     Returns:
         `Outcome`.
@@ -312,7 +316,7 @@ def say_end(
     lives = config.env.life_loss and is_atari(config.task)
     given = extras.factory is not None
     prefill = trainer.schedule.prefill
-    for line in summary.lines(run.path, config.task, prefill, dreams, lives, given):
+    for line in summary.lines(run.path, config.task, prefill, dreams, lives, given, renders):
         print(line)
     print(f"{run.path} is complete")
     return Outcome(run.path)

@@ -49,13 +49,19 @@ def test_what_cannot_be_written_is_named_as_it_was_typed(
 
 @pytest.mark.parametrize(
     "name",
-    ["config.yaml", "meta.json", "metrics.jsonl", "events.out.1", "checkpoints/3.npz", "link"],
+    [
+        *("config.yaml", "meta.json", "metrics.jsonl", "curve.csv", "events.out.1"),
+        *("checkpoints/3.npz", "link"),
+    ],
 )
 def test_no_part_of_a_run_is_written_over(name, tmp_path):
     run = tmp_path / "0"
     (run / "checkpoints").mkdir(parents=True)
-    for each in ("config.yaml", "meta.json", "metrics.jsonl", "events.out.1", "checkpoints/3.npz"):
+    names = ("config.yaml", "meta.json", "metrics.jsonl", "curve.csv", "events.out.1")
+    for each in (*names, "checkpoints/3.npz"):
         (run / each).write_text("mine")
+    with pytest.raises(UserError, match="checkpoints is a part of a run: give another folder"):
+        outputs.folder(run / "checkpoints", "--out")
     (run / "link").symlink_to(run / "checkpoints" / "3.npz")
     with pytest.raises(UserError, match=f"{name} is a part of a run, which would be lost: name"):
         outputs.file(run / name, "--json")

@@ -29,6 +29,22 @@ class Observed(ActionEcho):
         return self.observation_space.sample(), 1.0, False, False, {}
 
 
+@pytest.mark.parametrize("lost", ["speed", "camera"])
+def test_a_part_that_an_observation_lacks_is_named(lost):
+    env = Observed(spaces.Dict(speed=spaces.Box(-1, 1, (2,)), camera=IMAGE))
+    seen = Observing(env, "both")
+    part = env.observation_space.sample()
+    del part[lost]
+    env.reset = lambda seed=None, options=None: (part, {})
+    with pytest.raises(UserError, match=f"the observation has no '{lost}', which observation_sp"):
+        seen.reset()
+
+
+def test_a_text_alone_has_no_numbers():
+    (note,) = Observing(Observed(spaces.Dict(a=IMAGE, says=spaces.Text(5))), "auto").notes
+    assert "'says' is left out: no numbers" in note
+
+
 @pytest.mark.parametrize("space", [TINY, spaces.Dict(pixels=TINY)])
 def test_an_image_that_is_too_small_to_be_one_is_told_whatever_its_name(space):
     env = Observing(Observed(space), "auto")

@@ -23,6 +23,9 @@ def test_the_last_and_the_best_evaluation_beside_random_actions(tmp_path):
     assert "not clearly" not in learned
     assert f"evaluate {tmp_path}" in evaluate and f"--logdir {tmp_path}" in curves
     assert f"dream {tmp_path}" in dream
+    assert "--video" in evaluate and "tensorboard --logdir" in curves
+    unseen = summary.lines(tmp_path, "toy_reach", 100, True, renders=False)[1]
+    assert unseen == evaluate.removesuffix(" --video episode.gif")
 
 
 @pytest.mark.parametrize(("last", "learned"), [(14.0, False), (20.0, False), (20.1, True)])

@@ -55,6 +55,20 @@ def test_the_exported_run_is_the_run(tmp_path):
         assert (second / each.name).read_bytes() == each.read_bytes()
 
 
+def test_only_a_longer_curve_of_the_same_run_replaces_one(tmp_path):
+    def write(returns, seed):
+        folder = write_run(tmp_path / f"logs{len(returns)}-{seed}", TASK, returns, seed=2)
+        return export.export(scores.read(folder), tmp_path / "out", set())
+
+    target = write(RETURNS[:5], 0)
+    assert write(RETURNS[:5], 1) == write(RETURNS, 2) == target
+    longer = (target / "curve.csv").read_bytes()
+    for returns in (RETURNS[:5], [-each for each in RETURNS]):
+        with pytest.raises(UserError, match="has another curve, or more of this one: move it"):
+            write(returns, 3)
+    assert (target / "curve.csv").read_bytes() == longer
+
+
 def test_health_metrics_are_means_since_the_row_before(tmp_path):
     rows = [
         {"step": 1, "update": 0, "train/return": 5.0},

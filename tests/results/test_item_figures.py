@@ -266,6 +266,8 @@ def test_an_item_is_drawn_from_any_runs_that_are_named(tmp_path, capsys):
     assert "nowhere" in capsys.readouterr().err
     assert reproduce.main(["fig5", *words, str(tmp_path / "theirs")]) == 2
     assert "fig5 is drawn from its own runs" in capsys.readouterr().err
+    assert reproduce.main(["fig7", "--plan", *words, str(tmp_path / "theirs")]) == 2
+    assert "--plan" in capsys.readouterr().err
 
 
 def test_runs_that_are_not_there_and_damaged_logs_are_noted(tmp_path, capsys):

@@ -72,3 +72,10 @@ def test_weights_that_mean_something_else_are_told(presets, changes, told, tmp_p
     assert len(found) == len(told)
     for text, expected in zip(found, told, strict=True):
         assert re.match(expected, text) and "its weights mean something else" in text
+
+
+@pytest.mark.parametrize("named", [None, True, "__main__:make"])
+def test_what_only_a_script_has_is_opened_there(named):
+    config = files.load_config(["vectors"], [("task", "__main__:make")])
+    with pytest.raises(UserError, match=r"made from Python.* dreamer_tf.load\('a/run', env=...\)$"):
+        saved_agent.check_trust("a/run", config, named, "give --task")

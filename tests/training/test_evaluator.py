@@ -130,6 +130,13 @@ def test_a_worker_that_fails_is_replaced_and_its_episode_repeated():
     assert len(started) == evaluator.ATTEMPTS and runner.worker is None
 
 
+def test_episodes_are_told_as_they_end():
+    told = []
+    runner, warnings, _ = evaluating()
+    episodes = runner.run(2, tell=lambda *each: told.append(each))
+    assert told == list(enumerate(episodes)) and not warnings
+
+
 def test_a_mistake_is_not_tried_again():
     mistake = {"send_reset": UserError("the robot is not installed")}
     runner, warnings, started = evaluating(mistake, mistake, mistake)

@@ -30,6 +30,7 @@ def spec(observations=IMAGE, discrete=False, terminates=False):
         (spec(discrete=True), "exploration.noise", "actions are choices"),
         (spec(discrete=True), "behavior.init_std", "actions are choices"),
         (spec(discrete=True), "evaluate.action", "there is one best action"),
+        (spec(), "behavior.entropy_limit", "behavior.entropy_scale is 0"),
         (spec(), "exploration.epsilon_final", "actions are no choices"),
         (spec(), "behavior.onehot_gradient", "actions are no choices"),
         (spec(VECTOR), "model.cnn_depth", "no image is observed"),

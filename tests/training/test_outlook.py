@@ -106,6 +106,15 @@ def test_a_dry_run_refuses_what_the_run_would_refuse(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+def test_a_dry_run_says_what_a_fresh_start_would_cost(complete):
+    before = sorted(complete.rglob("*"))
+    assert "# --fresh deletes the run that is there\n" in outlook.plan(
+        arguments(complete, "--fresh")
+    )
+    assert "--fresh" not in outlook.plan(arguments(complete))
+    assert sorted(complete.rglob("*")) == before
+
+
 def test_what_the_system_refuses_is_one_line(capsys):
     def refuse(words):
         raise OSError(27, "File too large")
