@@ -223,7 +223,7 @@ def run_updates(
     gradients = {
         paths[id(variable)]: gradient
         for name, optimizer in agent.optimizers.items()
-        for variable, gradient in zip(optimizer.targets, learned.gradients[name], strict=True)
+        for variable, gradient in zip(optimizer.trained, learned.gradients[name], strict=True)
     }
     found |= gather(gradients, case, "grads")
     found |= gather(trainable(agent), case, "updated")

@@ -121,7 +121,7 @@ def test_the_gradient_is_the_one_derived_by_hand(discrete, scale):
     expected, advantage = by_hand(agent, batch)
     learned = agent.learn(batch)
     np.testing.assert_allclose(learned.advantages, advantage, rtol=1e-4, atol=1e-5)
-    targets = [variable.path.split("/")[-2:] for variable in agent.optimizer.targets]
+    targets = [variable.path.split("/")[-2:] for variable in agent.optimizer.trained]
     assert len(targets) == 6
     for (layer, kind), gradient in zip(targets, learned.gradients, strict=True):
         np.testing.assert_allclose(

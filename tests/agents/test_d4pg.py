@@ -114,7 +114,7 @@ def test_the_actor_climbs_the_critics_mean():
         atoms = np.linspace(LOW, HIGH, ATOMS, dtype=np.float32)
         value = tf.reduce_mean(tf.reduce_sum(probabilities * atoms, -1))
         loss = -value
-    expected = tape.gradient(loss, agent.optimizers["actor"].targets)
+    expected = tape.gradient(loss, agent.optimizers["actor"].trained)
     learned = agent.learn(batch)
     for one, other in zip(learned.gradients["actor"], expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-7)
@@ -125,7 +125,7 @@ def test_the_actor_climbs_the_critics_mean():
 
 def test_the_critic_alone_trains_the_convolutions():
     agent = make(d4pg__critic_learning_rate=1e-45)
-    names = [variable.path for variable in agent.optimizers["actor"].targets]
+    names = [variable.path for variable in agent.optimizers["actor"].trained]
     assert not [name for name in names if name.startswith(("trunk", "critic"))]
     trunk, actor = agent.networks.trunk.get_weights(), agent.networks.actor.get_weights()
     agent.update(windows(agent), SEED)

@@ -148,7 +148,7 @@ def _pieces(agent, batch):
 
 def _optimisers(agent):
     gradients = {
-        name: [tf.zeros_like(target) for target in optimizer.targets]
+        name: [tf.zeros_like(target) for target in optimizer.trained]
         for name, optimizer in agent.optimizers.items()
     }
 

@@ -186,12 +186,12 @@ def _values(agent):
 
 def _adams(agent):
     optimizer = agent.optimizers["model"]
-    gradients = [tf.ones(target.shape) for target in optimizer.targets]
+    gradients = [tf.ones(target.shape) for target in optimizer.trained]
     flat = tf.Variable(tf.concat([tf.reshape(each, [-1]) for each in gradients], 0))
     moments = [tf.Variable(tf.zeros_like(flat)) for _ in range(2)]
 
     keras_adam = keras.optimizers.Adam(6e-4, epsilon=1e-7, global_clipnorm=100.0)
-    keras_adam.build(optimizer.targets)
+    keras_adam.build(optimizer.trained)
 
     @tf.function(autograph=False)
     def separate():
@@ -200,7 +200,7 @@ def _adams(agent):
 
     @tf.function(autograph=False)
     def unfused():
-        keras_adam.apply(gradients, optimizer.targets)
+        keras_adam.apply(gradients, optimizer.trained)
         return tf.constant(0.0)
 
     @tf.function(autograph=False)
@@ -213,7 +213,7 @@ def _adams(agent):
             **{"epsilon": 1e-7, "grad": gradient},
         )
         # The layers would read their weights from the vector.
-        sizes = [target.shape.num_elements() for target in optimizer.targets]
+        sizes = [target.shape.num_elements() for target in optimizer.trained]
         return tf.add_n([tf.reduce_sum(part) for part in tf.split(flat, sizes)])
 
     return {
