@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from runs_for_tests import BRIEF, ENVIRONMENT, ROOT, command, processes
 
-WORDS = ["--steps", "200", "--evaluate.episodes", "1"]
+WORDS = ["--steps", "200", "--env.time_limit", "10", "--evaluate.episodes", "1"]
 
 
 def train(logdir, envs, soft, hard, mark):
