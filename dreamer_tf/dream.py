@@ -20,6 +20,7 @@ import numpy as np
 from dreamer_tf import player
 from dreamer_tf.agents.protocol import VECTOR
 from dreamer_tf.basics.errors import UserError
+from dreamer_tf.envs.process.environment import Environment
 from dreamer_tf.envs.process.remote import WorkerError
 from dreamer_tf.reports import terminal, video
 from dreamer_tf.runs import saved_agent
@@ -51,7 +52,7 @@ class Dream:
         WorkerError, UserError: the environment fails, here and in `restart` and `tick`.
     """
 
-    def __init__(self, trained: player.Player, environment: player.Environment):
+    def __init__(self, trained: player.Player, environment: Environment):
         self.player = trained
         self.vectors = [name for name in trained.spec.observations if name != "image"]
         self.environment = environment

@@ -4,19 +4,20 @@ import numbers
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
 
 import gymnasium
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike
 
 from dreamer_tf.agents.protocol import Agent, without_dreams
 from dreamer_tf.basics import seeding
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.schema import Config
 from dreamer_tf.envs import factories, gl
+from dreamer_tf.envs.given import as_array, observed
 from dreamer_tf.envs.process import starting
-from dreamer_tf.envs.process.remote import RemoteEnv, WorkerError
+from dreamer_tf.envs.process.environment import Environment
+from dreamer_tf.envs.process.remote import WorkerError
 from dreamer_tf.runs import resume, saved_agent
 from dreamer_tf.runs.checkpoint import Checkpoint
 
@@ -41,7 +42,7 @@ class Player:
         self.agent = agent
         self._calls = 0
 
-    def environment(self) -> "Environment":
+    def environment(self) -> Environment:
         """Returns the run's environment in a process of its own, an `Environment`.
 
         Where the agent observes no image and no OpenGL works here, it renders no frames, and a
@@ -215,130 +216,6 @@ class Player:
     def _seed(self):
         self._calls += 1
         return seeding.pair(self.config.seed, "player", self._calls)
-
-
-class Environment:
-    """An environment to step by hand; also a context manager that ends its process.
-
-    Records are single time steps with the fields of `EnvSpec.record_dtype`.
-
-    Args:
-        worker: its `RemoteEnv`.
-        frames: whether the worker was started to render.
-    """
-
-    def __init__(self, worker: RemoteEnv, frames: bool = True):
-        self.worker = worker
-        self._frames = frames
-        self._lacking = "no episode has begun"
-
-    def reset(self, seed: int | np.integer = 0) -> np.ndarray:
-        """Starts the episode of a seed in [0, 2**32); returns its first record."""
-        if not (isinstance(seed, numbers.Integral) and 0 <= seed < 2**32):
-            raise UserError(f"a seed is a whole number from 0 to 2**32 - 1, not {seed!r}")
-        self.worker.send_reset(int(seed))
-        return self.receive()
-
-    def step(self, action: ArrayLike) -> np.ndarray:
-        """Takes an action float32 [A]; returns the next record.
-
-        Raises:
-            UserError: it is no action of this environment, or no episode is under way.
-        """
-        self.send_step(action)
-        return self.receive()
-
-    def send_step(self, action: ArrayLike) -> None:
-        """Begins a step, see `step`; `receive` waits for its record."""
-        if self._lacking:
-            raise UserError(f"{self._lacking}: call reset before step")
-        action = as_array("an action", action, (self.worker.spec.action_size,), np.float32)
-        self.worker.send_step(action)
-
-    def receive(self) -> np.ndarray:
-        """Returns the record of the step begun last."""
-        record = self.worker.receive()
-        self._lacking = "the episode is over" if record["is_last"] else ""
-        return record
-
-    @property
-    def can_render(self) -> bool:
-        """Whether `render` gives frames."""
-        return self._frames and self.worker.can_render
-
-    def render(self) -> np.ndarray:
-        """Returns the present state as uint8 [H, W, 3] at a readable size.
-
-        Raises:
-            UserError: nothing can be rendered; the environment goes on.
-        """
-        if not self.can_render:
-            raise UserError("this environment renders no frames here: ask its can_render first")
-        return self.worker.render()
-
-    def close(self) -> None:
-        """Ends the process."""
-        self.worker.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_):
-        self.close()
-
-
-def observed(
-    given: ArrayLike | dict[str, ArrayLike], expected: dict[str, tuple[tuple[int, ...], str]]
-) -> dict[str, np.ndarray]:
-    """Returns {name: array [1, ...]} of a plain observation.
-
-    Args:
-        given: a dict of arrays, or one array.
-        expected: {name: (shape, dtype name)}, `EnvSpec.observations`.
-
-    Raises:
-        UserError: other names or shapes than expected, an image that is not uint8, or numbers that
-            are not finite.
-    """
-    if not isinstance(given, dict):
-        if len(expected) > 1:
-            raise UserError(f"the agent observes {', '.join(expected)}: give a dict of arrays")
-        given = dict.fromkeys(expected, given)
-    found = {}
-    for name, (shape, dtype) in expected.items():
-        if name not in given:
-            raise UserError(f"the observation has no {name}, only {', '.join(map(str, given))}")
-        found[name] = as_array(name, given[name], tuple(shape), np.dtype(dtype))[None]
-    return found
-
-
-def as_array(name: str, given: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-    """Returns an array of a shape and dtype.
-
-    Args:
-        name: of what is given, for the error.
-        given: an array or what NumPy makes one of. Numbers of any kind are a vector; an image of
-            floats could be from 0 to 1 or to 255.
-
-    Raises:
-        UserError: it is something else, or not finite.
-    """
-    wanted = np.dtype(dtype)  # Its name may be "|u1" or "uint8".
-    try:
-        array = np.asarray(given)
-    except ValueError:  # Rows of several lengths, or what `reset` of Gymnasium returns.
-        raise UserError(
-            f"{name} is a {type(given).__name__} of several shapes, it must be {wanted} "
-            f"{list(shape)}"
-        ) from None
-    fits = array.dtype == wanted or (wanted != np.uint8 and array.dtype.kind in "fiub")
-    if array.shape != shape or not fits:
-        what = f"{array.dtype} {list(array.shape)}"
-        raise UserError(f"{name} is {what}, it must be {wanted} {list(shape)}")
-    array = array.astype(wanted)
-    if not np.isfinite(array).all():
-        raise UserError(f"{name} is not finite")
-    return array
 
 
 def load(

@@ -9,9 +9,10 @@ from agents_for_tests import BOTH, IMAGE, VECTORS, Still
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.files import load_config
 from dreamer_tf.envs import gl
+from dreamer_tf.envs.given import observed
 from dreamer_tf.envs.process import starting
 from dreamer_tf.envs.spec import EnvSpec
-from dreamer_tf.player import Player, observed
+from dreamer_tf.player import Player
 
 TASK = [("task", "dmc_cartpole_balance")]
 
