@@ -96,7 +96,7 @@ def _check_apart(arguments):
 
 
 def results(
-    episodes: list[evaluator.Episode],
+    episodes: list[evaluator.Evaluated],
     arguments: argparse.Namespace,
     settings: Config,
     saved: Checkpoint,
@@ -166,19 +166,19 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def tell_episode(number: int, episode: evaluator.Episode) -> None:
+def tell_episode(number: int, episode: evaluator.Evaluated) -> None:
     """Prints what an episode returned, at once: the next one may take minutes."""
     line = f"episode {number}: return {episode.total:.2f}, {episode.length} agent steps"
     print(line, flush=True)
 
 
 def tell(
-    episodes: list[evaluator.Episode], summary: dict[str, Any], arguments: argparse.Namespace
+    episodes: list[evaluator.Evaluated], summary: dict[str, Any], arguments: argparse.Namespace
 ) -> None:
     """Prints the mean return and writes what `--json` and `--video` ask for.
 
     Args:
-        episodes: `Episode`s.
+        episodes: `Evaluated` episodes.
         summary: their `results`.
         arguments: the command line's.
     """

@@ -13,7 +13,7 @@ from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.growing_file import GrowingFile
 
 
-class Known(NamedTuple):
+class Remembered(NamedTuple):
     """What a checkpoint knows of one environment.
 
     number: its episode number; until: the largest index that an episode of it that had ended by
@@ -50,7 +50,7 @@ class Progress(NamedTuple):
 
 def adopt(
     environment: int,
-    known: Known,
+    known: Remembered,
     episodes: Episodes,
     left_over: list[GrowingFile],
     warn: Callable[[str], None],
@@ -59,7 +59,7 @@ def adopt(
 
     Args:
         environment: number of the environment.
-        known: its `Known`.
+        known: its `Remembered`.
         episodes: `Episodes`; an unfinished episode that goes on is given to it.
         left_over: the `GrowingFile`s of this environment, by number.
         warn: function that takes one line of text.

@@ -19,7 +19,7 @@ from dreamer_tf.experience.sources import Source
 from dreamer_tf.reports.loggers import Loggers
 from dreamer_tf.reports.means import Means
 from dreamer_tf.runs import checkpoint, saved_agent, versions
-from dreamer_tf.runs.adoption import Known, adopt
+from dreamer_tf.runs.adoption import Remembered, adopt
 from dreamer_tf.runs.checkpoint import Checkpoint
 from dreamer_tf.runs.counters import Counters
 
@@ -180,19 +180,19 @@ class Snapshots:
         return Restored(ended, cut, changed)
 
 
-def known(state: dict[str, Any], i: int, count: int) -> Known:
-    """Returns the `Known` of environment i of `count` in a checkpoint's state, {} at first."""
+def known(state: dict[str, Any], i: int, count: int) -> Remembered:
+    """Returns the `Remembered` of environment i of `count` in a checkpoint's state, {} at first."""
     if not state:
-        return Known(0, -1)
+        return Remembered(0, -1)
     number = state["episode_numbers"][i]
     begin, length = state["unfinished"].get(str(i), (0, 0))
     if state.get("numbered_indices"):
         # Before format 3 an episode's index was number * environments + environment.
-        return Known(number, (number - 1) * count + i, begin, length, number * count + i)
+        return Remembered(number, (number - 1) * count + i, begin, length, number * count + i)
     if length > 1:
         # It may have ended right there, its worker having failed.
-        return Known(number, (begin + length - 1) * count + i - 1, begin, length)
-    return Known(number, state["ticks"] * count + i, begin, length)
+        return Remembered(number, (begin + length - 1) * count + i - 1, begin, length)
+    return Remembered(number, state["ticks"] * count + i, begin, length)
 
 
 def section(saved: Checkpoint, prefix: str) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from dreamer_tf.reports.pictures import Film
 ATTEMPTS = 3
 
 
-class Episode(NamedTuple):
+class Evaluated(NamedTuple):
     """One evaluation episode: its seed, return, length in agent steps and, where asked for, its
     records, an array [T] on the disk, and its `Film`."""
 
@@ -81,9 +81,9 @@ class Evaluator:
         count: int,
         should_stop: Callable[[], bool] = lambda: False,
         recorded: int = 0,
-        tell: Callable[[int, Episode], None] = lambda number, episode: None,
-    ) -> list[Episode] | None:
-        """Returns `count` `Episode`s, or None as soon as `should_stop()` is true.
+        tell: Callable[[int, Evaluated], None] = lambda number, episode: None,
+    ) -> list[Evaluated] | None:
+        """Returns `count` `Evaluated` episodes, or None as soon as `should_stop()` is true.
 
         Args:
             count: number of episodes.
@@ -143,7 +143,7 @@ class Evaluator:
             if film is not None:
                 film.add(self.worker.render())
         records = None if tape is None else self._spared(tape.records)
-        return Episode(seed, total, length, records, film)
+        return Evaluated(seed, total, length, records, film)
 
     def _spared(self, use, *arguments):
         """Returns what a use of a `Tape` returns, None where the disk fails it.
@@ -189,7 +189,7 @@ class Tape:
         return np.memmap(self._file, self._dtype, "r")
 
 
-def summarize(episodes: list[Episode]) -> tuple[float, float | None]:
+def summarize(episodes: list[Evaluated]) -> tuple[float, float | None]:
     """Returns (mean return, standard error of it or None for one episode)."""
     returns = np.array([episode.total for episode in episodes])
     if len(returns) < 2:
@@ -197,7 +197,7 @@ def summarize(episodes: list[Episode]) -> tuple[float, float | None]:
     return float(returns.mean()), float(returns.std(ddof=1) / np.sqrt(len(returns)))
 
 
-def metrics_of(episodes: list[Episode]) -> dict[str, float]:
+def metrics_of(episodes: list[Evaluated]) -> dict[str, float]:
     """Returns what is logged of an evaluation's episodes, {name: float}."""
     mean, error = summarize(episodes)
     length = float(np.mean([episode.length for episode in episodes]))

@@ -12,7 +12,7 @@ from episodes_for_tests import RECORD, make_records
 
 from dreamer_tf.experience.episodes import Episodes
 from dreamer_tf.experience.growing_file import GrowingFile
-from dreamer_tf.runs.adoption import Known, adopt
+from dreamer_tf.runs.adoption import Remembered, adopt
 from dreamer_tf.runs.snapshots import known
 
 COUNT, ENVIRONMENT, TICK, NUMBER, STRETCH = 2, 1, 40, 7, 16
@@ -182,7 +182,7 @@ def test_one_that_cannot_be_read_is_left_out_of_the_returns_with_a_warning(tmp_p
         len(content) // 2 - len(content) // 3
     )
     path.write_bytes(content)
-    told = Known(NUMBER, TICK * COUNT + ENVIRONMENT)
+    told = Remembered(NUMBER, TICK * COUNT + ENVIRONMENT)
     progress = adopt(ENVIRONMENT, told, episodes, [], pytest.fail)
     assert progress.adopted[0].total is None and progress.steps == 19
     assert len(warnings) == 1 and path.name in warnings[0]
@@ -195,7 +195,7 @@ def test_indices_that_older_versions_gave_by_number_are_understood(tmp_path):
         own = number * COUNT + ENVIRONMENT
         episodes.add(own, make_records(own, length))
     own = NUMBER * COUNT + ENVIRONMENT
-    told = Known(NUMBER, (NUMBER - 1) * COUNT + ENVIRONMENT, TICK - 10, 11, own)
+    told = Remembered(NUMBER, (NUMBER - 1) * COUNT + ENVIRONMENT, TICK - 10, 11, own)
     progress = adopt(ENVIRONMENT, told, episodes, [], pytest.fail)
     assert progress.number == 9 and progress.steps == (13 - 10) + 4
     assert [each.index for each in progress.adopted] == [own, own + COUNT]

@@ -152,7 +152,7 @@ def test_a_mistake_is_not_tried_again():
 
 
 def test_returns_are_summarized():
-    episodes = [evaluator.Episode(0, total, 1) for total in (1.0, 2.0, 6.0)]
+    episodes = [evaluator.Evaluated(0, total, 1) for total in (1.0, 2.0, 6.0)]
     mean, error = evaluator.summarize(episodes)
     assert mean == 3 and error == pytest.approx(np.std([1, 2, 6], ddof=1) / 3**0.5)
     assert evaluator.summarize(episodes[:1]) == (1, None)
