@@ -36,16 +36,25 @@ class Program:
             fork server's instead, see `has`.
         together: whether standard error goes where standard output goes.
         folder: where it starts.
+        background: whether it starts with interrupts ignored, as what a script puts there does.
     """
 
-    def __init__(self, module, *words, environment=ENVIRONMENT, together=False, folder=ROOT):
+    def __init__(
+        self,
+        module,
+        *words,
+        environment=ENVIRONMENT,
+        together=False,
+        folder=ROOT,
+        background=False,
+    ):
         self.args = [module, *map(str, words)]
         written = tempfile.mkdtemp()
         weakref.finalize(self, shutil.rmtree, written, ignore_errors=True)
         self._files = [Path(written, name) for name in ("stdout", "stderr")[: 1 if together else 2]]
         for path in self._files:
             path.touch()
-        arguments = (self.args, dict(environment), str(folder), self._files)
+        arguments = (self.args, dict(environment), str(folder), self._files, background)
         _start_server()
         # A daemon ends with the tests, whatever they have left running.
         self._process = _context.Process(target=_be, args=arguments, daemon=True)
@@ -70,6 +79,10 @@ class Program:
         if self.returncode is None:
             raise subprocess.TimeoutExpired(self.args, timeout)
         return self.returncode
+
+    def output(self):
+        """Returns what it has written to standard output so far."""
+        return self._files[0].read_text()
 
     def communicate(self, timeout=None):
         """Waits for the end; returns what it wrote, (standard output, standard error)."""
@@ -127,9 +140,10 @@ def _leads(number):
         return True
 
 
-def _be(words, environment, folder, files):
+def _be(words, environment, folder, files, background):
     """Becomes the program: the target of a forked process."""
     os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN if background else signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # Also where the tests run under nohup.
     os.chdir(folder)
     streams = [os.open(os.devnull, os.O_RDONLY)]

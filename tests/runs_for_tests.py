@@ -22,7 +22,7 @@ SMALL = [
     *("--steps", "700", "--train.prefill", "200", "--evaluate.every", "250"),
     *("--env.time_limit", "50", "--model.cnn_depth", "2", "--checkpoint.minutes", "0.02"),
     # Short sequences, since most of a start's time goes into tracing them.
-    *("--train.batch_length", "6", "--behavior.horizon", "3"),
+    *("--train.batch_length", "4", "--behavior.horizon", "2"),
     # Predictions are traced for them, which costs more than all updates.
     *("--evaluate.videos", "0"),
 ]

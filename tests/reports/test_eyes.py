@@ -4,13 +4,11 @@ import contextlib
 import http.client
 import io
 import json
-import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.parse
@@ -19,10 +17,9 @@ import urllib.request
 import numpy as np
 import pytest
 from PIL import Image
-from programs_for_tests import run_program
+from programs_for_tests import Program, run_program
 from runs_for_tests import (
     BRIEF,
-    ENVIRONMENT,
     ROOT,
     VIDEOS,
     fingerprint,
@@ -65,23 +62,16 @@ def serving(words, pattern):
 
     It starts with interrupts ignored, as what a script puts into the background does.
     """
-    ignoring = (
-        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); "
-        "os.execv(*eval(sys.argv[1]))"
-    )
-    program = (sys.executable, [sys.executable, "-m", *words])
-    process = subprocess.Popen(
-        [sys.executable, "-c", ignoring, repr(program)],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    for line in process.stdout:
-        if found := re.search(pattern, line):
-            return process, found[1]
-    raise AssertionError(f"{words} ended with {process.wait()}")
+    process = Program(*words, together=True, background=True)
+    found = []
+
+    def told():
+        found.extend(re.findall(pattern, process.output()))
+        return found or process.poll() is not None
+
+    wait_for(told)
+    assert found, process.output()
+    return process, found[0]
 
 
 def end(process):
@@ -379,13 +369,6 @@ def test_a_taken_port_and_a_wrong_run_are_answered(run, tmp_path):
         taken.listen()
         port = str(taken.getsockname()[1])
         for words, word in (([str(run), "--port", port], port), ([str(tmp_path)], "not a run")):
-            result = subprocess.run(
-                [sys.executable, "-m", "dreamer_tf.dream", *words],
-                cwd=ROOT,
-                env={**os.environ, **ENVIRONMENT},
-                capture_output=True,
-                text=True,
-                timeout=60,
-            )
+            result = run_program("dreamer_tf.dream", *words)
             assert result.returncode in (1, 2) and word in result.stderr
             assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1

@@ -52,7 +52,7 @@ def whole(request, tmp_path_factory):
 def test_interrupted_anywhere_it_ends_like_an_uninterrupted_run(whole, tmp_path):
     agent, expected, _ = whole
     run = run_path(tmp_path)
-    moments = [(3, signal.SIGINT), (8, signal.SIGTERM), (14, signal.SIGINT)]
+    moments = [(3, signal.SIGINT), (12, signal.SIGTERM)]
     stopped = []
     for count, number in moments:
         process = start(tmp_path, small=SMALL[agent])

@@ -78,9 +78,9 @@ def leftovers(run):
 
 def test_workers_killed_stopped_and_raising_are_replaced_alone(tmp_path, mark):
     run = run_path(tmp_path, task="environments_for_tests-Slow")
-    words = [*TINY, "--task", SLOW, "--envs", "3", "--env.timeout", "4", "--steps", "1800"]
+    words = [*TINY_BRIEF, "--task", SLOW, "--envs", "3", "--env.timeout", "4", "--steps", "1800"]
     words += ["--train.prefill", "1400", "--evaluate.every", "9999", "--env.time_limit", "50"]
-    process = start(tmp_path, *words, **mark)
+    process = start(tmp_path, small=words, **mark)
     wait_for(lambda: len(episodes(run)) >= 3)
     trainer, killed, stopped, healthy = processes(f"DREAMER_TEST={tmp_path}")
     assert trainer == process.pid
@@ -121,8 +121,9 @@ def test_an_environment_that_always_fails_ends_the_run_with_its_own_words(tmp_pa
     assert checkpoint.load_newest(run / "checkpoints", pytest.fail).state["counters"]["update"] == 0
 
 
-@pytest.mark.timeout(600)  # Twenty starts, and others may have the cores, too.
-def test_killed_twenty_times_a_run_uses_every_finished_episode(tmp_path, mark):
+@pytest.mark.timeout(600)  # Many starts, and others may have the cores, too.
+@pytest.mark.parametrize("kills", [10, pytest.param(20, marks=pytest.mark.lengthy)])
+def test_killed_again_and_again_a_run_uses_every_finished_episode(kills, tmp_path, mark):
     run, chance = run_path(tmp_path), random.Random(3)
     small = [*TINY_BRIEF, "--steps", "4000"]
     moments = [
@@ -133,7 +134,7 @@ def test_killed_twenty_times_a_run_uses_every_finished_episode(tmp_path, mark):
         lambda: wait_for_file(run / "checkpoints", ".tmp"),
     ]
     before, torn = {}, 0
-    for kill in range(20):
+    for kill in range(kills):
         process = start(tmp_path, small=small, **mark)
         moments[kill % len(moments)]()
         os.killpg(process.pid, signal.SIGKILL)
@@ -307,19 +308,19 @@ def test_an_interrupt_before_the_first_checkpoint_tells_the_truth(tmp_path, mark
 
 
 def test_a_dry_run_shows_all_and_makes_nothing(tmp_path, mark):
-    words, logs = [*TINY, "--dry_run"], tmp_path / "logs"
-    status, output = finish(logs, *words, **mark)
+    words, logs = [*TINY_BRIEF, "--dry_run"], tmp_path / "logs"
+    status, output = finish(logs, small=words, **mark)
     assert status == 0 and "starts at step 0" in output and not logs.exists()
     shown = tmp_path / "shown.yaml"
     shown.write_text(output)  # It is a configuration itself.
-    assert from_yaml(shown).train.batch_length == 4
+    assert from_yaml(shown).train.batch_size == 2
     shown.unlink()
-    assert finish(logs, *TINY, **mark)[0] == 0
+    assert finish(logs, small=TINY_BRIEF, **mark)[0] == 0
     before = fingerprint(logs)
-    assert "is complete" in finish(logs, *words, **mark)[1]
-    status, output = finish(logs, *words, "--train.batch_length", "5", **mark)
-    assert status == 2 and "train.batch_length is 4 there, 5 here" in output
-    status, output = finish(logs, *words, "--evaluate.every", "100", **mark)
+    assert "is complete" in finish(logs, small=words, **mark)[1]
+    status, output = finish(logs, "--train.batch_size", "5", small=words, **mark)
+    assert status == 2 and "train.batch_size is 2 there, 5 here" in output
+    status, output = finish(logs, "--evaluate.every", "100", small=words, **mark)
     assert status == 0 and "evaluate.every is 100, before it was 200" in output
     assert fingerprint(logs) == before
 

@@ -32,10 +32,10 @@ def returns(lines):
 def test_dreamer_beats_its_initial_return_and_random_actions(tmp_path, capsys):
     # The same agent and the same test episodes, before any update.
     few = {"train__prefill": 400, "train__pretrain": 0, "train__every": 100, "train__updates": 1}
-    untrained, _ = run(tmp_path / "untrained", steps=500, **few)
+    untrained, _ = run(tmp_path / "untrained", steps=500, evaluate__videos=0, **few)
     initial = [line["test/return"] for line in untrained if "test/return" in line][0]
     assert next(line["update"] for line in untrained if "test/return" in line) == 0
-    lines, output = run(tmp_path / "trained")
+    lines, output = run(tmp_path / "trained", evaluate__videos=0)
     random, learned = returns(lines)
     with capsys.disabled():
         print(f" [initial {initial:.1f}, random {random:.1f}, learned {learned:.1f} of 40]", end="")
