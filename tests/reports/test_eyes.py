@@ -116,7 +116,7 @@ def test_tensorboard_serves_moving_pictures(run):
         known = json.loads(fetch(f"{address}data/plugin/scalars/tags")[0])["."]
         assert "KL divergence" in known["agent/div"]["description"]
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.communicate()
 
 

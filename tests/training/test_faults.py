@@ -28,7 +28,7 @@ from runs_for_tests import (
     wait_for,
 )
 
-from dreamer_tf.config.files import from_yaml
+from dreamer_tf.config import files
 from dreamer_tf.runs import checkpoint
 from dreamer_tf.runs.counters import Counters
 from dreamer_tf.runs.saved_agent import load_config
@@ -313,7 +313,7 @@ def test_a_dry_run_shows_all_and_makes_nothing(tmp_path, mark):
     assert status == 0 and "starts at step 0" in output and not logs.exists()
     shown = tmp_path / "shown.yaml"
     shown.write_text(output)  # It is a configuration itself.
-    assert from_yaml(shown).train.batch_size == 2
+    assert files.load_config([str(shown)], []).train.batch_size == 2
     shown.unlink()
     assert finish(logs, small=TINY_BRIEF, **mark)[0] == 0
     before = fingerprint(logs)
