@@ -1,4 +1,4 @@
-"""One thread for each of several test processes, Ctrl-C, and tests that only `--all` runs."""
+"""One thread for each of several test processes, Ctrl-C, what only `--all` runs, no graphs."""
 
 import os
 import signal
@@ -47,3 +47,13 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("lengthy"):
             item.add_marker(skip)
+
+
+@pytest.fixture
+def eager():
+    """Graphs are not made: where a test asks for few updates, most of its time would go there."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -13,6 +13,7 @@ from dreamer_tf.networks import devices, precision
 
 UPDATES = 3
 BATCH = 4
+LENGTH = 3
 CASES = {
     "dreamer": {
         "agent": "dreamer",
@@ -45,6 +46,8 @@ def main(count, out):
 
 def make(count, keys):
     """Returns an agent whose updates `count` devices share; that of images has ends as well."""
+    if keys["agent"] != "planet":
+        keys = keys | {"behavior__horizon": 2}
     config = tiny_config(devices=count, train__batch_size=BATCH, **keys)
     spec = tiny_spec(**form(keys["agent"]), terminates=keys["agent"] == "dreamer")
     with devices.scope(count):
@@ -75,7 +78,7 @@ def learn(agent, broken):
 
 def batch_of(number, agent):
     """Returns a batch with an end on the first device only."""
-    batch = random_batch(BATCH, **form(agent), seed=number)
+    batch = random_batch(BATCH, LENGTH, **form(agent), seed=number)
     batch["is_terminal"][0, -1] = True
     return batch
 

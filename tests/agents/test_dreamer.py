@@ -18,6 +18,7 @@ def is_weight(path):
     return not path.startswith("optimizer/") and path != "updates"
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize(("discrete", "terminates"), [(False, False), (True, True)])
 def test_every_trainable_variable_changes_in_an_update(precision, discrete, terminates):
@@ -59,6 +60,7 @@ def test_parameters_of_distributions_are_computed_in_float32(precision):
         assert layer.compute_dtype == precision
 
 
+@pytest.mark.usefixtures("eager")
 def test_metrics_are_those_of_the_official_code_and_two_more():
     agent = tiny_agent()
     batch = random_batch()
@@ -87,6 +89,7 @@ def test_variables_hold_everything_that_learning_changes():
     assert len(agent.variables) == 3 * trainable + 3 * 2 + 1
 
 
+@pytest.mark.usefixtures("eager")
 def test_copying_the_variables_copies_the_future():
     batch = random_batch()
     first = tiny_agent()
@@ -128,6 +131,7 @@ def test_noise_is_a_function_of_the_seed_and_differs_between_steps():
     assert noise.imagine_state.shape == (4, 15, 3)
 
 
+@pytest.mark.usefixtures("eager")
 def test_gradients_do_not_cross_between_the_three_losses():
     """Each loss changes its own networks only: freezing two of three leaves the third alike."""
     batch, parts = random_batch(), ("model", "actor", "value")
@@ -167,6 +171,7 @@ def test_free_nats_switch_the_kl_gradient_off(free_nats_per):
     assert np.isnan(agent.world_model.losses(broken)[0]["model"])
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("field", ["reward", "action"])
 def test_a_non_finite_quantity_stops_all_updates_and_is_named(field):
     agent = tiny_agent()
@@ -182,6 +187,7 @@ def test_a_non_finite_quantity_stops_all_updates_and_is_named(field):
         agent.check()
 
 
+@pytest.mark.usefixtures("eager")
 def test_an_update_with_a_non_finite_quantity_can_be_left_out():
     """What comes after it is as without it, but for the number of updates."""
     one, other = (tiny_agent(train__skip_nonfinite=True) for _ in range(2))
@@ -225,6 +231,7 @@ def test_of_what_is_called_largest_the_largest_is_kept_across_a_checkpoint():
     assert again.result() == {"largest_reward": 3.0, "div": 2.0}
 
 
+@pytest.mark.usefixtures("eager")
 def test_float16_counts_skipped_steps_and_goes_on():
     agent = tiny_agent("float16")
     agent.optimizers["model"].scaler.dynamic_scale.assign(2.0**30)
@@ -235,6 +242,7 @@ def test_float16_counts_skipped_steps_and_goes_on():
     assert float(agent.optimizers["model"].scale) == 2.0**29
 
 
+@pytest.mark.usefixtures("eager")
 def test_what_an_overflow_skips_is_no_update_that_was_left_out():
     """At the smallest scale that may be halved; below it the gradient would be at fault."""
     agent = tiny_agent("float16", train__skip_nonfinite=True, optimizer__clip=1e9)
@@ -267,6 +275,7 @@ def test_update_and_policy_trace_once():
     assert agent._policy.experimental_get_tracing_count() == 3  # One a mode.
 
 
+@pytest.mark.usefixtures("eager")
 def test_policy_forgets_the_rows_that_begin_an_episode():
     agent = tiny_agent()
     images = random_batch()["image"][:2, 0]
@@ -319,6 +328,7 @@ def test_full_size_has_the_papers_number_of_parameters():
     assert "without discount head (episodes never terminate)" in described.choices
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_mean_action_is_the_tanh_of_the_actors_mean_and_needs_no_seed():
     agent = tiny_agent()
     observation = {"image": random_batch()["image"][:2, 0]}

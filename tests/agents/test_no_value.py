@@ -11,6 +11,7 @@ from dreamer_tf.behavior import imagination
 from dreamer_tf.networks import images
 
 SEED = np.array([3, 4], np.int32)
+pytestmark = pytest.mark.usefixtures("eager")
 
 
 def make(agent="no_value", discrete=False, terminates=False, **changes):

@@ -14,6 +14,7 @@ from dreamer_tf.agents import symptoms
 from dreamer_tf.reports.watch import PATIENCE, Watch
 
 SEED = np.array([3, 4], np.int32)
+pytestmark = pytest.mark.usefixtures("eager")
 # Measured on runs of dmc_cartpole_swingup: stuck at a constant action, and learning.
 STUCK = {"actor_grad_norm": 2e-5, "action_ent": -13.0, "div": 2.4}
 LEARNING = {"actor_grad_norm": 0.3, "action_ent": -4.5, "div": 0.9}

@@ -16,6 +16,7 @@ from agents_for_tests import (
 from dreamer_tf import agents
 
 SEED = np.array([3, 4], np.int32)
+pytestmark = pytest.mark.usefixtures("eager")
 POLICY = np.array([5, 6], np.int32)
 
 
@@ -128,14 +129,20 @@ def test_vector_likelihood_is_a_unit_variance_normals():
     )
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+OBSERVING = {"dreamer": "vector_encoder/h0", "a3c": "actor_critic/h0", "d4pg": "actor/h0"}
+
+
+@pytest.mark.parametrize(("precision", "level"), [("bfloat16", 10.0), ("float16", 1e5)])
 @pytest.mark.parametrize(
     ("name", "observations"),
     [("dreamer", VECTORS), ("dreamer", BOTH), ("a3c", VECTORS), ("d4pg", VECTORS), ("d4pg", BOTH)],
 )
-def test_what_is_observed_is_not_rounded(name, precision, observations):
+def test_what_is_observed_is_not_rounded(name, observations, precision, level):
     """10 and 10.03 are one number in bfloat16, 1e5 is infinite in float16."""
     agent = agents.make(tiny_config(agent=name), tiny_spec(observations=observations), precision)
+    # As a layer learns it that is to see what changes about a level.
+    kernel, bias = (agent.variables[f"{OBSERVING[name]}/{each}"] for each in ("kernel", "bias"))
+    bias.assign(-level * kernel[-5])  # Of the five numbers, which come last, the first one.
 
     def output(number):
         seen = {
@@ -145,12 +152,12 @@ def test_what_is_observed_is_not_rounded(name, precision, observations):
         }
         seen = {name: seen[name] for name in observations}
         if name == "dreamer":
-            return agent.world_model.embed(seen)
+            return agent.world_model.embed(seen).numpy()
         if name == "a3c":
-            return agent.network(agent._vector(seen))[0]
+            return agent.network(agent._vector(seen))[0].numpy()
         if "image" in seen:
             seen["image"] = tf.tile(seen["image"], [1, 1, 1, agent.config.d4pg.stack])
-        return agent.networks.act(agent.networks.see(seen))
+        return agent.networks.act(agent.networks.see(seen)).numpy()
 
-    assert np.any(output(10.0) != output(10.03))
-    assert np.isfinite(output(1e5)).all()
+    assert np.isfinite(output(level)).all()
+    assert np.any(output(level) != output(1.003 * level))

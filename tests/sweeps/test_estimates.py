@@ -2,12 +2,10 @@
 
 import dataclasses
 import json
-import subprocess
-import sys
 
 import pytest
+from programs_for_tests import run_program
 from rich.console import Console
-from runs_for_tests import ENVIRONMENT, ROOT
 
 from dreamer_tf.sweeps import costs, items, program, sizes, table
 from dreamer_tf.sweeps.estimates import estimate
@@ -78,8 +76,7 @@ def test_the_size_of_checkpoints_is_that_of_those_that_were_written(
     if measured is None:
         words = ["--configs", *presets, "--task", task, "--logdir", str(tmp_path)]
         words += ["--name", "x", "--steps", "450"]
-        command = [sys.executable, "-m", "dreamer_tf.train", *words]
-        subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, check=True, capture_output=True)
+        assert run_program("dreamer_tf.train", *words).returncode == 0
         (path, *_) = (tmp_path / task / "x" / "0" / "checkpoints").glob("*.npz")
         measured = path.stat().st_size
     # Two are kept while a third is written.
