@@ -51,6 +51,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_case_fails(tool, change, tmp_path, capsys):
     with np.load(ROOT / "tests" / "reference" / "continuous.npz") as archive:
@@ -160,6 +161,7 @@ def make_case(sizes, random):
     return case
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("kind", OTHER_SIZES)
 def test_any_sizes_can_be_checked(tool, kind, tmp_path, capsys):
     """The tool finds every array of a case of other sizes, here with the project's own results."""

@@ -30,6 +30,14 @@ SMALL = {
     "evaluate": {"every": 100, "episodes": 1},
 }
 PRESET = {"configs": "vectors", "name": "small"}
+# An agent whose updates are traced in a moment, where it does not matter what learns.
+BRIEF = {
+    **{"configs": "debug", "name": "small", "agent": "d4pg", "steps": 240},
+    "env": {"observation": "vector", "time_limit": 20, "action_repeat": 1},
+    "train": {"prefill": 100, "every": 20, "updates": 2, "pretrain": 2, "batch_size": 2},
+    "evaluate": {"every": 100, "episodes": 1},
+    "d4pg": {"actor_units": "16,16", "critic_units": "16,16"},
+}
 
 
 def words():
@@ -170,8 +178,8 @@ def test_an_interrupt_saves_and_reaches_the_caller(tmp_path):
     script = f"""
 import dreamer_tf, environments_for_tests
 try:
-    dreamer_tf.train(environments_for_tests.Slow, logdir={str(tmp_path)!r}, configs="vectors",
-                     name="small", **{SMALL | {"steps": 100_000}!r})
+    dreamer_tf.train(environments_for_tests.Slow, logdir={str(tmp_path)!r},
+                     **{BRIEF | {"steps": 100_000}!r})
 except KeyboardInterrupt:
     print("the caller heard it")
 """
@@ -217,7 +225,7 @@ def test_in_another_thread_it_trains_too_and_a_logger_stops_it(tmp_path):
     found = []
 
     def train():
-        options = {"logdir": tmp_path, "loggers": [Impatient()], **PRESET, **SMALL}
+        options = {"logdir": tmp_path, "loggers": [Impatient()], **BRIEF}
         found.append(dreamer_tf.train(StrictVector, **options))
 
     thread = threading.Thread(target=train)
