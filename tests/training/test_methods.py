@@ -14,7 +14,7 @@ SMALL = {
     "train.every": 40,
     "train.updates": 4,
     "train.batch_size": 3,
-    "train.batch_length": 5,
+    "train.batch_length": 3,
     "evaluate.every": 120,
     "evaluate.episodes": 1,
     "model.deter": 12,
@@ -23,11 +23,11 @@ SMALL = {
     "model.cnn_depth": 2,
     "model.units": 12,
 }
-IMAGINING = {"behavior.horizon": 3, "behavior.units": 12}
+IMAGINING = {"behavior.horizon": 2, "behavior.units": 12}
 METHODS = {
     "planet": {
         "env.observation": "vector",
-        **{"planner.horizon": 3, "planner.candidates": 20, "planner.elites": 5},
+        **{"planner.horizon": 2, "planner.candidates": 20, "planner.elites": 5},
     },
     "no_value": {**IMAGINING, "env.observation": "vector"},
     "contrastive": IMAGINING,
