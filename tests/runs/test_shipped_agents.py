@@ -22,7 +22,7 @@ def test_there_are_some_and_they_are_small():
 @pytest.mark.parametrize("folder", AGENTS, ids=lambda path: path.name)
 def test_episodes_are_far_above_what_has_learned_nothing(folder, tmp_path):
     results = tmp_path / "results.json"
-    words = ["--episodes", "3", "--json", results]
+    words = ["--episodes", "2", "--json", results]
     run_program("dreamer_tf.evaluate", folder, *words).check_returncode()
     found = json.loads(results.read_text())
     highest = max(floor.mean for floor in references.floors(found["task"]))
