@@ -39,6 +39,7 @@ VIDEOS = ("--evaluate.videos", "1")
 TIMINGS = ("fps", "wall_time")
 # Discrete actions, a discount head, episodes shorter than the sequences, three at a time.
 WALK = ["--task", "environments_for_tests:Walk", "--envs", "3", "--env.action_repeat", "2"]
+WALK += ["--train.batch_length", "6"]
 
 
 def command(logdir, *words, small=SMALL):
