@@ -169,7 +169,7 @@ def test_a_prediction_without_room_is_one_line():
 def test_where_nothing_renders_only_the_film_is_refused(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(gl, "probe", lambda backend, timeout: f"no lib{backend}")
     monkeypatch.delenv("MUJOCO_GL", raising=False)
-    advices = {"dmc_walker_walk_vectors": ", or leave --video out", "dmc_walker_stand": ""}
+    advices = {"dmc_walker_stand_vectors": ", or leave --video out", "dmc_walker_stand": ""}
     for agent, advice in advices.items():
         words = [str(ROOT / "agents" / agent), "--video", str(tmp_path / "out.gif")]
         assert evaluate.main(words) == 1
