@@ -205,7 +205,7 @@ def print_statistics(arguments: argparse.Namespace) -> int:
     """Prints statistics of each method, and how likely one is better than another."""
     out = arguments.out and outputs.folder(arguments.out, "--out")
     runs = summary.of_suite(find(arguments.runs))
-    width = arguments.bin or item_runs.fitting_width(runs)
+    width = arguments.bin or item_runs.final_width(item_runs.chosen("statistics", runs)[0] or runs)
     found, remarks = summary.scores_of(runs, width)
     for line in remarks:
         print(f"note: {line}")

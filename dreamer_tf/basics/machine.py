@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+CONTAINER = Path("/sys/fs/cgroup")
+
 
 def cores() -> int:
     """Returns the number of cores that this process may use."""
@@ -17,9 +19,12 @@ def available_memory() -> int:
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = next(int(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line)
-        group = Path("/sys/fs/cgroup")
-        limit = int((group / "memory.max").read_text())  # "max" where there is no limit
-        free = min(free, limit - int((group / "memory.current").read_text()))
+        limit = int((CONTAINER / "memory.max").read_text())  # "max" where there is no limit
+        used = int((CONTAINER / "memory.current").read_text())
+        # Files that were read or written count as used, though they give way to what needs room.
+        lines = (CONTAINER / "memory.stat").read_text().splitlines()
+        used -= next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+        free = min(free, limit - used)
     except (OSError, ValueError, StopIteration):
         pass
     return free

@@ -134,10 +134,10 @@ def _line(panel, own, look, mark, label):
         around[:-1] |= fewer[1:]
         style |= {"ls": (0, (2, 1.5)), "mfc": "white", "markevery": np.flatnonzero(fewer).tolist()}
         panel.plot(x, np.where(around, y, np.nan), **style)
-    banded = [row for row in own if row.low is not None]
-    if banded:
-        ends = ([row.low for row in banded], [row.high for row in banded])
-        panel.fill_between([row.x for row in banded], *ends, color=look, alpha=0.2, lw=0)
+    if any(row.low is not None for row in own):
+        # None becomes NaN, a gap: one seed has no band.
+        ends = [np.array([getattr(row, end) for row in own], float) for end in ("low", "high")]
+        panel.fill_between(x, *ends, color=look, alpha=0.2, lw=0)
 
 
 def _bin(panel, row):

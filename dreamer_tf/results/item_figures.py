@@ -39,7 +39,8 @@ def write(
     """
     runs, skipped = scores.find(folders)
     shown = item_runs.chosen(item, runs)[0]
-    width = width or item_runs.fitting_width(shown)
+    fitting = item_runs.fitting_width if item in item_rows.CURVES else item_runs.final_width
+    width = width or fitting(shown)
     skipped += [
         f"{run.task}, {run.name}, seed {run.seed}: {remark}"
         for run in shown

@@ -216,6 +216,14 @@ def apart(runs: Sequence[scores.Run]) -> tuple[dict[tuple[str, str], list[scores
     return found, remarks
 
 
+def final_width(runs: Sequence[scores.Run]) -> int:
+    """Returns a final return's width: what fits the runs at their ends, or all if none is.
+
+    So it is the same whatever else begins.
+    """
+    return fitting_width([run for run in runs if run.ended] or runs)
+
+
 def fitting_width(runs: Sequence[scores.Run]) -> int:
     """Returns a bin's width of which half of the runs have some: the author's, or less.
 
@@ -264,6 +272,8 @@ def _differing(group):
     found = {}
     for one, other in itertools.combinations(configurations, 2):
         found |= dict.fromkeys(differences(one, other))
+    # It changes nothing that is learned, but what an evaluation returns.
+    found["evaluate.action"] = None
     return [
         key for key in found if key not in alike and len({_value(run, key) for run in group}) > 1
     ]

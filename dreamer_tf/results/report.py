@@ -69,7 +69,7 @@ def page(folders: Sequence[Path], width: int | None = None, band: str = item_row
     """
     runs, skipped = scores.find(folders)
     # One for all numbers: the same run has the same return everywhere on the page.
-    last = width or item_runs.fitting_width(item_runs.chosen("statistics", runs)[0] or runs)
+    last = width or item_runs.final_width(item_runs.chosen("statistics", runs)[0] or runs)
     parts = {
         "Figures": [*_figures(runs, width, last, band)],
         "Scores": [*_scores(runs, last, band)],
@@ -116,7 +116,7 @@ def _figures(runs, width, last, band):
         shown, _ = item_runs.chosen(item, runs)
         curves, number = item in item_rows.CURVES, item.replace("fig", "figure ")
         steps = (width or item_runs.fitting_width(shown)) if curves else last
-        found, remarks = item_rows.rows(item, shown, steps, band)
+        found, remarks = item_rows.rows(item, runs, steps, band)
         found, left = item_rows.fitting(item, found)
         ours = [row for row in found if row.source == item_rows.OURS]
         if not ours or not _compares(item, ours):
@@ -145,8 +145,7 @@ def _compares(item, ours):
 
 def _scores(runs, last, band):
     # Figure 6 has the numbers of the table, and also those of tasks that the paper does not have.
-    shown, _ = item_runs.chosen("fig6", runs)
-    found, remarks = item_rows.rows("fig6", shown, last, band)
+    found, remarks = item_rows.rows("fig6", runs, last, band)
     if any(row.source == item_rows.OURS for row in found):
         yield f"<p class='note'>Mean of the evaluations in a run's last {last:,} steps, over seeds"
         yield f", ± {BANDS[band]} (number of seeds).</p>"

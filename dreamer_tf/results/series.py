@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -113,20 +114,24 @@ def _of_group(label, group, metric, width):
         own = binning.binned(curve.steps, curve.values, run.reached, width, offset, run.ended)
         for found in own:
             if found.complete and np.isfinite(found.mean):
-                bins.setdefault(found.high, []).append((found, run.minutes_at(found.high)))
+                point = found.mean, run.minutes_at(found.high), run.seed
+                bins.setdefault(found.high, []).append(point)
     edges = sorted(bins)
     if not edges:
         return series
-    means = np.array([np.mean([found.mean for found, _ in bins[edge]]) for edge in edges])
-    minutes = np.array([np.mean([minute for _, minute in bins[edge]]) for edge in edges])
+    means, minutes = (
+        np.array([np.mean([point[number] for point in bins[edge]]) for edge in edges])
+        for number in (0, 1)
+    )
     seeds = np.array([len(bins[edge]) for edge in edges])
-    edges = np.array(edges)
-    left = edges - width
-    series.append(Series(STEPS, MEAN, label, edges, means, left=left, seeds=seeds))
-    timed = np.isfinite(minutes)
-    if timed.any():
-        minutes, means, seeds = minutes[timed], means[timed], seeds[timed]
-        series.append(Series(MINUTES, MEAN, label, minutes, means, seeds=seeds))
+    left = np.array(edges) - width
+    series.append(Series(STEPS, MEAN, label, left + width, means, left=left, seeds=seeds))
+    timed = [number for number, minute in enumerate(minutes) if np.isfinite(minute)]
+    # Seeds are not equally fast: from some of them to fewer or more the mean time leaps, also back.
+    of_seeds = [[seed for _, _, seed in bins[edge]] for edge in edges]
+    for _, stretch in itertools.groupby(timed, of_seeds.__getitem__):
+        at = list(stretch)
+        series.append(Series(MINUTES, MEAN, label, minutes[at], means[at], seeds=seeds[at]))
     return series
 
 

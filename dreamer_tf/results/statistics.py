@@ -5,6 +5,7 @@ Scores are {task: [..., runs]}, 0 for nothing, 1 for the most; of the control su
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -29,8 +30,14 @@ class Estimate:
 
 
 def interquartile_mean(scores: Mapping[str, ArrayLike]) -> float | np.ndarray:
-    """Returns the mean of the middle half of all runs of all tasks."""
-    return trim_mean(np.concatenate([np.asarray(runs) for runs in scores.values()], -1), 0.25, -1)
+    """Returns the mean of the middle half of all runs of all tasks, tasks alike.
+
+    Its definition has equally many runs of each task; where a task has fewer, each counts more.
+    """
+    runs = [np.asarray(each) for each in scores.values()]
+    alike = math.lcm(*(each.shape[-1] for each in runs))
+    runs = [np.repeat(each, alike // each.shape[-1], -1) for each in runs]
+    return trim_mean(np.concatenate(runs, -1), 0.25, -1)
 
 
 def median(scores: Mapping[str, ArrayLike]) -> float | np.ndarray:

@@ -19,6 +19,7 @@ from dreamer_tf.training.schedule import Schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 TAIL_BYTES = 65536
+ACTION = "evaluate.action"
 MOST = 1e300  # Whole numbers of a damaged line can be larger than any float.
 
 
@@ -76,12 +77,18 @@ class Plan:
         return words + (["--extend"] if 0 < planned < steps else [])
 
     def clashes(self, logdir: str | Path) -> list[str]:
-        """Returns the keys, without steps, that the run in the folder has other values of."""
+        """Returns the keys, without steps, that the run in the folder has other values of.
+
+        They matter for what is learned or, as `evaluate.action`, for what is measured of it.
+        """
         path = self.folder(logdir) / CONFIG
         if not path.is_file():
             return []
         there, here = flatten(from_yaml(path, versions.KEYS)), flatten(self.config())
-        return [key for key in differences(there, here) if key != "steps"]
+        keys = [key for key in differences(there, here) if key != "steps"]
+        if there.get(ACTION) != here.get(ACTION):
+            keys.append(ACTION)
+        return keys
 
     def progress(self, logdir: str | Path) -> "Progress":
         """Returns the run's `Progress`, from what its folder holds.
@@ -95,16 +102,18 @@ class Plan:
         returns = _numbers(tail, "test/return")
         # Each is of equally many steps: their times are averaged, not their speeds.
         times = [1 / speed for speed in _numbers(tail, "fps") if speed > 0]
-        done, saved = False, 0
+        planned, done, saved = _planned(folder) or 0, False, 0
         if state is not None:
             versions.check_format(state)
             counters = Counters(**state["counters"])
             saved = counters.step
-            done = Schedule(config, state.get("at_once", False)).finished(counters)
+            # Of a run that is to be longer all that counts here is there with an evaluation of it.
+            beyond = planned > config.steps and counters.evaluated_at >= config.steps
+            done = beyond or Schedule(config, state.get("at_once", False)).finished(counters)
         return Progress(
             step=int(max(_numbers(tail, "step"), default=0)),
             saved=saved,
-            steps=config.steps if done else max(config.steps, _planned(folder) or 0),
+            steps=config.steps if done else max(config.steps, planned),
             last_return=returns[-1] if returns else None,
             speed=len(times) / sum(times) if times else None,
             done=done,

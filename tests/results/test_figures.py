@@ -130,6 +130,25 @@ def test_five_whole_bins_fit_into_the_longest_run_of_a_name(tmp_path, runs):
     assert series.fitting_width([dataclasses.replace(runs[0], reached=700)]) == {"ours": 100}
 
 
+def test_the_time_of_a_mean_never_goes_back(tmp_path):
+    """Seeds are not equally fast, and one of them ends before the others."""
+    for seed, minutes, evaluations in ((0, 1, 8), (1, 4, 4), (2, 9, 2)):
+        folder = tmp_path / TASK / "ours" / str(seed)
+        steps = range(10_000, 10_000 * (evaluations + 1), 10_000)
+        rows = [
+            {"step": step, "test/return": seed, "wall_time": 60 * minutes * step / 1e4}
+            for step in steps
+        ]
+        write_lines(folder, rows)
+    found = series.of_task(TASK, scores.find([tmp_path])[0], 10_000)
+    means = [each for each in found if (each.panel, each.kind) == (series.MINUTES, series.MEAN)]
+    assert [each.seeds.tolist() for each in means] == [[3], [2, 2], [1, 1, 1, 1]]
+    assert all((np.diff(each.x) > 0).all() for each in means)
+    # It would go back, if they were joined.
+    assert means[0].x[-1] < means[1].x[0] < means[1].x[-1] > means[2].x[0]
+    assert figures.draw(TASK, found, 10_000).axes
+
+
 def test_one_long_run_takes_no_mean_from_others(tmp_path):
     for seed in (0, 1):
         write_run(tmp_path, TASK, [10.0 + seed] * 6, seed, name="control")
@@ -177,13 +196,14 @@ def test_a_mean_of_fewer_seeds_is_thinner_and_the_legend_says_of_how_many(tmp_pa
     assert labels[:3] == ["ours (thinner: 1 to 2 of 3 seeds)", "second", "without"]
     # A name without a mean has no thick line.
     assert handles[0].get_lw() == handles[1].get_lw() > handles[2].get_lw()
-    for ax in figure.axes:
+    # The thinner line begins at the last point of all seeds. Of minutes each number of seeds has its
+    # own, as the time leaps between them.
+    for ax, thinner in zip(figure.axes, ([{200, 250, 300}], [{250}, {300}]), strict=True):
         lines = [line for line in ax.lines if line.get_marker() == "o"]
         thick = [line for line in lines if line.get_lw() == handles[0].get_lw()]
         thin = [line for line in lines if line not in thick]
         heights = [{float(y) for y in line.get_ydata() if y == y} for line in (*thick, *thin)]
-        # The thinner line begins at the last point of all seeds.
-        assert heights == [{200.0}, {20.0}, {200.0, 250.0, 300.0}]
+        assert heights == [{200}, {20}, *thinner]
         assert thin[0].get_markerfacecolor() == "white" != thick[0].get_markerfacecolor()
 
 

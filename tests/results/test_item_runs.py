@@ -327,3 +327,24 @@ def test_what_is_cut_is_not_averaged_over_its_beginning(tmp_path):
     found, _ = item_rows.rows("fig4", scores.find([tmp_path])[0], width)
     values = {(row.method, row.x): row.value for row in ours(found)}
     assert values["Dreamer (dreamer)", 15] == 40 and values["Dreamer (mine)", 15] == 5
+
+
+def test_final_returns_stay_what_they_are_when_other_runs_begin(tmp_path):
+    write_run(tmp_path, WALKER, [900] * 300, 0, "dreamer", steps=2_995_000)
+    assert item_runs.final_width(scores.find([tmp_path])[0]) == 100_000
+    for seed in range(4):
+        write_run(tmp_path, WALKER, [5], seed, "planet", steps=5e6, agent="planet")
+    runs = scores.find([tmp_path])[0]
+    assert item_runs.final_width(runs) == 100_000 > item_runs.fitting_width(runs)
+    assert item_runs.final_width(runs[1:]) == item_runs.fitting_width(runs[1:]) < 10_000
+
+
+def test_evaluations_of_other_actions_are_not_averaged(tmp_path):
+    for seed, action in enumerate(("mode", "mode", "mean")):
+        write_run(tmp_path, WALKER, [100], seed, "mine", evaluate=f"{{action: {action}}}")
+    found, remarks = item_runs.apart(scores.find([tmp_path])[0])
+    assert {label: len(runs) for (_, label), runs in found.items()} == {
+        "mine, action mode": 2,
+        "mine, action mean": 1,
+    }
+    assert "they differ in evaluate.action" in remarks[0]

@@ -30,6 +30,13 @@ def test_means_over_tasks_of_the_authors_runs_are_the_known_ones(high, value):
     assert statistics.mean(found) == pytest.approx(value, abs=0.3)
 
 
+def test_the_middle_half_weighs_tasks_alike():
+    few, many = {"a": [0.0, 0.4]}, {"b": [0.6, 0.8, 1.0]}
+    # Of six each, in order 0 0 0 .4 .4 .4 | .6 .6 .8 .8 1 1, the middle six.
+    found = statistics.interquartile_mean(few | many)
+    assert found == pytest.approx((3 * 0.4 + 2 * 0.6 + 0.8) / 6)
+
+
 def test_profiles_weigh_tasks_alike():
     scores = {"a": [0.0, 0.5], "b": [0.5] * 10}
     found = statistics.profile(scores, [-1, 0.0, 0.4, 0.5])

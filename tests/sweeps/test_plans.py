@@ -1,5 +1,6 @@
 """Which runs a sweep consists of, and how their folders tell how far they are."""
 
+import dataclasses
 import sys
 
 import pytest
@@ -10,7 +11,8 @@ from dreamer_tf.config import command_line
 from dreamer_tf.config.files import to_yaml
 from dreamer_tf.envs.tasks import PAPER_TASKS, default_repeat
 from dreamer_tf.results import references
-from dreamer_tf.runs import checkpoint
+from dreamer_tf.runs import checkpoint, versions
+from dreamer_tf.runs.counters import Counters
 from dreamer_tf.runs.run_directory import RunDirectory
 from dreamer_tf.sweeps import items, program, ray_cluster, slurm
 from dreamer_tf.sweeps.plans import Plan, Progress
@@ -330,3 +332,32 @@ def test_another_agent_for_an_item_that_varies_what_it_does_not_have_is_one_line
     assert reproduce.main(words) == 2
     errors = capsys.readouterr().err
     assert errors.startswith("error: ") and errors.count("\n") == 1
+
+
+def test_a_longer_run_is_done_for_a_shorter_plan_once_it_is_evaluated_beyond(tmp_path):
+    long, short = (
+        Plan("toy_reach", ("smoke",), "smoke", 0, (("steps", steps),)) for steps in ("4000", "400")
+    )
+    folder = long.folder(tmp_path)
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "config.yaml").write_text(to_yaml(long.config()))
+
+    def at(step, evaluated_at):
+        counters = dataclasses.asdict(Counters()) | {"step": step, "evaluated_at": evaluated_at}
+        state = {"format": versions.FORMAT, "counters": counters}
+        checkpoint.save(folder / "checkpoints", {}, state, update=step, step=step, keep=2)
+        found = [plan.progress(tmp_path) for plan in (short, long)]
+        return [(each.done, each.steps) for each in found]
+
+    assert at(500, 390) == [(False, 4000), (False, 4000)]
+    assert at(510, 405) == [(True, 400), (False, 4000)]
+
+
+def test_a_run_that_evaluates_other_actions_is_another(tmp_path):
+    by_mode, by_mean = (
+        Plan("toy_reach", ("smoke",), "smoke", 0, (("evaluate.action", action),))
+        for action in ("mode", "mean")
+    )
+    by_mode.folder(tmp_path).mkdir(parents=True)
+    (by_mode.folder(tmp_path) / "config.yaml").write_text(to_yaml(by_mode.config()))
+    assert by_mode.clashes(tmp_path) == [] and by_mean.clashes(tmp_path) == ["evaluate.action"]
