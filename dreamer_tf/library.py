@@ -25,6 +25,8 @@ WANTED = {
     "loggers": "the objects with the methods begin, write, video and end",
 }
 
+_TRAINING = threading.Lock()
+
 
 def train(
     task: str | gymnasium.Env | Callable[[], gymnasium.Env] | None,
@@ -60,6 +62,11 @@ def train(
         config=load_config(presets, overrides),
         given=tuple(key for key, _ in overrides),
     )
+    if not _TRAINING.acquire(blocking=False):
+        raise UserError(
+            "another thread of this program is training, and settings of TensorFlow are the whole "
+            "program's: train one after the other, or in processes of their own"
+        )
     try:
         with _state_of_the_caller():
             outcome = session.run_to_end(arguments, session.Extras(tuple(loggers), factory))
@@ -68,6 +75,8 @@ def train(
             raise
         # To the program it is one line and a status, here it is what Python calls it.
         raise KeyboardInterrupt(str(error)) from None
+    finally:
+        _TRAINING.release()
     # The caller has not heard it yet. In the background of a script Ctrl-C would be ignored.
     if outcome.stop_signal == signal.SIGINT:
         raise KeyboardInterrupt

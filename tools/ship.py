@@ -34,7 +34,7 @@ def main(words: list[str]) -> int:
         lambda text: print(f"warning: {text}", file=sys.stderr),
     )
     task = saved_agent.load_config(out).task
-    print(f"{out}: {size / 1e6:.1f} MB; try tools/run evaluate {summary.named(out, task)}")
+    print(f"{out}: {size / 1e6:.1f} MB; try {summary.opened(out, task)}")
     return 0
 
 

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.paths import expanded
+from dreamer_tf.config.schema import schema
 from dreamer_tf.reports.terminal import guarded
 from dreamer_tf.sweeps import program
 from dreamer_tf.sweeps.plans import Plan
@@ -26,6 +27,11 @@ def plans(arguments: argparse.Namespace) -> list[Plan]:
     """Returns the `Plan`s of the options."""
     fixed = program.overrides(arguments.set)
     varied = program.overrides(arguments.vary, "--vary")
+    for key, _ in varied:
+        if key in schema() and schema()[key].metadata.get("digits"):
+            raise UserError(
+                f"--vary {key}: its values have commas; give each with --set and --name"
+            )
     keys = [key for key, _ in (*fixed, *varied)]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice:

@@ -26,7 +26,7 @@ DITHER_STREAM = 1
 
 
 class Learned(NamedTuple):
-    """Everything that one update computed; `imagined` is None where nothing was imagined."""
+    """Everything that one update computed; `imagined` is None without a value function."""
 
     reconstruction: Reconstruction
     imagined: Imagined | None

@@ -38,12 +38,12 @@ class D4pgConfig(Section):
 
     def problem(self, config: "Config") -> str | None:
         """See `Section.problem`: ranges must not be empty."""
-        for low, high in (("value_min", "value_max"), ("noise_min", "noise_max")):
-            if getattr(self, low) >= getattr(self, high):
-                return (
-                    f"d4pg.{low} {getattr(self, low)} is not less than "
-                    f"d4pg.{high} {getattr(self, high)}"
-                )
+        if self.value_min >= self.value_max:
+            return (
+                f"d4pg.value_min {self.value_min} is not less than d4pg.value_max {self.value_max}"
+            )
+        if self.noise_min > self.noise_max:  # The same noise in all environments is a range.
+            return f"d4pg.noise_min {self.noise_min} is more than d4pg.noise_max {self.noise_max}"
         return None
 
     def misfit(self, spec: "EnvSpec") -> str | None:

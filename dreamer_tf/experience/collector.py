@@ -182,20 +182,24 @@ class Collector:
     def _replace(self, i, error):
         self.failures[i] += 1
         self.workers[i].close()
-        had_steps = self.underway[i] is not None and self.underway[i].steps > 0
-        lost = self._abandon(i)
+        fate = self._given_up(i)
         if self.failures[i] >= FAILURES_IN_A_ROW:
             self.fatal = error
             return
-        fate = f"the {lost} steps of its unfinished episode are dropped"
-        if had_steps and not lost:
-            fate = "its unfinished episode is kept as far as it came"
         self.warn(f"environment {i} failed ({error}); its worker is replaced and {fate}")
         self.replaced += 1
         try:
             self.workers[i] = self.start_worker()
         except UserError as lack:
             self.fatal = lack
+
+    def _given_up(self, i):
+        """Gives up environment i's unfinished episode; returns what became of it, in words."""
+        had_steps = i in self.episodes.growing and len(self.episodes.growing[i]) > 1
+        lost = self._abandon(i)
+        if had_steps and not lost:
+            return "its unfinished episode is kept as far as it came"
+        return f"the {lost} steps of its unfinished episode are dropped"
 
     def _abandon(self, i):
         """Gives up environment i's unfinished episode; returns how many steps are lost."""
@@ -241,7 +245,8 @@ class Collector:
             elif isinstance(result, Underway):
                 self.underway[i] = result
             else:
-                self.warn(f"environment {i} {result}; the {self._abandon(i)} steps are dropped")
+                self.warn(f"environment {i} {result}; {self._given_up(i)}")
+                self.replaced += 1  # Other episodes than before: a checkpoint has to say so.
 
     def _repeat(self, i):
         """Makes environment i's unfinished episode again, in a thread.

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 PREFETCHED_BATCHES = 2
 # Lacks of this process, which say nothing about the file.
-LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+# What says nothing about a file: too much is open, memory is short, or its server is away.
+LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT)
 
 
 class SequenceSampler:

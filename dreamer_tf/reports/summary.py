@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dreamer_tf.envs.tasks import is_code
+from dreamer_tf.envs.tasks import GIVEN, is_code
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +34,7 @@ def lines(
     """
     measured = read(Path(run) / "metrics.jsonl")
     folder = shlex.quote(str(run))
-    start = "tools/run " if (CHECKOUT / "tools" / "run").exists() else "python -m dreamer_tf."
+    start = _start()
     evaluate = f"{start}evaluate {named(run, task)}" + " --video episode.gif" * renders
     if given:
         evaluate = f"player = dreamer_tf.load({str(run)!r}, env=...) with the same environment"
@@ -42,6 +42,21 @@ def lines(
     if dreams and not given:
         commands.append(f"dream      {start}dream {named(run, task)}")
     return [f"learned    {_learned(measured, prefill, lives)}", *commands]
+
+
+def _start():
+    """Returns what begins a command here: the checkout's own program, or Python."""
+    program = CHECKOUT / "tools" / "run"
+    if not program.exists():
+        return "python -m dreamer_tf."
+    return f"{'tools/run' if Path.cwd() == CHECKOUT else shlex.quote(str(program))} "
+
+
+def opened(run: str | Path, task: str) -> str:
+    """Returns what a person types to evaluate a run or an agent that was shipped."""
+    if task.startswith(GIVEN):
+        return f"dreamer_tf.load({str(run)!r}, env=...) with the same environment"
+    return f"{_start()}evaluate {named(run, task)}"
 
 
 def named(run: str | Path, task: str) -> str:

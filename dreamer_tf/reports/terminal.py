@@ -4,12 +4,15 @@ import contextlib
 import errno
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 
 from dreamer_tf.basics import kernels, stopping, streams
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.nameless import nameless_file
 from dreamer_tf.envs.process.remote import WorkerError
+
+_LOADING = threading.RLock()
 
 
 def guarded(main: Callable[[list[str]], int]) -> Callable[[list[str]], int]:
@@ -69,6 +72,13 @@ def quiet_start() -> Iterator[None]:
 
     TensorFlow writes notes on its start straight to the file descriptor of stderr.
     """
+    # Of two threads at once the second would take the first one's file for the terminal.
+    with _LOADING, _unheard():
+        yield
+
+
+@contextlib.contextmanager
+def _unheard():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kernels.choose()
     sys.stderr.flush()

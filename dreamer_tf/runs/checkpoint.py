@@ -103,12 +103,16 @@ def load_newest(directory: str | Path, warn: Callable[[str], None]) -> Checkpoin
         except _Unreadable as error:
             warn(f"skipped {path}: {error}")
     if paths:
-        raise UserError(
-            f"none of the {len(paths)} checkpoints in {directory} can be read: put back a copy of "
-            "one, or delete them to begin again",
-            status=1,
-        )
+        raise _none_readable(directory, paths)
     return None
+
+
+def _none_readable(directory, paths):
+    return UserError(
+        f"none of the {len(paths)} checkpoints in {directory} can be read: put back a copy of one, "
+        "or delete them to begin again",
+        status=1,
+    )
 
 
 def load(path: str | Path) -> Checkpoint:
@@ -137,6 +141,18 @@ def read_state(directory: str | Path) -> dict[str, Any] | None:
         except _Unreadable:
             continue
     return None
+
+
+def stored_state(directory: str | Path) -> dict[str, Any] | None:
+    """Returns what `read_state` does, None only where there is no checkpoint at all.
+
+    Raises:
+        UserError: there are checkpoints and none can be read.
+    """
+    state = read_state(directory)
+    if state is None and (paths := _newest_first(directory)):
+        raise _none_readable(directory, paths)
+    return state
 
 
 class _Unreadable(Exception):

@@ -79,6 +79,7 @@ class RunDirectory:
         """
         config = arguments.config
         path = run_path(arguments.logdir, config.task, arguments.name, config.seed)
+        check_apart(path)
         descriptor = _lock(_make(path))
         try:
             resuming, changes = _prepare(path, arguments)
@@ -221,6 +222,21 @@ def check_place(path: Path, fresh: bool = False) -> None:
         _check_own(path)
         if fresh:
             _check_clear(path)
+
+
+def check_apart(path: Path) -> None:
+    """Raises a UserError if a run's folder is that of an exported curve, or inside another run."""
+    if run_files.is_curve(path):
+        raise UserError(
+            f"{path} holds the exported curve of a run, which cannot go on: choose another --name "
+            "or --logdir"
+        )
+    for each in path.absolute().parents:
+        if all((each / name).is_file() for name in (CONFIG, META)):
+            raise UserError(
+                f"{path} would be inside another run, {each}: give --logdir the folder that all "
+                "runs are in"
+            )
 
 
 def _unfit(path, reason):

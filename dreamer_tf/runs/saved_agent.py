@@ -11,7 +11,7 @@ from dreamer_tf import agents
 from dreamer_tf.agents.protocol import Agent
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.basics.paths import expanded
-from dreamer_tf.basics.run_files import CURVE
+from dreamer_tf.basics.run_files import is_curve
 from dreamer_tf.config import files, schema
 from dreamer_tf.config.schema import Config
 from dreamer_tf.envs import tasks
@@ -138,7 +138,7 @@ def load_config(run: str | Path) -> Config:
         UserError: the folder is not a run, or only the curve of one.
     """
     folder = expanded(run, "a run")
-    if _is_curve(folder):
+    if is_curve(folder):
         raise UserError(
             f"{run} holds a curve only, which never gets a checkpoint: give a run's own folder, or "
             "an agent that was shipped, such as the project's own in agents/"
@@ -154,12 +154,6 @@ def load_config(run: str | Path) -> Config:
             f"give a folder like runs/<task>/<name>/<seed>"
         )
     return files.from_yaml(path, versions.KEYS)
-
-
-def _is_curve(folder):
-    """Returns whether a folder is what `tools/reproduce.py export` makes of a run."""
-    others = (run_directory.METRICS, run_directory.CHECKPOINTS)
-    return (folder / CURVE).is_file() and not any((folder / each).exists() for each in others)
 
 
 def add_trust(parser: argparse.ArgumentParser) -> None:
@@ -187,7 +181,7 @@ def check_trust(
         UserError: the task names a module and the person does not, or names another task; or it
             was in a script, which no name finds.
     """
-    if config.task.startswith("__main__:"):
+    if config.task.startswith(tasks.GIVEN):
         raise UserError(
             f"{run} was made from Python, of an environment that a script has: open it there, with "
             f"dreamer_tf.load({str(run)!r}, env=...)"

@@ -43,6 +43,8 @@ def _reasons(config: Config, spec: EnvSpec) -> Iterator[tuple[str, tuple[str, ..
         yield "there is one best action", ("evaluate.action",)
     if config.behavior is not None and config.behavior.entropy_scale == 0:
         yield "behavior.entropy_scale is 0", ("behavior.entropy_limit",)
+    if config.d4pg is not None:
+        yield from _of_d4pg(config)
     limit = config.env.time_limit
     if limit != "auto" and spec.time_limit < limit:
         yield f"the environment's own limit is {spec.time_limit} steps", ("env.time_limit",)
@@ -62,3 +64,12 @@ def _of_model(model, spec):
     if model.discount_head == "off" or (model.discount_head == "auto" and not spec.terminates):
         ends = ("layers", "scale", "labels")
         yield "there is no discount head", tuple(f"model.discount_{end}" for end in ends)
+
+
+def _of_d4pg(config):
+    if config.envs > 1:
+        yield "each of several environments has its own noise", ("d4pg.noise",)
+    else:
+        yield "there is one environment", ("d4pg.noise_min", "d4pg.noise_max")
+    if config.d4pg.priority == 0:
+        yield "d4pg.priority is 0", ("d4pg.importance",)

@@ -170,7 +170,7 @@ def is_complete(path: Path, arguments: Arguments) -> bool:
     Raises:
         UserError: the folder holds another configuration, or its checkpoints are damaged.
     """
-    state = checkpoint.read_state(path / run_directory.CHECKPOINTS)
+    state = checkpoint.stored_state(path / run_directory.CHECKPOINTS)
     resume.check_whole(state, path)
     going_on.changes(path / run_directory.CONFIG, arguments)
     if not outlook.is_finished(state, arguments.config):

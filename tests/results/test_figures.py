@@ -196,8 +196,8 @@ def test_a_mean_of_fewer_seeds_is_thinner_and_the_legend_says_of_how_many(tmp_pa
     assert labels[:3] == ["ours (thinner: 1 to 2 of 3 seeds)", "second", "without"]
     # A name without a mean has no thick line.
     assert handles[0].get_lw() == handles[1].get_lw() > handles[2].get_lw()
-    # The thinner line begins at the last point of all seeds. Of minutes each number of seeds has its
-    # own, as the time leaps between them.
+    # The thinner line begins at the last point of all seeds. Of minutes, which leap there, each
+    # number of seeds has its own.
     for ax, thinner in zip(figure.axes, ([{200, 250, 300}], [{250}, {300}]), strict=True):
         lines = [line for line in ax.lines if line.get_marker() == "o"]
         thick = [line for line in lines if line.get_lw() == handles[0].get_lw()]

@@ -389,3 +389,24 @@ def test_failed_write_keeps_the_old_content(tmp_path, monkeypatch):
         atomic.write(path, b"new")
     assert [each.name for each in tmp_path.iterdir()] == ["config.yaml"]
     assert path.read_text() == "old"
+
+
+def test_no_run_begins_in_an_exported_curve(start, tmp_path):
+    run = start("--configs", DEBUG)
+    run.close()
+    for folder in (run.episodes, run.checkpoints):
+        folder.rmdir()
+    (run.path / "curve.csv").write_text("step,test/return\n")
+    before = snapshot(tmp_path)
+    with pytest.raises(UserError, match="holds the exported curve of a run"):
+        start("--configs", DEBUG)
+    assert snapshot(tmp_path) == before
+
+
+def test_no_run_begins_inside_another(start, tmp_path):
+    run = start("--configs", DEBUG)
+    write_meta(run, {})
+    before = snapshot(tmp_path)
+    with pytest.raises(UserError, match=f"inside another run, {run.path}: give --logdir the"):
+        RunDirectory.open(parse(["--logdir", str(run.path), "--configs", DEBUG]))
+    assert snapshot(tmp_path) == before

@@ -361,3 +361,9 @@ def test_a_run_that_evaluates_other_actions_is_another(tmp_path):
     by_mode.folder(tmp_path).mkdir(parents=True)
     (by_mode.folder(tmp_path) / "config.yaml").write_text(to_yaml(by_mode.config()))
     assert by_mode.clashes(tmp_path) == [] and by_mean.clashes(tmp_path) == ["evaluate.action"]
+
+
+def test_lists_cannot_be_varied(capsys):
+    words = ["--logdir", "runs", "--tasks", "toy_reach", "--methods", "a3c_vectors", "--plan"]
+    assert sweep.main([*words, "--vary", "a3c.units=64,64"]) == 2
+    assert "--vary a3c.units: its values have commas" in capsys.readouterr().err

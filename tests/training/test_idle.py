@@ -72,6 +72,16 @@ def test_several_keys_share_a_line_and_switches_count():
     assert "one best" in notes(spec(), "evaluate.action", preset="planet")[0]
 
 
+def test_noise_that_the_number_of_environments_leaves_out_is_told():
+    noises = ("d4pg.noise", "d4pg.noise_min", "d4pg.noise_max")
+    (line,) = notes(spec(VECTOR), *noises, preset="d4pg_vectors", envs=2)
+    assert "d4pg.noise (each of several" in line
+    (line,) = notes(spec(VECTOR), *noises, preset="d4pg_vectors", envs=1)
+    assert "d4pg.noise_min, d4pg.noise_max (there is one environment)" in line
+    (line,) = notes(spec(VECTOR), "d4pg.importance", preset="d4pg_vectors", d4pg__priority=0)
+    assert "d4pg.importance (d4pg.priority is 0)" in line
+
+
 def test_a_limit_beyond_the_environments_own_is_told():
     (line,) = notes(spec(), env__time_limit=5000)
     assert line == "without effect here: env.time_limit (the environment's own limit is 100 steps)"
@@ -79,7 +89,9 @@ def test_a_limit_beyond_the_environments_own_is_told():
 
 
 def test_every_key_that_is_named_exists():
-    configs = [load_config([name], [("task", "toy_reach")]) for name in ("dreamer", "contrastive")]
+    configs = [
+        load_config([name], [("task", "toy_reach")]) for name in ("dreamer", "contrastive", "d4pg")
+    ]
     specs = [spec(seen, choice) for seen in (IMAGE, VECTOR) for choice in (True, False)]
     named = {
         key

@@ -238,6 +238,20 @@ def test_in_another_thread_it_trains_too_and_a_logger_stops_it(tmp_path):
     assert {number: signal.getsignal(number) for number in before} == before
 
 
+def test_two_threads_do_not_train_at_once(tmp_path):
+    refused = []
+
+    class Second(Notes):
+        def begin(self, *given):
+            with pytest.raises(UserError, match="another thread of this program is training"):
+                dreamer_tf.train(StrictVector, logdir=tmp_path / "second", **BRIEF)
+            refused.append(True)
+            raise StopRun
+
+    dreamer_tf.train(StrictVector, logdir=tmp_path / "first", loggers=[Second()], **BRIEF)
+    assert refused == [True] and not (tmp_path / "second").exists()
+
+
 @pytest.mark.parametrize(
     ("task", "keys", "words"),
     [

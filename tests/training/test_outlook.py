@@ -9,6 +9,7 @@ from runs_for_tests import BRIEF, fingerprint, run_path, start, start_anew, trai
 from dreamer_tf.basics import stopping
 from dreamer_tf.basics.errors import UserError
 from dreamer_tf.config.command_line import parse
+from dreamer_tf.config.files import to_yaml
 from dreamer_tf.reports import terminal
 from dreamer_tf.training import helping, outlook, session
 
@@ -104,6 +105,16 @@ def test_a_dry_run_refuses_what_the_run_would_refuse(tmp_path):
             outlook.plan(arguments(*words))
     assert "starts at step 0" in outlook.plan(arguments(tmp_path / "new"))
     assert not (tmp_path / "new").exists()
+
+
+def test_a_dry_run_looks_for_damaged_checkpoints(tmp_path):
+    run = run_path(tmp_path)
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "config.yaml").write_text(to_yaml(arguments(tmp_path).config))
+    assert "starts at step 0" in outlook.plan(arguments(tmp_path))
+    (run / "checkpoints" / "0000000100-00000010.npz").write_bytes(b"cut")
+    with pytest.raises(UserError, match="none of the 1 checkpoints"):
+        outlook.plan(arguments(tmp_path))
 
 
 def test_a_dry_run_says_what_a_fresh_start_would_cost(complete):
