@@ -23,7 +23,9 @@ def available_memory() -> int:
         used = int((CONTAINER / "memory.current").read_text())
         # Files that were read or written count as used, though they give way to what needs room.
         lines = (CONTAINER / "memory.stat").read_text().splitlines()
-        used -= next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+        used -= next(
+            (int(line.split()[1]) for line in lines if line.startswith("inactive_file ")), 0
+        )
         free = min(free, limit - used)
     except (OSError, ValueError, StopIteration):
         pass

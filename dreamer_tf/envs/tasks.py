@@ -83,10 +83,11 @@ GAME_LIMIT = 108_000
 # Pixels a side of the image that is observed.
 PAPERS_SIZE = 64
 
-# As Gymnasium's ids end.
-_VERSIONED = re.compile(r"-v[0-9]+$")
 GIVEN = "__main__:"
 """How the task of an environment begins that a script has, which no other program can import."""
+
+# As Gymnasium's ids end.
+_VERSIONED = re.compile(r"-v[0-9]+$")
 _FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dreamer_tf.experience.sources import Sequences
 
 PREFETCHED_BATCHES = 2
-# Lacks of this process, which say nothing about the file.
 # What says nothing about a file: too much is open, memory is short, or its server is away.
 LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ETIMEDOUT)
 

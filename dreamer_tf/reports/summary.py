@@ -34,13 +34,10 @@ def lines(
     """
     measured = read(Path(run) / "metrics.jsonl")
     folder = shlex.quote(str(run))
-    start = _start()
-    evaluate = f"{start}evaluate {named(run, task)}" + " --video episode.gif" * renders
-    if given:
-        evaluate = f"player = dreamer_tf.load({str(run)!r}, env=...) with the same environment"
-    commands = [f"evaluate   {evaluate}", f"curves     {start}tensorboard --logdir {folder}"]
+    evaluate = opened(run, task, given) + " --video episode.gif" * (renders and not given)
+    commands = [f"evaluate   {evaluate}", f"curves     {_start()}tensorboard --logdir {folder}"]
     if dreams and not given:
-        commands.append(f"dream      {start}dream {named(run, task)}")
+        commands.append(f"dream      {_start()}dream {named(run, task)}")
     return [f"learned    {_learned(measured, prefill, lives)}", *commands]
 
 
@@ -52,10 +49,10 @@ def _start():
     return f"{'tools/run' if Path.cwd() == CHECKOUT else shlex.quote(str(program))} "
 
 
-def opened(run: str | Path, task: str) -> str:
-    """Returns what a person types to evaluate a run or an agent that was shipped."""
-    if task.startswith(GIVEN):
-        return f"dreamer_tf.load({str(run)!r}, env=...) with the same environment"
+def opened(run: str | Path, task: str, given: bool = False) -> str:
+    """Returns what a person types to evaluate a run or an agent that was shipped; see `lines`."""
+    if given or task.startswith(GIVEN):
+        return f"player = dreamer_tf.load({str(run)!r}, env=...) with the same environment"
     return f"{_start()}evaluate {named(run, task)}"
 
 

@@ -272,8 +272,9 @@ def _differing(group):
     found = {}
     for one, other in itertools.combinations(configurations, 2):
         found |= dict.fromkeys(differences(one, other))
-    # It changes nothing that is learned, but what an evaluation returns.
-    found["evaluate.action"] = None
+    # It changes nothing that is learned, but what an evaluation returns, of agents with a policy.
+    if any(isinstance(run.settings.get("behavior"), dict) for run in group):
+        found["evaluate.action"] = None
     return [
         key for key in found if key not in alike and len({_value(run, key) for run in group}) > 1
     ]

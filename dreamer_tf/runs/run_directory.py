@@ -213,6 +213,7 @@ def check_place(path: Path, fresh: bool = False) -> None:
     Raises:
         UserError: it cannot.
     """
+    check_apart(path)
     nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not nearest.is_dir():
         raise _unfit(path, f"{nearest} is not a folder")
@@ -231,7 +232,7 @@ def check_apart(path: Path) -> None:
             f"{path} holds the exported curve of a run, which cannot go on: choose another --name "
             "or --logdir"
         )
-    for each in path.absolute().parents:
+    for each in path.resolve().parents:
         if all((each / name).is_file() for name in (CONFIG, META)):
             raise UserError(
                 f"{path} would be inside another run, {each}: give --logdir the folder that all "

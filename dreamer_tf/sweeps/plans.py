@@ -79,14 +79,14 @@ class Plan:
     def clashes(self, logdir: str | Path) -> list[str]:
         """Returns the keys, without steps, that the run in the folder has other values of.
 
-        They matter for what is learned or, as `evaluate.action`, for what is measured of it.
+        They matter for what is learned or, as `evaluate.action`, for what is measured of a policy.
         """
         path = self.folder(logdir) / CONFIG
         if not path.is_file():
             return []
         there, here = flatten(from_yaml(path, versions.KEYS)), flatten(self.config())
         keys = [key for key in differences(there, here) if key != "steps"]
-        if there.get(ACTION) != here.get(ACTION):
+        if self.config().behavior is not None and there.get(ACTION) != here.get(ACTION):
             keys.append(ACTION)
         return keys
 

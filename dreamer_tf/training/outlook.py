@@ -26,8 +26,8 @@ def plan(arguments: Arguments) -> str:
     check_task(config.task)
     path = path_of(arguments)
     state, changes = None, []
-    run_directory.check_apart(path)
     if (path / run_directory.CONFIG).exists() and not arguments.fresh:
+        run_directory.check_apart(path)
         state = checkpoint.stored_state(path / run_directory.CHECKPOINTS)
         resume.check_whole(state, path)
         changes = going_on.changes(path / run_directory.CONFIG, arguments)

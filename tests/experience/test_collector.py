@@ -256,6 +256,7 @@ def test_an_environment_that_is_no_function_of_its_seed_is_found_out_by_its_vect
     second, state = go_on(first, make, task=task, warn=warnings.append)
     second.restore(*state)
     assert len(warnings) == 1 and "does not repeat" in warnings[0]
+    assert second.replaced == 1  # A checkpoint is due: it would have the episode under way.
 
 
 def test_the_last_failure_loses_nothing_of_the_other_environments(make):

@@ -1,5 +1,6 @@
 """Sequences: what is drawn, how often, ahead of time, and after files were damaged."""
 
+import errno
 import itertools
 import os
 import resource
@@ -258,6 +259,19 @@ def test_a_process_out_of_descriptors_does_not_forget_episodes(tmp_path):
         resource.setrlimit(resource.RLIMIT_NOFILE, limit)
     assert len(episodes.known) == 2
     draw(episodes, 0, 4, 10)
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.ETIMEDOUT])
+def test_a_server_that_is_away_takes_no_episodes(tmp_path, monkeypatch, number):
+    episodes = make_episodes(tmp_path, [20, 20])
+
+    def away(*given):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Episodes, "read_into", away)
+    with pytest.raises(OSError, match=os.strerror(number)):
+        draw(episodes, 0, 4, 10)
+    assert len(episodes.known) == 2
 
 
 def test_an_empty_replay_says_what_to_do(tmp_path):

@@ -1,6 +1,7 @@
 """A run's last words: what they claim follows from the measurements, and the commands work."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,16 @@ def write(folder, tests, random=(10, 20)):
     lines += [{"step": 200 + i, "test/return": value} for i, value in enumerate(tests)]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (folder / "metrics.jsonl").write_text(text + '{"step": 9')  # A kill may leave half a line.
+
+
+def test_commands_work_where_the_person_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(summary.CHECKOUT)
+    assert summary.opened("run", "toy_reach") == "tools/run evaluate run"
+    monkeypatch.chdir(tmp_path)
+    program = summary.opened("run", "toy_reach").split()[0]
+    assert program == str(summary.CHECKOUT / "tools" / "run") and Path(program).is_file()
+    # What a script alone has is opened there.
+    assert summary.opened("run", "__main__:make").startswith("player = dreamer_tf.load('run', env=")
 
 
 def test_the_last_and_the_best_evaluation_beside_random_actions(tmp_path):

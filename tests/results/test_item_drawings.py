@@ -155,6 +155,21 @@ def test_where_seeds_end_a_curve_is_dashed_and_that_is_said(tmp_path):
     assert "PlaNet, ours (1 seed)" in labels
 
 
+def test_a_band_has_a_gap_where_one_seed_has_none(tmp_path):
+    for seed, values in enumerate(([10, 20, 30, 40, 50, 60], [20, 40, np.nan, 60, 80, 90])):
+        write_run(tmp_path, WALKER, values, seed, "dreamer")
+    found, _ = rows_of("fig7", tmp_path)
+    lows = [row.low for row in found if row.task == WALKER and row.source == item_rows.OURS]
+    assert lows.count(None) == 1 and lows[0] is not None and lows[-1] is not None
+    (panel,) = [
+        each
+        for each in item_drawings.draw("fig7", found, 10_000).axes
+        if each.get_title() == "walker walk"
+    ]
+    bands = [each for each in panel.collections if len(each.get_paths()) > 1]
+    assert [len(each.get_paths()) for each in bands] == [2]
+
+
 def test_ours_are_first_in_the_legend_and_long_curves_have_no_marks(tmp_path):
     write_run(tmp_path, "dmc_cup_catch", [0, 100], name="planet", **PLANET)
     write_run(tmp_path, WALKER, [7] * 30, name="dreamer")

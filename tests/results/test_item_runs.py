@@ -341,7 +341,8 @@ def test_final_returns_stay_what_they_are_when_other_runs_begin(tmp_path):
 
 def test_evaluations_of_other_actions_are_not_averaged(tmp_path):
     for seed, action in enumerate(("mode", "mode", "mean")):
-        write_run(tmp_path, WALKER, [100], seed, "mine", evaluate=f"{{action: {action}}}")
+        keys = {"evaluate": f"{{action: {action}}}", "behavior": "{horizon: 15}"}
+        write_run(tmp_path, WALKER, [100], seed, "mine", **keys)
     found, remarks = item_runs.apart(scores.find([tmp_path])[0])
     assert {label: len(runs) for (_, label), runs in found.items()} == {
         "mine, action mode": 2,

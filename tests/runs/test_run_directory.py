@@ -410,3 +410,6 @@ def test_no_run_begins_inside_another(start, tmp_path):
     with pytest.raises(UserError, match=f"inside another run, {run.path}: give --logdir the"):
         RunDirectory.open(parse(["--logdir", str(run.path), "--configs", DEBUG]))
     assert snapshot(tmp_path) == before
+    # A path that leads through one and out again is in none.
+    outside = parse(["--logdir", str(run.path / "../../.."), "--configs", DEBUG, "--name", "other"])
+    RunDirectory.open(outside).close()

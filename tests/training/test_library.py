@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from environments_for_tests import StrictVector
 from runs_for_tests import ENVIRONMENT, assert_same_run, metrics, train, wait_for
+from tensorflow.python.framework import config as settings
 
 import dreamer_tf
 from dreamer_tf.basics.errors import UserError
@@ -87,6 +88,7 @@ def test_what_fixes_arguments_is_known_by_the_function():
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """(folder, what a logger was told, what the caller's process was like before)."""
+    settings.disable_op_determinism()  # As at first, whatever other tests have left.
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
     limit = 20  # A function that only this process knows, and what it remembers.
 
